@@ -1,0 +1,1 @@
+"""The running bridge: the only package with I/O."""

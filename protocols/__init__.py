@@ -1,0 +1,1 @@
+"""What travels between partners: pure values and pure functions, no I/O."""

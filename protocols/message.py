@@ -1,0 +1,216 @@
+"""The canonical Message: one report in partner-neutral form, and its wire form (MessagePack) and JSON form.
+
+Validated on construction and on decoding alike. Adapters build Messages without origin, label and received time;
+the gateway stamps those (never from the payload). Every dropped or approximated field is a Loss, every computed
+one a Derived.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+from protocols.body import Body
+from protocols.label import Label
+from protocols.quantity import Value
+
+MODEL_MAJOR = 1  # an unknown major is refused; a newer minor only adds optional fields
+SUBJECT_MAX = 512  # characters; CoT GeoChat uids are the longest seen, near 200
+MESSAGE_MAX = 262_144  # bytes of one packed Message (SEALING.md 2.6: record 256 KiB)
+
+
+class Precedence(IntEnum):
+    """STANAG 4406 precedence (numbers of RFC 6477)."""
+
+    DEFERRED = 0
+    ROUTINE = 1
+    PRIORITY = 2
+    IMMEDIATE = 3
+    FLASH = 4
+    OVERRIDE = 5
+
+
+class Mode(StrEnum):
+    """Live, exercise and simulation traffic never mix; UNSTATED means that the format said nothing."""
+
+    OPERATION = "operation"
+    EXERCISE = "exercise"
+    SIMULATION = "simulation"
+    TEST = "test"
+    UNSTATED = "unstated"
+
+
+class Authenticity(StrEnum):
+    """What vouches for the origin: a verified signature, the link it came by, or nothing."""
+
+    VERIFIED = "verified"
+    ASSERTED = "asserted"
+    NONE = "none"
+
+
+class LossReason(StrEnum):
+    """Why a field did not come through whole. Bounded."""
+
+    NO_FIELD = "no-field"  # the format has no place for it
+    TOO_LONG = "too-long"  # cut to the format's length
+    CHARSET = "charset"  # transliterated to the format's characters
+    PRECISION = "precision"  # rounded
+    DATUM = "datum"  # altitude datum differs and no geoid is at hand
+    NO_CODE = "no-code"  # the format's code list has no such value
+    UNREADABLE = "unreadable"  # malformed optional field, set aside
+    STRUCTURE = "structure"  # carried as free text
+    POLICY = "policy"  # an agreement's transformation took it
+
+
+class Loss(Value, frozen=True):
+    """One field that was dropped, or approximated (``approximated`` True: something of it came through)."""
+
+    field: str
+    reason: LossReason
+    approximated: bool = False
+
+
+class Derived(Value, frozen=True):
+    """One field that an adapter computed: from what, by which rule."""
+
+    field: str
+    source: str
+    rule: str
+
+
+class Source(Value, frozen=True):
+    """What a report was read from. ``label_hint`` is the format's own marking, mapped only by an operator's table."""
+
+    format: str
+    version: str | None = None
+    dialect: str | None = None
+    system: str | None = None
+    label_hint: str | None = None
+
+
+class Times(Value, frozen=True):
+    """Aware UTC times; None is "not said", never "now". ``whole_seconds``: the format cannot say less."""
+
+    observed: datetime | None = None
+    created: datetime | None = None
+    received: datetime | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    whole_seconds: bool = False
+
+    def __post_init__(self) -> None:
+        for time in (self.observed, self.created, self.received, self.valid_from, self.valid_until):
+            if time is not None and time.tzinfo is not UTC and time.utcoffset() != timedelta(0):
+                raise ValueError("times are aware UTC")
+
+
+class Reference(Value, frozen=True):
+    """A relation to another subject, in the originator's words (CoT ``p-p``, CAP ``references``)."""
+
+    relation: str
+    subject: str
+
+
+class Hop(Value, frozen=True):
+    """A system that this report passed, and when."""
+
+    system: str
+    at: datetime | None = None
+
+
+class Quality(Value, frozen=True):
+    """How a report came to be (CoT ``how``) and how far to trust it (NFFI reliability A-F, credibility 1-6)."""
+
+    how: str | None = None
+    reliability: str | None = None
+    credibility: str | None = None
+
+
+class Original(Value, frozen=True):
+    """The bytes that the report was read from."""
+
+    format: str
+    data: bytes
+
+
+class Message(Value, frozen=True):
+    """One report.
+
+    ``id`` is the same for the same report in whatever format it is met (``message_id``). ``subject`` names what the
+    report is about (a CoT uid, an NFFI track source) and is stable across re-encoding. ``origin`` is the liaison unit
+    (``partner/unit``) that the gateway vouches for.
+    """
+
+    id: str
+    subject: str
+    body: Body
+    source: Source
+    times: Times = Times()
+    origin: str | None = None
+    authenticity: Authenticity = Authenticity.NONE
+    label: Label | None = None
+    precedence: Precedence | None = None
+    mode: Mode = Mode.UNSTATED
+    exercise: str | None = None
+    addressees: tuple[str, ...] = ()
+    references: tuple[Reference, ...] = ()
+    provenance: tuple[Hop, ...] = ()
+    quality: Quality = Quality()
+    original: Original | None = None
+    loss: tuple[Loss, ...] = ()
+    derived: tuple[Derived, ...] = ()
+    version: tuple[int, int] = (1, 0)  # absent means 1.0, for ever; newer minors write theirs
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.subject) <= SUBJECT_MAX or not 0 < len(self.id) <= 64:
+            raise ValueError("id and subject must be present and bounded")
+        if self.version[0] != MODEL_MAJOR:
+            raise ValueError("unknown major version of the message model")
+
+    @property
+    def kind(self) -> str:
+        """The body's kind, for example ``track``."""
+        return str(type(self.body).__struct_config__.tag)
+
+
+def message_id(family: str, subject: str, observed: datetime | None, *discriminators: str) -> str:
+    """The canonical id of a report, as 32 hexadecimal digits.
+
+    ``family`` is ``position`` for tracks and contacts (one unit's own track is another's contact), else the kind.
+    Millisecond precision, which is what every format that carries fractions keeps.
+    """
+    moment = "" if observed is None else str(int(observed.timestamp() * 1000 + 0.5))
+    text = "\0".join((family, subject, moment, *discriminators))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+_packer = msgspec.msgpack.Encoder()
+_unpacker = msgspec.msgpack.Decoder(Message)
+_json_reader = msgspec.json.Decoder(Message)
+
+
+def pack(message: Message) -> bytes:
+    """A Message in its wire form."""
+    return _packer.encode(message)
+
+
+def unpack(data: bytes) -> Message:
+    """Read a wire form. Raise ValueError with a path when it is not one."""
+    if len(data) > MESSAGE_MAX:
+        raise ValueError("message too large")
+    return _unpacker.decode(data)
+
+
+def to_json(message: Message) -> bytes:
+    """A Message in its JSON form, one line."""
+    return msgspec.json.encode(message)
+
+
+def from_json(data: bytes) -> Message:
+    """Read a JSON form. Raise ValueError with a path when it is not one."""
+    if len(data) > 4 * MESSAGE_MAX:
+        raise ValueError("message too large")
+    return _json_reader.decode(data)

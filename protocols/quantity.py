@@ -1,0 +1,113 @@
+"""Positions, movement and symbols: every unit is in the name, and unknown is None.
+
+WGS84 degrees, metres, metres a second, degrees true. Values that cannot be are refused on construction and on
+decoding alike, so NaN, infinities and sentinels (9999999, 511, 91/181) never get past an adapter.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from math import isfinite
+
+import msgspec
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The common shape of everything that travels: frozen, keyword-only, unknown fields refused."""
+
+
+class AltitudeDatum(StrEnum):
+    """What an altitude is measured from. Never converted without a geoid: a change of datum is a loss."""
+
+    HAE = "hae"
+    MSL = "msl"
+    AGL = "agl"
+    UNKNOWN = "unknown"
+
+
+class Affiliation(StrEnum):
+    """Standard identity as the originator sees it (APP-6). Relative, so it is carried unchanged."""
+
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+    ASSUMED_FRIEND = "assumed-friend"
+    FRIEND = "friend"
+    NEUTRAL = "neutral"
+    SUSPECT = "suspect"
+    HOSTILE = "hostile"
+    JOKER = "joker"
+    FAKER = "faker"
+    NONE = "none"
+    OTHER = "other"
+
+
+class Position(Value, frozen=True):
+    """A point on or above WGS84."""
+
+    latitude: float
+    longitude: float
+    altitude_m: float | None = None
+    altitude_datum: AltitudeDatum = AltitudeDatum.UNKNOWN
+    circular_error_m: float | None = None
+    linear_error_m: float | None = None
+    fix_source: str | None = None
+    coarsened_to_m: float | None = None
+
+    def __post_init__(self) -> None:
+        if not -90 <= self.latitude <= 90 or not -180 <= self.longitude <= 180:
+            raise ValueError("position outside WGS84")
+        if self.altitude_m is not None and not -12_000 <= self.altitude_m <= 100_000_000:
+            raise ValueError("altitude_m out of range")
+        if self.circular_error_m is not None:
+            at_least_zero("circular_error_m", self.circular_error_m)
+        if self.linear_error_m is not None:
+            at_least_zero("linear_error_m", self.linear_error_m)
+        if self.coarsened_to_m is not None:
+            at_least_zero("coarsened_to_m", self.coarsened_to_m)
+
+
+class Kinematics(Value, frozen=True):
+    """How something moves. Course is over ground, heading is where it points, both degrees true in [0, 360)."""
+
+    course_deg: float | None = None
+    heading_deg: float | None = None
+    speed_mps: float | None = None
+    climb_mps: float | None = None
+
+    def __post_init__(self) -> None:
+        bearing("course_deg", self.course_deg)
+        bearing("heading_deg", self.heading_deg)
+        if self.speed_mps is not None:
+            at_least_zero("speed_mps", self.speed_mps)
+        if self.climb_mps is not None and not isfinite(self.climb_mps):
+            raise ValueError("climb_mps is not finite")
+
+
+class Symbol(Value, frozen=True):
+    """What something is: any of the three codings the originator used, as it wrote them.
+
+    ``sidc15`` is MIL-STD-2525C (15 characters), ``sidc20`` 2525D (20 digits), ``cot_type`` a CoT type.
+    """
+
+    affiliation: Affiliation
+    sidc15: str | None = None
+    sidc20: str | None = None
+    cot_type: str | None = None
+
+
+def at_least_zero(name: str, value: float) -> None:
+    """Refuse a negative or not finite quantity (also NaN, for which every comparison is false)."""
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{name} must be finite and not negative")
+
+
+def bearing(name: str, value: float | None) -> None:
+    """Refuse a direction outside [0, 360)."""
+    if value is not None and not 0 <= value < 360:
+        raise ValueError(f"{name} must be in [0, 360)")
+
+
+def whole_counts(*counts: int | None) -> None:
+    """Refuse a count of people that is negative or absurd; None is "not said"."""
+    if any(count is not None and not 0 <= count <= 1_000_000_000 for count in counts):
+        raise ValueError("a count must not be negative")

@@ -1,0 +1,87 @@
+"""The Record: one fact about what became of one message, written exactly once. Audit, metrics, console read these.
+
+A Record never holds payload, keys or names of people: ids of units, a message id, and reasons from bounded sets.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from protocols.label import Label
+from protocols.quantity import Value
+
+
+class Event(StrEnum):
+    """What happened."""
+
+    DELIVERED = "delivered"  # handed to a local unit's link and acknowledged by it
+    FORWARDED = "forwarded"  # sealed for a remote unit, and acknowledged by the coalition broker
+    WITHHELD = "withheld"  # policy keeps it from this destination
+    REFUSED = "refused"  # the input is not accepted at all
+    STARTED = "started"
+    STOPPED = "stopped"
+
+
+class Record(Value, frozen=True):
+    """One outcome. ``reason`` is a bounded code: of ``Withheld``, ``Refused``, ``Fault`` or a sealing refusal.
+
+    ``source`` and ``destination`` are liaison units, ``partner/unit``. ``latency_ms`` runs from the frame's arrival at
+    this gateway; ``age_ms`` from the report's own creation at the first gateway where that is known.
+    ``losses`` are ``field:reason`` pairs.
+    """
+
+    at: datetime
+    gateway: str
+    event: Event
+    message: str | None = None
+    subject_kind: str | None = None
+    source: str | None = None
+    destination: str | None = None
+    format_in: str | None = None
+    format_out: str | None = None
+    reason: str | None = None
+    agreement: str | None = None
+    label: Label | None = None
+    losses: tuple[str, ...] = ()
+    bytes_out: int | None = None
+    latency_ms: float | None = None
+    age_ms: float | None = None
+
+
+class Withheld(StrEnum):
+    """Why policy keeps a message from a destination."""
+
+    UNLABELLED = "unlabelled"
+    UNKNOWN_LABEL = "unknown-label"
+    ABOVE_CEILING = "above-ceiling"
+    CATEGORY_NOT_HELD = "category-not-held"
+    NOT_RELEASABLE_TO = "not-releasable-to"
+    NO_ROUTE = "no-route"
+    NO_AGREEMENT = "no-agreement"
+    AGREEMENT_EXPIRED = "agreement-expired"
+    AGREEMENT_NOT_YET = "agreement-not-yet-valid"
+    KIND_NOT_AGREED = "kind-not-agreed"
+    DIRECTION_NOT_AGREED = "direction-not-agreed"
+    OUTSIDE_AREA = "outside-area"
+    PRECEDENCE_TOO_HIGH = "precedence-too-high"
+    MODE_MISMATCH = "mode-mismatch"
+    NOT_ORIGINATOR = "not-originator"
+    TASK_DENIED = "task-denied"
+    REEXPORT_DENIED = "re-export-denied"
+    EXPIRED = "expired"
+    FORMAT_CANNOT_SAY = "format-cannot-say"
+
+
+class Refused(StrEnum):
+    """Why input is not accepted, beyond an adapter's ``Fault`` and the sealing layer's codes."""
+
+    TOO_LARGE = "too-large"
+    BAD_TOPIC = "bad-topic"
+    UNKNOWN_SOURCE = "unknown-source"
+    DUPLICATE = "duplicate"
+    SUPERSEDED = "superseded"
+    ADAPTER_CRASHED = "adapter-crashed"
+    TOPIC_SIGNER_MISMATCH = "topic-signer-mismatch"
+    ORIGIN_MISMATCH = "origin-mismatch"
+    BAD_MESSAGE = "bad-message"
