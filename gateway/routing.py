@@ -1,0 +1,66 @@
+"""Where a message goes: the routing table, compiled from the configuration. Pure; decides nothing about release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from gateway.config import Config, LocalUnit, Route
+from protocols.agreement import Agreement
+from protocols.topics import matches
+from protocols.unit import LiaisonUnit
+
+TOPICS_MAX = 50_000  # topics whose unit is remembered; past that they are looked up again
+
+
+class Way(NamedTuple):
+    """One destination of a message, and the agreement that its release is judged by."""
+
+    destination: LiaisonUnit
+    agreement: Agreement
+
+    @property
+    def local(self) -> LocalUnit | None:
+        """The destination as a unit of ours, or None when it is a partner's."""
+        return self.destination if isinstance(self.destination, LocalUnit) else None
+
+
+class Table:
+    """The compiled routing table: a lookup is one dictionary access."""
+
+    def __init__(self, config: Config) -> None:
+        self.policies = {policy.name: policy for policy in config.policies}
+        self.units: dict[str, LiaisonUnit] = {unit.id: unit for unit in (*config.units, *config.peers)}
+        self._filters = [(unit.link, each, unit) for unit in config.units for each in unit.receive]
+        self._topics: dict[tuple[str, str], LocalUnit | None] = {}
+        self._kept: dict[tuple[str, str], tuple[Way, ...]] = {}
+        self._from: dict[str, list[tuple[Route, Way]]] = {}
+        agreements = {agreement.id: agreement for agreement in config.agreements}
+        for route in config.routes:
+            for source in route.sources:
+                ways = (Way(self.units[unit], agreements[route.agreement]) for unit in route.to if unit != source)
+                self._from.setdefault(source, []).extend((route, way) for way in ways)
+
+    def unit_at(self, link: str, topic: str) -> LocalUnit | None:
+        """The local unit that publishes there: this, never the payload, is where a message comes from."""
+        key = (link, topic)
+        if key not in self._topics:
+            if len(self._topics) >= TOPICS_MAX:
+                self._topics.clear()
+            self._topics[key] = next((u for on, f, u in self._filters if on == link and matches(f, topic)), None)
+        return self._topics[key]
+
+    def ways(self, source: str, kind: str) -> Sequence[Way]:
+        """Every way of a kind of message from a unit, in the order of the routes.
+
+        A route without kinds takes every kind, so that what its agreement does not name is withheld with a reason.
+        """
+        key = (source, kind)
+        if key not in self._kept:
+            routes = self._from.get(source, ())
+            self._kept[key] = tuple(way for route, way in routes if not route.kinds or kind in route.kinds)
+        return self._kept[key]
+
+    def ways_within(self, source: str, kind: str, audience: Sequence[str]) -> Iterator[Way]:
+        """The ways to our own units among the audience of an envelope: on arrival nothing is passed on further."""
+        return (way for way in self.ways(source, kind) if way.local is not None and way.destination.id in audience)

@@ -1,0 +1,77 @@
+"""Agreements: what partners undertook to exchange, and how a message changes on its way. Pure.
+
+Nothing is exchanged without one; routes say where traffic goes, agreements say what may.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from protocols.body import Area
+from protocols.label import Clearance
+from protocols.message import Mode, Precedence
+from protocols.quantity import Value
+from protocols.unit import is_partner_id
+
+
+class Transformation(Value, frozen=True):
+    """What an agreement takes from a message before it leaves.
+
+    ``coarsen_m`` snaps positions to a grid of that many metres and drops altitude; ``drop_identities`` removes
+    callsigns, patients' data, free remarks and provenance, and replaces subjects by pseudonyms; ``strip`` empties
+    named optional fields of the body.
+    """
+
+    coarsen_m: float | None = None
+    drop_identities: bool = False
+    strip: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.coarsen_m is not None and not 1 <= self.coarsen_m <= 100_000:
+            raise ValueError("coarsen_m must be 1 to 100 000 metres")
+
+
+class Direction(Value, frozen=True, rename={"sender": "from"}):
+    """One way of an agreement."""
+
+    sender: str
+    to: str
+
+
+class Agreement(Value, frozen=True):
+    """An undertaking between partners. Everything not named is not agreed.
+
+    ``highest`` is the most that may pass, caveats included. ``modes`` never mix; ``unstated`` must be named to pass.
+    Valid in [valid_from, valid_until).
+    """
+
+    id: str
+    partners: tuple[str, ...]
+    kinds: tuple[str, ...]
+    directions: tuple[Direction, ...]
+    highest: Clearance
+    valid_from: datetime
+    valid_until: datetime
+    review: datetime | None = None
+    modes: tuple[Mode, ...] = (Mode.OPERATION, Mode.UNSTATED)
+    area: Area | None = None
+    precedence: Precedence = Precedence.OVERRIDE
+    transformation: Transformation = msgspec.field(default_factory=Transformation)
+
+    def __post_init__(self) -> None:
+        if not all(is_partner_id(partner) for partner in self.partners) or not self.partners:
+            raise ValueError("an agreement names its partners")
+        for time in (self.valid_from, self.valid_until):
+            if time.tzinfo is None:
+                raise ValueError("valid_from and valid_until need a time zone (write ...Z)")
+        if self.valid_from >= self.valid_until:
+            raise ValueError("valid_until must come after valid_from")
+        ends = {end for direction in self.directions for end in (direction.sender, direction.to)}
+        if not ends <= set(self.partners):
+            raise ValueError("a direction names a partner that is not of the agreement")
+
+    def goes(self, sender: str, to: str) -> bool:
+        """Whether this way between two partners is agreed."""
+        return any(direction.sender == sender and direction.to == to for direction in self.directions)
