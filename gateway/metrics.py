@@ -1,0 +1,278 @@
+"""What operators count: a reader of Outcomes that keeps Prometheus metrics. Every name, unit and label is in this file.
+
+Labels come from bounded sets only (events, reasons, kinds, formats, partners); message ids, subjects and callsigns
+never do. A vocabulary that grows past its bound is counted as ``other``, so no input can grow the process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gateway.links import LinkState, Statistics
+from gateway.stream import Outcome
+from protocols.record import Event, Record
+
+OTHER = "other"  # stands for every label value past the bound of its vocabulary
+NONE = ""  # Prometheus treats an empty label as absent
+
+LATENCY_BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+AGE_BUCKETS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+
+_WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+_SERIES_MAX = 20_000  # combinations kept; a coalition of ten partners needs some hundreds
+
+
+class Direction(StrEnum):
+    """Which way a report went through this gateway."""
+
+    OUTBOUND = "outbound"  # sealed for another partner
+    INBOUND = "inbound"  # from another partner, to a unit of ours
+    LOCAL = "local"  # between units of one partner
+
+
+class Observed(Protocol):
+    """The part of a Link that is counted."""
+
+    @property
+    def state(self) -> LinkState:
+        """Where it stands now."""
+
+    @property
+    def statistics(self) -> Statistics:
+        """Counts so far."""
+
+
+def partner_of(unit: str | None) -> str:
+    """The partner part of ``partner/unit``; empty when there is none."""
+    return NONE if unit is None else unit.partition("/")[0]
+
+
+def direction_of(record: Record) -> Direction | None:
+    """Which way a delivered report went; None when it was not handed over."""
+    if record.event is Event.FORWARDED:
+        return Direction.OUTBOUND
+    if record.event is not Event.DELIVERED:
+        return None
+    same = partner_of(record.source) == partner_of(record.destination)
+    return Direction.LOCAL if same else Direction.INBOUND
+
+
+class Metrics:
+    """A reader of the Record stream. One a gateway; every series lives in the registry that it is given."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._words = {name: _Vocabulary(limit) for name, limit in _LIMITS.items()}
+        self._series: dict[tuple[str | None, ...], _Series] = {}
+        flow = ("kind", "format_in", "format_out", "source", "destination")
+        self._records = Counter(
+            "comity_records",
+            "Outcomes, one for each message and destination.",
+            ("event", "reason", *flow),
+            registry=registry,
+        )
+        self._sent = Counter(
+            "comity_sent_bytes",
+            "Bytes handed over, as the destination takes them: partner format or sealed envelope.",
+            ("format_out", "source", "destination"),
+            registry=registry,
+        )
+        self._losses = Counter(
+            "comity_losses",
+            "Fields dropped or approximated on the way into the destination's format.",
+            ("reason", "format_in", "format_out"),
+            registry=registry,
+        )
+        self._latency = Histogram(
+            "comity_latency_seconds",
+            "From the arrival of a frame at this gateway until its destination acknowledged it.",
+            ("direction",),
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self._age = Histogram(
+            "comity_age_seconds",
+            "From the report's creation until its destination acknowledged it.",
+            ("direction",),
+            buckets=AGE_BUCKETS_S,
+            registry=registry,
+        )
+        self._last = Gauge(
+            "comity_last_delivery_timestamp_seconds",
+            "Unix time of the last hand-over between two partners; for an expected pair, at first the start.",
+            ("source", "destination"),
+            registry=registry,
+        )
+        self._links = _LinkCollector()
+        registry.register(self._links)
+        self._build = Info("comity_build", "Which program runs for which gateway.", registry=registry)
+        for direction in Direction:
+            self._latency.labels(direction)
+            self._age.labels(direction)
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Count one outcome."""
+        record = outcome.record
+        series = self._find(record)
+        series.records.inc()
+        if record.losses:
+            self._count_losses(record)
+        if series.handed is None:
+            return
+        handed = series.handed
+        handed.last.set(record.at.timestamp())
+        if record.bytes_out is not None:
+            handed.sent.inc(record.bytes_out)
+        if record.latency_ms is not None:
+            handed.latency.observe(record.latency_ms / 1000)
+        if record.age_ms is not None:
+            handed.age.observe(max(record.age_ms, 0.0) / 1000)  # clocks of two forces differ
+
+    def build(self, version: str, gateway: str) -> None:
+        """Say which program runs for which gateway."""
+        self._build.info({"version": version, "gateway": gateway})
+
+    def expect(self, source: str, destination: str, since: float) -> None:
+        """Name a pair of partners between which traffic should flow, from the Unix time ``since``.
+
+        Its silence can then be alerted on before the first message has ever come through.
+        """
+        self._last.labels(source, destination).set(since)
+
+    def watch(self, links: Mapping[str, Observed]) -> None:
+        """Report on these links, by name, whenever somebody looks. Replaces those named before."""
+        self._links.links = dict(links)
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Report one more value, ``comity_<name>``, read whenever somebody looks."""
+        self._links.gauges[f"comity_{name}"] = (text, read)
+
+    def _find(self, record: Record) -> _Series:
+        key = (
+            record.event,
+            record.reason,
+            record.subject_kind,
+            record.format_in,
+            record.format_out,
+            record.source,
+            record.destination,
+        )
+        series = self._series.get(key)
+        if series is None:
+            series = self._open(record)
+            if len(self._series) < _SERIES_MAX:
+                self._series[key] = series
+        return series
+
+    def _open(self, record: Record) -> _Series:
+        words = self._words
+        source = words["partner"](partner_of(record.source))
+        destination = words["partner"](partner_of(record.destination))
+        format_in, format_out = words["format"](record.format_in), words["format"](record.format_out)
+        reason, kind = words["reason"](record.reason), words["kind"](record.subject_kind)
+        records = self._records.labels(record.event, reason, kind, format_in, format_out, source, destination)
+        direction = direction_of(record)
+        if direction is None:
+            return _Series(records)
+        handed = _Handed(
+            sent=self._sent.labels(format_out, source, destination),
+            latency=self._latency.labels(direction),
+            age=self._age.labels(direction),
+            last=self._last.labels(source, destination),
+        )
+        return _Series(records, handed)
+
+    def _count_losses(self, record: Record) -> None:
+        formats = self._words["format"]
+        for loss in record.losses:
+            reason = self._words["loss"](loss.rpartition(":")[2])
+            self._losses.labels(reason, formats(record.format_in), formats(record.format_out)).inc()
+
+
+class _Handed(NamedTuple):
+    """The series that a handed-over report adds to."""
+
+    sent: Counter
+    latency: Histogram
+    age: Histogram
+    last: Gauge
+
+
+class _Series(NamedTuple):
+    """Where one combination of labels is counted; looked up once for each message."""
+
+    records: Counter
+    handed: _Handed | None = None
+
+
+# How many distinct values each label may take. Codes are enums of some tens, a federation has some tens of partners.
+_LIMITS = {"reason": 128, "kind": 32, "format": 64, "partner": 128, "loss": 32}
+
+
+class _Vocabulary:
+    """The values that one label has taken so far: plain words, and not too many of them."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._known: set[str] = set()
+
+    def __call__(self, word: str | None) -> str:
+        if not word:
+            return NONE
+        if word in self._known:
+            return word
+        if len(self._known) >= self._limit or not _WORD.fullmatch(word):
+            return OTHER
+        self._known.add(word)
+        return word
+
+
+_LINK_COUNTERS = {
+    "received": ("comity_link_received_frames", "Frames that arrived."),
+    "acknowledged": ("comity_link_acknowledged_frames", "Frames acknowledged after delivery."),
+    "refused": ("comity_link_refused_frames", "Frames refused."),
+    "sent": ("comity_link_sent_parcels", "Parcels that the far side acknowledged."),
+    "resent": ("comity_link_resent_parcels", "Parcels sent again after a reconnect or a missing acknowledgement."),
+    "connects": ("comity_link_connects", "Connections made; more than one means that the link broke."),
+    "bytes_received": ("comity_link_received_bytes", "Payload bytes that arrived."),
+    "bytes_sent": ("comity_link_sent_bytes", "Payload bytes sent."),
+}
+
+
+class _LinkCollector(Collector):
+    """Reads links and gauges at the moment of a scrape, so nothing is counted twice and nothing is polled."""
+
+    def __init__(self) -> None:
+        self.links: dict[str, Observed] = {}
+        self.gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families as they are now."""
+        yield from self._states(self.links.items())
+        for field, (name, text) in _LINK_COUNTERS.items():
+            family = CounterMetricFamily(name, text, labels=("link",))
+            for link, watched in self.links.items():
+                family.add_metric((link,), float(getattr(watched.statistics, field)))
+            yield family
+        for name, (text, read) in self.gauges.items():
+            yield GaugeMetricFamily(name, text, value=read())
+
+    @staticmethod
+    def _states(links: Iterable[tuple[str, Observed]]) -> Iterator[Metric]:
+        up = GaugeMetricFamily("comity_link_up", "1 while the link is connected.", labels=("link",))
+        states = GaugeMetricFamily(
+            "comity_link_state", "1 for the state that the link is in.", labels=("link", "state")
+        )
+        for name, link in links:
+            state = link.state
+            up.add_metric((name,), float(state is LinkState.UP))
+            for each in LinkState:
+                states.add_metric((name, each), float(state is each))
+        yield up
+        yield states
