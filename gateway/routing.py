@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from gateway.config import Config, LocalUnit, Route
@@ -60,7 +60,3 @@ class Table:
             routes = self._from.get(source, ())
             self._kept[key] = tuple(way for route, way in routes if not route.kinds or kind in route.kinds)
         return self._kept[key]
-
-    def ways_within(self, source: str, kind: str, audience: Sequence[str]) -> Iterator[Way]:
-        """The ways to our own units among the audience of an envelope: on arrival nothing is passed on further."""
-        return (way for way in self.ways(source, kind) if way.local is not None and way.destination.id in audience)

@@ -1,12 +1,18 @@
-"""The Record stream: every outcome goes to audit first, then to every other reader, in the order they were added."""
+"""The Record stream: one Record for each outcome, to the audit first, then to every other reader.
+
+Readers (audit, metrics, console, demo) are callables of one Outcome. They are quick and do not raise; only the audit
+may, and then the line stops: what cannot be accounted for is not passed on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from datetime import datetime
+from typing import NamedTuple, Protocol, TypeAlias
 
-from protocols.message import Message
-from protocols.record import Record
+from gateway.routing import Way
+from protocols.message import Loss, Message
+from protocols.record import Event, Record
 
 
 class Outcome(NamedTuple):
@@ -20,18 +26,91 @@ class Outcome(NamedTuple):
 Reader: TypeAlias = Callable[[Outcome], None]
 
 
+class Accountant(Protocol):
+    """The first reader: takes Outcomes, and makes them durable on ``commit``."""
+
+    def __call__(self, outcome: Outcome, /) -> None:
+        """Take one Outcome."""
+
+    def commit(self) -> None:
+        """Write what was taken; called before anything is acknowledged. Raise when that fails."""
+
+
+class HandedOver(NamedTuple):
+    """What a link took for one destination: in which format, how many bytes, what the format could not carry."""
+
+    form: str | None
+    data: bytes
+    loss: tuple[Loss, ...]
+    arrived: datetime
+
+
 class Stream:
-    """Fan-out of Outcomes to readers. The first reader is the audit, whose failure stops the line."""
+    """Writes the Records of one gateway."""
 
-    def __init__(self, audit: Reader) -> None:
-        self._readers = [audit]
-
-    def __call__(self, record: Record, message: Message | None = None, data: bytes | None = None) -> None:
-        """Tell every reader. A reader is quick and does not raise; only the audit may, and then nothing is sent on."""
-        outcome = Outcome(record, message, data)
-        for reader in self._readers:
-            reader(outcome)
+    def __init__(self, partner: str, audit: Accountant, clock: Callable[[], datetime]) -> None:
+        self._partner = partner
+        self._audit = audit
+        self._clock = clock
+        self._readers: list[Reader] = [audit]
 
     def add(self, reader: Reader) -> None:
         """Let one more reader see every Outcome from now on."""
         self._readers.append(reader)
+
+    def commit(self) -> None:
+        """Make every Record so far durable."""
+        self._audit.commit()
+
+    def gateway(self, event: Event) -> None:
+        """The gateway itself started or stopped."""
+        self._tell(Outcome(Record(at=self._clock(), gateway=self._partner, event=event)))
+
+    def frame(self, reason: str, source: str | None, form: str | None) -> None:
+        """A frame was refused before there was a message."""
+        at = self._clock()
+        record = Record(at=at, gateway=self._partner, event=Event.REFUSED, reason=reason, source=source, format_in=form)
+        self._tell(Outcome(record))
+
+    def kept(self, event: Event, reason: str, message: Message, way: Way | None = None) -> None:
+        """A message ended here, refused or withheld: for one destination, or (no way) altogether."""
+        record = Record(
+            at=self._clock(),
+            gateway=self._partner,
+            event=event,
+            reason=reason,
+            message=message.id,
+            subject_kind=message.kind,
+            source=message.origin,
+            destination=way.destination.id if way else None,
+            format_in=message.source.format,
+            agreement=way.agreement.id if way else None,
+            label=message.label,
+        )
+        self._tell(Outcome(record, message))
+
+    def handed(self, event: Event, message: Message, way: Way, what: HandedOver) -> None:
+        """A link has taken a copy: delivered to a unit of ours, or forwarded to a partner's."""
+        now, received = self._clock(), message.times.received
+        record = Record(
+            at=now,
+            gateway=self._partner,
+            event=event,
+            message=message.id,
+            subject_kind=message.kind,
+            source=message.origin,
+            destination=way.destination.id,
+            format_in=message.source.format,
+            format_out=what.form,
+            agreement=way.agreement.id,
+            label=message.label,
+            losses=tuple(f"{loss.field}:{loss.reason}" for loss in (*message.loss, *what.loss)),
+            bytes_out=len(what.data),
+            latency_ms=(now - what.arrived).total_seconds() * 1000,
+            age_ms=None if received is None else (now - received).total_seconds() * 1000,
+        )
+        self._tell(Outcome(record, message, what.data if event is Event.DELIVERED else None))
+
+    def _tell(self, outcome: Outcome) -> None:
+        for reader in self._readers:
+            reader(outcome)

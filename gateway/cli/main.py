@@ -1,0 +1,20 @@
+"""``comity``: every command, by name."""
+
+from __future__ import annotations
+
+import typer
+
+from gateway.cli import audit, demo, formats, run, translate
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Comity: the interoperable secure messaging gateway between partner forces in peacekeeping operations.",
+)
+app.command("demo")(demo.demo)
+app.command("run")(run.run)
+app.command("check")(run.check)
+app.command("formats")(formats.formats)
+app.command("translate")(translate.translate)
+app.add_typer(audit.app, name="audit")

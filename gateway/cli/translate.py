@@ -1,0 +1,74 @@
+"""``comity translate``: one frame from one format to another, with what was lost on the way."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from adapters import INPUT_MAX, DecodeError, Encoded, Fault, load
+from gateway.cli.status import reported
+from gateway.config import ConfigError
+from protocols.message import Message, from_json, to_json
+
+JSON = "json"  # the canonical Message, beside the adapters
+
+
+def translate(
+    source: Annotated[str, typer.Option("--from", help="format of the input, or json")],
+    to: Annotated[str, typer.Option("--to", help="format of the output, or json")],
+    path: Annotated[Path, typer.Argument(help="file to read, - for standard input", allow_dash=True)] = Path("-"),
+    *,
+    report: Annotated[bool, typer.Option("--report", help="loss report, as JSON on stderr")] = False,
+) -> None:
+    """Translate one frame. Status 3: the input is refused; 4: the target format cannot say it."""
+    with reported():
+        messages = _decode(source, _read(path))
+        written = [_encode(to, message) for message in messages]
+    for message, encoded in zip(messages, written, strict=True):
+        sys.stdout.buffer.write(encoded.data if encoded.data.endswith(b"\n") else encoded.data + b"\n")
+        if report:
+            typer.echo(msgspec.json.encode(_report(message, encoded)).decode(), err=True)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if str(path) == "-":
+            return sys.stdin.buffer.read(INPUT_MAX + 1)
+        with path.open("rb") as file:
+            return file.read(INPUT_MAX + 1)
+    except OSError as error:
+        raise ConfigError([f"{path}: {error.strerror}"]) from None
+
+
+def _decode(name: str, data: bytes) -> Sequence[Message]:
+    if len(data) > INPUT_MAX:
+        raise DecodeError(Fault.TOO_LARGE, "input")
+    if name != JSON:
+        return load(name).decode(data)
+    try:
+        return [from_json(data)]
+    except ValueError as error:
+        raise DecodeError(Fault.MALFORMED, str(error).partition(" - at ")[2].strip("`") or "$") from None
+
+
+def _encode(name: str, message: Message) -> Encoded:
+    return Encoded(to_json(message)) if name == JSON else load(name).encode(message)
+
+
+def _report(message: Message, encoded: Encoded) -> dict[str, object]:
+    losses = (*message.loss, *encoded.loss)
+    return {
+        "message": message.id,
+        "kind": message.kind,
+        "dropped": [{"field": loss.field, "reason": loss.reason} for loss in losses if not loss.approximated],
+        "approximated": [{"field": loss.field, "reason": loss.reason} for loss in losses if loss.approximated],
+        "derived": [
+            {"field": each.field, "source": each.source, "rule": each.rule}
+            for each in (*message.derived, *encoded.derived)
+        ],
+    }

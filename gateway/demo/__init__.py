@@ -1,0 +1,1 @@
+"""``comity demo``: three partners and a coalition broker on this machine, on traffic as field units send it."""

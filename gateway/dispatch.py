@@ -1,0 +1,110 @@
+"""From copies to parcels: in the unit's own format for a local unit, sealed into an Envelope for a remote one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import NamedTuple
+
+from adapters import EncodeError, load
+from gateway.config import Config, LocalUnit
+from gateway.keyring import Keyring
+from gateway.links import Parcel
+from gateway.routing import Way
+from protocols.message import Loss, Message, pack
+from protocols.record import Event, Refused, Withheld
+from protocols.sealing import Reject
+from protocols.topics import data_topic, key_topic
+
+BUNDLE_MAX = 32  # messages of one envelope; SEALING.md 2.3 allows 256, past 32 little is gained
+
+
+class Copy(NamedTuple):
+    """One message in the form that may go to one destination."""
+
+    message: Message
+    way: Way
+
+
+class Consignment(NamedTuple):
+    """A parcel for a link, and the copies that it delivers; announcements deliver none."""
+
+    link: str
+    parcel: Parcel
+    event: Event
+    copies: tuple[Copy, ...] = ()
+    form: str | None = None
+    loss: tuple[Loss, ...] = ()
+
+
+class Unsent(NamedTuple):
+    """A copy that cannot be said or sealed, and why (bounded)."""
+
+    copy: Copy
+    reason: str
+
+
+class Dispatch:
+    """Packs the copies of one gateway."""
+
+    def __init__(self, config: Config, keyring: Keyring) -> None:
+        self._partner = config.gateway.partner
+        self._keyring = keyring
+        self._link_to: Mapping[str, str] = {partner: link.name for link in config.links for partner in link.partners}
+
+    def pack(self, copies: Sequence[Copy], now: datetime) -> tuple[list[Consignment], list[Unsent]]:
+        """Parcels in the order of the copies, and the copies that cannot go."""
+        ready: list[Consignment] = []
+        unsent: list[Unsent] = []
+        remote: dict[tuple[str, tuple[str, ...]], list[tuple[Message, tuple[Copy, ...]]]] = {}
+        for message, same in groupby(copies, key=lambda copy: copy.message):
+            together = tuple(same)
+            for copy in together:
+                if copy.way.local is not None:
+                    parcel = self._encode(copy, copy.way.local)
+                    (ready if isinstance(parcel, Consignment) else unsent).append(parcel)  # type: ignore[arg-type]
+            if abroad := tuple(copy for copy in together if copy.way.local is None):
+                audience = tuple(sorted(copy.way.destination.id for copy in abroad))
+                remote.setdefault((message.origin or "", audience), []).append((message, abroad))
+        for (sender, audience), items in remote.items():
+            for start in range(0, len(items), BUNDLE_MAX):
+                bundle = items[start : start + BUNDLE_MAX]
+                try:
+                    ready += self._seal(sender, audience, bundle, now)
+                except Reject as error:
+                    unsent += [Unsent(copy, error.code) for _, abroad in bundle for copy in abroad]
+        return ready, unsent
+
+    def _encode(self, copy: Copy, unit: LocalUnit) -> Consignment | Unsent:
+        if unit.deliver is None:
+            return Unsent(copy, Withheld.NO_ROUTE)
+        adapter = load(unit.adapter)
+        try:
+            encoded = adapter.encode(copy.message)
+        except EncodeError:
+            return Unsent(copy, Withheld.FORMAT_CANNOT_SAY)
+        except Exception:  # noqa: BLE001  an adapter may be a stranger's: its bug must not stop the others
+            return Unsent(copy, Refused.ADAPTER_CRASHED)
+        parcel = Parcel(unit.deliver, encoded.data, media_type=adapter.MEDIA_TYPE)
+        return Consignment(unit.link, parcel, Event.DELIVERED, (copy,), unit.adapter, encoded.loss)
+
+    def _seal(
+        self,
+        sender: str,
+        audience: tuple[str, ...],
+        bundle: Sequence[tuple[Message, tuple[Copy, ...]]],
+        now: datetime,
+    ) -> Iterator[Consignment]:
+        """One envelope for the whole audience, posted to each partner's mailbox; a new epoch is announced first."""
+        sealed = self._keyring.seal(sender, audience, [pack(message) for message, _ in bundle], now)
+        for note in sealed.announcements:
+            topic = key_topic(note.partner, self._partner, sealed.eid)
+            lifetime = int((note.expires - now).total_seconds())
+            parcel = Parcel(topic, note.data, retain=True, expires_s=lifetime)
+            yield Consignment(self._link_to[note.partner], parcel, Event.FORWARDED)
+        partners = dict.fromkeys(copy.way.destination.partner for _, abroad in bundle for copy in abroad)
+        for partner in partners:
+            copies = tuple(c for _, abroad in bundle for c in abroad if c.way.destination.partner == partner)
+            topic = data_topic(partner, self._partner, sealed.eid)
+            yield Consignment(self._link_to[partner], Parcel(topic, sealed.envelope), Event.FORWARDED, copies, "cse1")

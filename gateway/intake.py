@@ -1,0 +1,123 @@
+"""From a frame to reports that the gateway vouches for: decode or unseal, stamp the origin, map the label.
+
+The origin is the unit whose topic the frame came by, or the unit whose signature was verified; never the payload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from adapters import INPUT_MAX, DecodeError, load
+from gateway.config import LocalUnit
+from gateway.keyring import Keyring, Opened
+from gateway.links import Frame
+from gateway.routing import Table
+from protocols.label import Label
+from protocols.message import Authenticity, Message, unpack
+from protocols.record import Refused, Withheld
+from protocols.sealing import Reject
+from protocols.topics import Mailbox, Slot, is_topic, parse_mailbox
+from protocols.unit import partner_of
+
+
+class Report(NamedTuple):
+    """A message that the gateway vouches for; ``audience`` is None for our own, else who it was sealed for."""
+
+    message: Message
+    audience: tuple[str, ...] | None
+    objection: str | None = None
+
+
+class RefusalError(Exception):
+    """A frame is not accepted; ``reason`` is bounded."""
+
+    def __init__(self, reason: str, source: str | None = None, form: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.source, self.form = reason, source, form
+
+
+class Intake:
+    """Reads frames of one gateway."""
+
+    def __init__(self, partner: str, table: Table, keyring: Keyring) -> None:
+        self._partner = partner
+        self._table = table
+        self._keyring = keyring
+
+    def read(self, link: str, frame: Frame, now: datetime) -> Sequence[Report]:
+        """The reports in a frame. Raise RefusalError when it is not accepted."""
+        mailbox = parse_mailbox(frame.topic)
+        unit = self._table.unit_at(link, frame.topic) if mailbox is None else None
+        source = unit.id if unit else None
+        if not is_topic(frame.topic):
+            raise RefusalError(Refused.BAD_TOPIC)
+        if len(frame.data) > INPUT_MAX:
+            raise RefusalError(Refused.TOO_LARGE, source, unit.adapter if unit else None)
+        if mailbox is not None and mailbox.to == self._partner:
+            return self._unseal(mailbox, frame.data, now)
+        if unit is None:
+            raise RefusalError(Refused.UNKNOWN_SOURCE)
+        return self._decode(unit, frame.data, now)
+
+    def _decode(self, unit: LocalUnit, data: bytes, now: datetime) -> Sequence[Report]:
+        try:
+            messages = load(unit.adapter).decode(data)
+        except DecodeError as error:
+            raise RefusalError(error.fault, unit.id, unit.adapter) from None
+        except Exception:  # noqa: BLE001  an adapter may be a stranger's: its bug must not stop the others
+            raise RefusalError(Refused.ADAPTER_CRASHED, unit.id, unit.adapter) from None
+        return [_stamped(message, unit, now) for message in messages]
+
+    def _unseal(self, mailbox: Mailbox, data: bytes, now: datetime) -> Sequence[Report]:
+        try:
+            if mailbox.slot is Slot.KEYS:
+                opened = self._keyring.accept(data, now)
+            elif mailbox.slot is Slot.DATA:
+                envelope = self._keyring.unseal(data, now)
+                opened = () if envelope is None else (envelope,)
+            else:
+                raise RefusalError(Refused.UNKNOWN_SOURCE)
+        except Reject as error:
+            raise RefusalError(error.code, mailbox.sender, "cse1") from None
+        return [report for envelope in opened for report in _verified(envelope, mailbox)]
+
+
+def _stamped(message: Message, unit: LocalUnit, now: datetime) -> Report:
+    label, objection = _label(message.source.label_hint, unit)
+    stamped = msgspec.structs.replace(
+        message,
+        origin=unit.id,
+        authenticity=Authenticity.ASSERTED,
+        label=label,
+        times=msgspec.structs.replace(message.times, received=now),
+    )
+    return Report(stamped, None, objection)
+
+
+def _label(hint: str | None, unit: LocalUnit) -> tuple[Label | None, str | None]:
+    """The label of a message: its own marking by the unit's table, else the unit's default, else none."""
+    if hint is None:
+        return unit.default_label, None
+    label = next((rule.label for rule in unit.labels if rule.hint == hint), None)
+    return label, None if label else Withheld.UNKNOWN_LABEL
+
+
+def _verified(opened: Opened, mailbox: Mailbox) -> Sequence[Report]:
+    """The messages of an envelope whose signature holds. A topic that disagrees with the signer is an alarm."""
+    if partner_of(opened.sender) != mailbox.sender:
+        raise RefusalError(Refused.TOPIC_SIGNER_MISMATCH, opened.sender, "cse1")
+    reports = []
+    for data in opened.messages:
+        try:
+            message = unpack(data)
+        except ValueError:
+            raise RefusalError(Refused.BAD_MESSAGE, opened.sender, "cse1") from None
+        if message.origin != opened.sender:
+            raise RefusalError(Refused.ORIGIN_MISMATCH, opened.sender, "cse1")
+        vouched = msgspec.structs.replace(message, authenticity=Authenticity.VERIFIED)
+        reports.append(Report(vouched, opened.audience))
+    return reports
