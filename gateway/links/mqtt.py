@@ -1,0 +1,98 @@
+"""The MQTT 5 link: connects a ``Wire`` again and again around one ``Session`` that outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gateway.links import Settings, Statistics, secure
+from gateway.links.backoff import Pace
+from gateway.links.fault import LostError, RefusedError
+from gateway.links.incoming import MqttFrame
+from gateway.links.ledger import Entry
+from gateway.links.session import Credentials, Session
+from gateway.links.upkeep import Upkeep
+from gateway.links.wire import Parts, Traffic, Wire
+
+OPEN_S = 15.0  # to connect, shake hands and be subscribed
+
+
+class Address(NamedTuple):
+    """Where a broker listens."""
+
+    host: str
+    port: int
+    tls: bool = False
+
+
+class MqttLink(Upkeep[MqttFrame]):
+    """See Link. The session survives reconnects; so do frames in hand and parcels under way."""
+
+    def __init__(self, name: str, settings: Settings, address: Address, pace: Pace = Pace()) -> None:  # noqa: B008 - an immutable value
+        super().__init__(name, settings, pace)
+        self._address = address
+        self._session = Session(settings)
+        self._traffic = Traffic()
+        self._parts = Parts(self._session, self._inbox, self._ledger, self._traffic, self._came_up)
+        self._wire: Wire | None = None
+
+    @property
+    def statistics(self) -> Statistics:
+        """See Link."""
+        incoming, outgoing, traffic = self._session.incoming, self._session.outgoing, self._traffic
+        return Statistics(
+            received=traffic.received,
+            acknowledged=incoming.acknowledged,
+            refused=incoming.refused,
+            sent=outgoing.sent,
+            resent=outgoing.resent,
+            connects=self._connects,
+            bytes_received=traffic.bytes_received,
+            bytes_sent=traffic.bytes_sent,
+        )
+
+    def _check(self) -> None:
+        secure.password(self.settings)
+        if self._address.tls:
+            secure.context(self.settings)
+
+    async def _connection(self) -> None:
+        credentials = Credentials(self.settings.username, secure.password(self.settings))
+        tls = secure.context(self.settings) if self._address.tls else None
+        wire = self._wire = Wire(self._parts, credentials)
+        try:
+            async with asyncio.timeout(OPEN_S):
+                await self._connect(wire, tls)
+                await asyncio.wait((wire.up, wire.ended), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((wire.ended,))
+            wire.ended.result()
+        except TimeoutError:
+            raise LostError("no answer") from None
+        finally:
+            self._wire = None
+            wire.close(polite=self._closing.is_set())
+            self._session.close()
+
+    async def _connect(self, wire: Wire, tls: ssl.SSLContext | None) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_connection(lambda: wire, self._address.host, self._address.port, ssl=tls)
+        except ssl.SSLCertVerificationError as error:
+            raise RefusedError(f"the far side's certificate: {error.verify_message}") from None
+        except ssl.SSLError as error:
+            raise LostError(f"TLS: {(error.reason or 'failed').lower().replace('_', ' ')}") from None
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise LostError((error.strerror or "cannot connect").lower()) from None
+
+    def _submit(self, entries: Sequence[Entry]) -> None:
+        self._session.outgoing.submit(entries)
+        if self._wire is not None:
+            self._wire.wake()
+
+    def _taken(self) -> None:
+        if self._wire is not None:
+            self._wire.read_on()

@@ -1,0 +1,51 @@
+"""TLS contexts and secrets of a link, read from files each time they are needed, so that new files count at once."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from gateway.links import LinkError, Settings
+
+
+def context(settings: Settings) -> ssl.SSLContext:
+    """A client context: TLS 1.3, the far side verified against ``ca_file`` or else the system's roots.
+
+    Raise LinkError when a file is missing or is not what it should be.
+    """
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_3
+    try:
+        if settings.ca_file is None:
+            tls.load_default_certs()
+        else:
+            tls.load_verify_locations(settings.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise LinkError(f"ca_file {settings.ca_file}: {_why(error)}") from error
+    if settings.certificate_file is not None:
+        try:
+            tls.load_cert_chain(settings.certificate_file, settings.key_file)
+        except (OSError, ssl.SSLError) as error:
+            raise LinkError(f"certificate_file {settings.certificate_file}: {_why(error)}") from error
+    return tls
+
+
+def password(settings: Settings) -> bytes | None:
+    """The password without its line end. Raise LinkError when the file cannot be read."""
+    if settings.password_file is None:
+        return None
+    try:
+        data = Path(settings.password_file).read_bytes()
+    except OSError as error:
+        raise LinkError(f"password_file {settings.password_file}: {_why(error)}") from error
+    secret = data.strip(b"\r\n")
+    if not secret:
+        raise LinkError(f"password_file {settings.password_file}: is empty")
+    return secret
+
+
+def _why(error: OSError) -> str:
+    """A short cause that holds no content of the file."""
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or "not readable as PEM").lower().replace("_", " ")
+    return (error.strerror or type(error).__name__).lower()

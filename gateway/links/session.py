@@ -1,0 +1,229 @@
+"""An MQTT 5 client session without any I/O: bytes in, frames and bytes out. Survives its connections.
+
+``open`` starts a connection, ``feed`` takes what arrived; frames collect in ``arrived``, bytes to write in ``out``.
+ProtocolError: the peer broke the protocol. RefusedError: it does not want us. LostError: it said goodbye.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import mqtt5
+
+from gateway.links import Settings, Subscription
+from gateway.links.fault import LostError, ProtocolError, RefusedError
+from gateway.links.incoming import Incoming, MqttFrame
+from gateway.links.outgoing import Limits, Outgoing
+
+ALIASES_IN = 64  # topics that the broker may abbreviate
+_HEADER_MAX = 5  # bytes of a fixed header (MQTT 5, 2.1.4)
+_FAULTS = frozenset({0x80, 0x88, 0x89, 0x97, 0x9F, 0x9C, 0x9D})  # CONNACK: unavailable, busy, quota, rate, moved
+_UNWELCOME = frozenset({0x87, 0x8E, 0x98, 0x9A, 0x9B, 0x9E, 0xA1, 0xA2})  # DISCONNECT: an operator must act
+
+
+class Credentials(NamedTuple):
+    """What CONNECT carries to prove who we are."""
+
+    username: str | None = None
+    password: bytes | None = None
+
+
+class Session:
+    """One client's session with one broker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.out: list[bytes] = []
+        self.arrived: list[MqttFrame] = []
+        self.incoming = Incoming(settings.receive_maximum, self.out)
+        self.outgoing = Outgoing(self.out)
+        self.connected = False  # CONNACK was good
+        self.subscribed = False  # SUBACK too: the link is up
+        self.keep_alive_s = settings.keep_alive_s
+        self.server_reference: str | None = None
+        self._rest = bytearray()
+        self._needed = 0
+        self._aliases: dict[int, str] = {}
+        self._subscribing = 0
+
+    def open(self, credentials: Credentials) -> None:
+        """Start a connection: write CONNECT."""
+        settings = self._settings
+        self.out.clear()
+        self._rest.clear()
+        self._needed = 0
+        self._aliases.clear()
+        self.connected = self.subscribed = False
+        self.keep_alive_s = settings.keep_alive_s
+        packet = mqtt5.ConnectPacket(
+            settings.client_id,
+            username=credentials.username,
+            password=credentials.password,
+            keep_alive=settings.keep_alive_s,
+            session_expiry_interval=settings.session_expiry_s,
+            receive_max=settings.receive_maximum,
+            topic_alias_max=ALIASES_IN,
+            max_packet_size=settings.packet_max,
+        )
+        self.out.append(packet.write())
+
+    def close(self) -> None:
+        """Forget the connection, keep the session."""
+        self.connected = self.subscribed = False
+        self.outgoing.suspend()
+
+    def goodbye(self, code: int = 0) -> bytes:
+        """A DISCONNECT with a reason code."""
+        return b"\xe0\x00" if code == 0 else b"\xe0\x02" + code.to_bytes(1, "big") + b"\x00"
+
+    def ping(self) -> None:
+        """Ask for a sign of life."""
+        self.out.append(b"\xc0\x00")
+
+    def feed(self, data: bytes) -> None:
+        """Read what arrived."""
+        if self._rest:
+            self._rest += data
+            if len(self._rest) < self._needed:
+                return
+            data = bytes(self._rest)
+            self._rest.clear()
+        view = memoryview(data)
+        position, end = 0, len(data)
+        while position < end:
+            if data[position] == 0x40 and end - position >= 4 and data[position + 1] == 2 and self.connected:
+                # The commonest packet by far: PUBACK with success and no properties (MQTT 5, 3.4.2.1).
+                self.outgoing.acknowledged(data[position + 2] << 8 | data[position + 3], 0)
+                position += 4
+                continue
+            try:
+                packet, size = mqtt5.read(view[position:])
+            except IndexError:
+                self._keep(data, position)
+                break
+            except ValueError:
+                raise ProtocolError("malformed packet", 0x81) from None
+            if size > self._settings.packet_max:
+                raise ProtocolError("packet too large", 0x95)
+            position += size
+            self._take(packet)
+        if self.connected:
+            self.outgoing.pump()
+
+    def _keep(self, data: bytes, position: int) -> None:
+        """Keep an incomplete packet until all of it is there."""
+        needed = _length(data, position)
+        if needed > self._settings.packet_max:
+            raise ProtocolError("packet too large", 0x95)
+        if needed and len(data) - position >= needed:
+            raise ProtocolError("malformed packet", 0x81)
+        self._needed = needed
+        self._rest += memoryview(data)[position:]
+
+    def _take(self, packet: mqtt5.Packet) -> None:
+        if not self.connected:
+            if not isinstance(packet, mqtt5.ConnAckPacket):
+                raise ProtocolError("expected CONNACK")
+            self._connack(packet)
+        elif isinstance(packet, mqtt5.PublishPacket):
+            self._publish(packet)
+        elif isinstance(packet, mqtt5.PubAckPacket):
+            self.outgoing.acknowledged(packet.packet_id, int(packet.reason_code))
+        elif isinstance(packet, mqtt5.PubRelPacket):
+            self.incoming.release(packet.packet_id)
+        elif isinstance(packet, mqtt5.SubAckPacket):
+            self._suback(packet)
+        elif isinstance(packet, mqtt5.DisconnectPacket):
+            self._disconnect(packet)
+        elif not isinstance(packet, mqtt5.PingRespPacket):
+            raise ProtocolError("unexpected packet")
+
+    def _publish(self, packet: mqtt5.PublishPacket) -> None:
+        topic = packet.topic
+        if packet.topic_alias is not None:
+            topic = self._dealias(topic, packet.topic_alias)
+        if not topic:
+            raise ProtocolError("empty topic", 0x90)
+        qos, pid = int(packet.qos), packet.packet_id
+        if pid is None:
+            self.arrived.append(MqttFrame(topic, packet.payload, 0, 0, None))
+            return
+        frame = self.incoming.publish(topic, packet.payload, qos, pid)
+        if frame is not None:
+            self.arrived.append(frame)
+
+    def _dealias(self, topic: str, alias: int) -> str:
+        if not 0 < alias <= ALIASES_IN:
+            raise ProtocolError("topic alias out of range", 0x94)
+        if topic:
+            self._aliases[alias] = topic
+            return topic
+        known = self._aliases.get(alias)
+        if known is None:
+            raise ProtocolError("topic alias unknown", 0x94)
+        return known
+
+    def _connack(self, packet: mqtt5.ConnAckPacket) -> None:
+        code = int(packet.reason_code)
+        self.server_reference = packet.server_reference
+        if code:
+            name = f"CONNACK {packet.reason_code.name.lower().replace('_', ' ')}"
+            raise LostError(name) if code in _FAULTS else RefusedError(name)
+        if int(packet.max_qos) < 1:
+            raise RefusedError("the broker cannot do QoS 1")
+        if packet.server_keep_alive is not None:
+            self.keep_alive_s = packet.server_keep_alive
+        limits = Limits(packet.receive_max, packet.max_packet_size, packet.retain_available, packet.topic_alias_max)
+        self.connected = True
+        self.incoming.resume(session_present=packet.session_present)
+        self.outgoing.resume(limits, session_present=packet.session_present)
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        subscriptions = self._settings.subscriptions
+        if not subscriptions:
+            self.subscribed = True
+            return
+        self._subscribing = self.outgoing.identifier()
+        filters = [_topic_filter(subscription) for subscription in subscriptions]
+        self.out.append(mqtt5.SubscribePacket(self._subscribing, filters).write())
+
+    def _suback(self, packet: mqtt5.SubAckPacket) -> None:
+        if packet.packet_id != self._subscribing:
+            raise ProtocolError("unexpected SUBACK")
+        refused = [code for code in packet.reason_codes if int(code) >= 0x80]
+        if refused:
+            raise RefusedError(f"SUBACK {refused[0].name.lower().replace('_', ' ')}")
+        if len(packet.reason_codes) != len(self._settings.subscriptions):
+            raise ProtocolError("SUBACK with a wrong count")
+        self.subscribed = True
+
+    def _disconnect(self, packet: mqtt5.DisconnectPacket) -> None:
+        code = int(packet.reason_code)
+        self.server_reference = packet.server_reference
+        name = f"DISCONNECT {packet.reason_code.name.lower().replace('_', ' ')}"
+        raise RefusedError(name) if code in _UNWELCOME else LostError(name)
+
+
+def _topic_filter(subscription: Subscription) -> mqtt5.TopicFilter:
+    """Retained messages come at every SUBSCRIBE or never (MQTT 5, 3.8.3.1)."""
+    handling = mqtt5.RetainHandling.SEND_ALWAYS if subscription.retained else mqtt5.RetainHandling.SEND_NEVER
+    return mqtt5.TopicFilter(
+        subscription.filter,
+        max_qos=mqtt5.QoS.AT_LEAST_ONCE,
+        no_local=not subscription.filter.startswith("$share/"),  # MQTT 5, 3.8.3.1: an error with shared subscriptions
+        retain_handling=handling,
+    )
+
+
+def _length(data: bytes, position: int) -> int:
+    """Length of the packet that starts at ``position``, or 0 when its header is not all there."""
+    length = 0
+    for index in range(1, _HEADER_MAX):
+        if position + index >= len(data):
+            return 0
+        byte = data[position + index]
+        length |= (byte & 0x7F) << 7 * (index - 1)
+        if not byte & 0x80:
+            return 1 + index + length
+    return 0
