@@ -5,7 +5,7 @@ Written as the units' own systems write it, not by our adapters, so that the dem
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from math import atan2, cos, degrees, hypot, radians
 from typing import NamedTuple
@@ -82,40 +82,12 @@ def positions(now: datetime, elapsed_s: float) -> Iterator[Publication]:
         yield Publication("bravo", "nffi/bravo/ops", _nffi_track(patrol, now, elapsed_s))
 
 
-def incidents(now: datetime, step: int) -> Iterator[Publication]:
+def incidents(now: datetime, elapsed_s: float, step: int) -> Iterator[Publication]:
     """What else happens, by step (one a second): the story of the demonstration, told again every 20 steps."""
-    serial = f"{step // 20}-{now:%H%M%S}"
-    match step % 20:
-        case 1:
-            yield Publication("alpha", "tak/alpha/hawk-1", _cot_chat("HAWK-1", "Road is clear to the bridge.", now))
-        case 2:
-            yield Publication("bravo", "sedap/bravo/1", _sedap_text("OTTER 1", "Copied. Moving to the ferry.", now))
-        case 3:
-            yield Publication("alpha", "tak/alpha/hawk-3", _cot_medevac(serial, now))
-        case 4:
-            yield Publication("charlie", "cap/charlie/desk", _cap_alert(serial, now, "Alert"))
-        case 5:
-            yield Publication("alpha", "tak/alpha/hawk-2", b"<event version='2.0' uid='HAWK-2' type='a-f-G'><point")
-        case 6:  # sent twice, as a radio does that did not hear the acknowledgement
-            again = _cot_track(ALPHA[1], now - timedelta(milliseconds=500), float(step))
-            yield Publication("alpha", "tak/alpha/hawk-2", again)
-            yield Publication("alpha", "tak/alpha/hawk-2", again)
-        case 7:
-            yield Publication("alpha", "tak/alpha/hawk-1", _cot_emergency(now, cancel=False))
-        case 8:  # no marking at all
-            unmarked = _cot_track(ALPHA[0], now - timedelta(milliseconds=300), float(step), access=None)
-            yield Publication("alpha", "tak/alpha/hawk-1", unmarked)
-        case 9:  # above what the relief organisation may see
-            marked = _cot_track(ALPHA[2], now - timedelta(milliseconds=300), float(step), access="CONFIDENTIAL")
-            yield Publication("alpha", "tak/alpha/hawk-3", marked)
-        case 10:
-            yield Publication("alpha", "tak/alpha/hawk-1", _cot_emergency(now, cancel=True))
-        case 12:
-            yield Publication("charlie", "cap/charlie/desk", _cap_alert(serial, now, "Cancel"))
-        case 13:
-            yield Publication("bravo", "sedap/bravo/2", b"OWNUNIT;07;0;LYNX 2;R;;;947.1;8.3;0\n")
-        case _:
-            pass
+    moment = _Moment(now, elapsed_s, str(step // _STEPS))
+    for place, (partner, topic), data in _STORY:
+        if place == step % _STEPS:
+            yield Publication(partner, topic, data(moment))
 
 
 def _metres(north_1: float, east_1: float, north_2: float, east_2: float) -> float:
@@ -226,7 +198,7 @@ def _nffi_track(patrol: Patrol, now: datetime, elapsed_s: float) -> bytes:
 
 
 def _cap_alert(serial: str, now: datetime, kind: str) -> bytes:
-    first = f"flood-{serial.partition('-')[0]}"
+    first = f"flood-{serial}"
     sent = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S-00:00")
     identifier = first if kind == "Alert" else f"{first}-cancel"
     references = "" if kind == "Alert" else f"<references>desk@charlie.example,{first},{sent}</references>"
@@ -239,3 +211,35 @@ def _cap_alert(serial: str, now: datetime, kind: str) -> bytes:
         "<description>Water is expected to reach the road within two hours.</description>"
         "<area><areaDesc>Lower bridge</areaDesc><circle>47.0301,8.3311 2.5</circle></area></info></alert>"
     ).encode()
+
+
+class _Moment(NamedTuple):
+    """When something happens, and the number of the round it belongs to."""
+
+    now: datetime
+    elapsed_s: float
+    serial: str
+
+
+def _marked(patrol: Patrol, moment: _Moment, access: str | None) -> bytes:
+    """One more position, a moment after the regular one, with another marking."""
+    return _cot_track(patrol, moment.now + timedelta(milliseconds=5), moment.elapsed_s, access)
+
+
+_HAWK_1, _HAWK_2, _HAWK_3 = (("alpha", f"tak/alpha/hawk-{number}") for number in (1, 2, 3))
+_OTTER, _LYNX, _DESK = ("bravo", "sedap/bravo/1"), ("bravo", "sedap/bravo/2"), ("charlie", "cap/charlie/desk")
+_STEPS = 20
+_STORY: tuple[tuple[int, tuple[str, str], Callable[[_Moment], bytes]], ...] = (
+    (1, _HAWK_1, lambda at: _cot_chat("HAWK-1", "Road is clear to the bridge.", at.now)),
+    (2, _OTTER, lambda at: _sedap_text("OTTER 1", "Copied. Moving to the ferry.", at.now)),
+    (3, _HAWK_3, lambda at: _cot_medevac(at.serial, at.now)),
+    (4, _DESK, lambda at: _cap_alert(at.serial, at.now, "Alert")),
+    (5, _HAWK_2, lambda _: b"<event version='2.0' uid='HAWK-2' type='a-f-G'><point"),  # cut short by the radio
+    (6, _HAWK_2, lambda at: _cot_track(ALPHA[1], at.now, at.elapsed_s)),  # said twice: the same report again
+    (7, _HAWK_1, lambda at: _cot_emergency(at.now, cancel=False)),
+    (8, _HAWK_1, lambda at: _marked(ALPHA[0], at, None)),  # no marking at all
+    (9, _HAWK_3, lambda at: _marked(ALPHA[2], at, "CONFIDENTIAL")),  # above what the relief organisation may see
+    (10, _HAWK_1, lambda at: _cot_emergency(at.now, cancel=True)),
+    (12, _DESK, lambda at: _cap_alert(at.serial, at.now, "Cancel")),
+    (13, _LYNX, lambda _: b"OWNUNIT;07;0;LYNX 2;R;;;947.1;8.3;0\n"),  # a latitude that cannot be
+)

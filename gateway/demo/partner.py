@@ -1,0 +1,44 @@
+"""One partner's gateway as a process of the demonstration: ``python -m gateway.demo.partner FILE``.
+
+An ordinary gateway with one more reader, which tells every outcome on standard output. It stops when its standard
+input closes, so that it never outlives the demonstration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from gateway import app
+from gateway.cli.status import reported
+from gateway.config import load
+from gateway.demo.tally import Told
+from gateway.stream import Outcome
+
+_encode = msgspec.json.Encoder().encode
+
+
+def tell(outcome: Outcome) -> None:
+    """Write one outcome as a line."""
+    sys.stdout.buffer.write(_encode(Told(record=outcome.record, data=outcome.data)) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+async def _until_orphaned() -> None:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
+
+
+def main() -> None:
+    """Run the gateway of the file named on the command line."""
+    with reported():
+        uvloop.run(app.run(load(Path(sys.argv[1])), readers=(tell,), until=_until_orphaned()))
+
+
+if __name__ == "__main__":
+    main()
