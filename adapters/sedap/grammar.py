@@ -1,0 +1,222 @@
+"""The line grammar of SEDAP-Express (chapter IV.1): header, fields, hexadecimal times, and how subjects are named."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import NamedTuple
+
+from adapters import DecodeError, Fault
+from protocols.body import Body
+from protocols.message import Loss, Message, Mode, Reference
+from protocols.moment import EPOCH, read_epoch
+
+RELAY = "COMITY"  # Sender of a line that a gateway wrote for another format's message: its ids are subjects
+OWN = "own"  # id of an OWNUNIT without a name
+TYPES = frozenset(
+    {
+        "OWNUNIT", "CONTACT", "EMISSION", "METEO", "TEXT", "GRAPHIC", "COMMAND", "STATUS",
+        "ACKNOWLEDGE", "RESEND", "GENERIC", "HEARTBEAT", "TIMESYNC", "KEYEXCHANGE",
+    }
+)  # fmt: skip
+NAME_BYTES = 64
+TEXT_BYTES = 2048
+IMAGE_BYTES = 8192
+HEADER = 7  # fields before the content
+_FIELDS_MAX = 64  # of one line; the longest, CONTACT, has 30
+_LARGEST = 1e12  # of any number; SEDAP-Express frequencies end far below 1 THz
+_SECONDS_BELOW = 100_000_000_000  # a time below was written in seconds, as reference implementations do
+_HEX = re.compile(r"[0-9A-Fa-f]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_BREAKING = re.compile(r"[;\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
+_UNSAFE = re.compile(r"[^\t\x20-\x22\x24\x26-\x3a\x3c-\x7e\xa0-\xff]")  # not Latin-1 text, or one of % ; #
+_ESCAPED = re.compile(r"(?:%[0-9A-F]{2})+")
+
+
+class Line(NamedTuple):
+    """One message: its header, and its content fields padded so that any of them can be looked at."""
+
+    name: str
+    number: str  # two upper-case hexadecimal digits, or empty
+    time: datetime | None
+    whole_seconds: bool
+    sender: str
+    label_hint: str | None
+    content: tuple[str, ...]
+    text: str  # the whole line
+
+    def subject(self, own_id: str) -> str:
+        """Name what a line is about: an id is unique only together with its sender, a relayed one is a subject."""
+        return unescape(own_id) if self.sender == RELAY else self.of(self.sender, own_id)
+
+    def event_subject(self) -> str:
+        """Name a line that has no id: by its type, number and time, or by its content where it has no time."""
+        stamp = f"{milliseconds(self.time):012X}" if self.time is not None else digest(";".join(self.content))
+        return self.of(self.sender, f"{self.name}-{self.number}-{stamp}")
+
+    @staticmethod
+    def of(sender: str, own_id: str) -> str:
+        """The subject of a sender's id."""
+        return f"sedap:{escape(sender).replace(':', '%3A')}:{own_id}"
+
+
+class Meaning(NamedTuple):
+    """What one line says, before it becomes a Message."""
+
+    subject: str
+    body: Body
+    losses: Sequence[Loss] = ()
+    references: tuple[Reference, ...] = ()
+    addressees: tuple[str, ...] = ()
+    dialect: str | None = None
+    mode: Mode = Mode.UNSTATED
+
+
+def read_line(text: str) -> Line:
+    """Split one line and check its header. Raise DecodeError."""
+    if _CONTROL.search(text) is not None:
+        raise DecodeError(Fault.MALFORMED, "control characters")
+    fields = text.split(";")
+    name = fields[0].upper()
+    if name not in TYPES:
+        raise DecodeError(Fault.UNSUPPORTED if name.isalpha() else Fault.MALFORMED, "name")
+    if len(fields) > _FIELDS_MAX:
+        raise DecodeError(Fault.MALFORMED, "too many fields")
+    fields += [""] * (HEADER + 30 - len(fields))
+    _, number, time, sender, letter, acknowledgement, mac = fields[:HEADER]
+    if number and (len(number) > 2 or not _HEX.fullmatch(number)):
+        raise DecodeError(Fault.MALFORMED, "number")
+    if acknowledgement.upper() not in ("", "TRUE", "FALSE"):
+        raise DecodeError(Fault.MALFORMED, "acknowledgement")
+    if mac and (len(mac) > 64 or not _HEX.fullmatch(mac)):
+        raise DecodeError(Fault.MALFORMED, "mac")
+    if len(letter) > 1 or letter not in "PURCSTpurcst-":
+        raise DecodeError(Fault.MALFORMED, "classification")
+    at, whole = read_time(time)
+    hint = f"classification={letter.upper()}" if letter and letter != "-" else None
+    return Line(name, number.upper().zfill(2) if number else "", at, whole, sender, hint, tuple(fields[HEADER:]), text)
+
+
+def read_time(text: str) -> tuple[datetime | None, bool]:
+    """Read a time, and say whether it was in seconds. The document says milliseconds; some senders write seconds."""
+    if not text:
+        return None, False
+    if len(text) > 16 or not _HEX.fullmatch(text):
+        raise DecodeError(Fault.MALFORMED, "time")
+    value = int(text, 16)
+    if value == 0:
+        raise DecodeError(Fault.OUT_OF_RANGE, "time")
+    whole = value < _SECONDS_BELOW
+    try:
+        return read_epoch(value * 1000 if whole else value), whole
+    except ValueError:
+        raise DecodeError(Fault.OUT_OF_RANGE, "time") from None
+
+
+def milliseconds(time: datetime) -> int:
+    """Milliseconds since 1970, rounded as the canonical id rounds them."""
+    return int((time - EPOCH).total_seconds() * 1000 + 0.5)
+
+
+def write_time(time: datetime) -> str | None:
+    """A time as twelve hexadecimal digits; None when it is so early that a reader would take it for seconds."""
+    value = milliseconds(time)
+    return f"{value:012X}" if value >= _SECONDS_BELOW else None
+
+
+def number(text: str, where: str, low: float = -_LARGEST, high: float = _LARGEST) -> float | None:
+    """Read an optional number with a decimal point, in the field's own unit; None when the field is empty."""
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        raise DecodeError(Fault.MALFORMED, where) from None
+    if "_" in text:
+        raise DecodeError(Fault.MALFORMED, where)
+    if not low <= value <= high:
+        raise DecodeError(Fault.OUT_OF_RANGE, where)
+    return value
+
+
+def direction(text: str, where: str) -> float | None:
+    """Read optional degrees true, 0 to 360; a full turn is north."""
+    value = number(text, where, 0.0, 360.0)
+    return 0.0 if value == 360.0 else value
+
+
+def write_number(value: float) -> str:
+    """A number in the shortest form that reads back the same, without an exponent."""
+    text = repr(float(value))
+    if "e" in text:
+        text = f"{value:.12f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def read_base64(text: str, where: str, limit: int) -> bytes:
+    """Read a base64 field of at most so many bytes."""
+    if len(text) > 2 * limit:
+        raise DecodeError(Fault.TOO_LARGE, where)
+    try:
+        return b64decode(text.encode("latin-1"), validate=True)
+    except ValueError:
+        raise DecodeError(Fault.MALFORMED, where) from None
+
+
+def read_words(data: bytes) -> str:
+    """Text of a base64 field: UTF-8, as the reference implementation writes it, else ISO-8859-1."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def write_base64(text: str) -> str:
+    """Text as a base64 field."""
+    return b64encode(text.encode()).decode()
+
+
+def escape(subject: str) -> str:
+    """A subject as an id: itself where that fits, else with percent escapes, so that it reads back the same."""
+    return _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), subject)
+
+
+def unescape(text: str) -> str:
+    """The subject that ``escape`` wrote."""
+    if "%" not in text:
+        return text
+    return _ESCAPED.sub(lambda match: _plain(match[0]), text)
+
+
+def _plain(escaped: str) -> str:
+    try:
+        return bytes.fromhex(escaped.replace("%", "")).decode()
+    except UnicodeDecodeError:
+        return escaped
+
+
+def is_field(text: str) -> bool:
+    """Whether a text can stand in a line as it is."""
+    return _BREAKING.search(text) is None
+
+
+def native(subject: str) -> tuple[str, str] | None:
+    """Sender and id of a subject that a SEDAP-Express sender named; None for every other format's."""
+    if not subject.startswith("sedap:"):
+        return None
+    sender, _, own_id = subject[6:].partition(":")
+    sender = unescape(sender)
+    return (sender, own_id) if own_id and sender != RELAY and is_field(sender) and is_field(own_id) else None
+
+
+def digest(text: str) -> str:
+    """Twelve digits that stand for a content."""
+    return "c" + sha256(text.encode()).hexdigest()[:12]
+
+
+def reported_at(message: Message) -> datetime | None:
+    """The time of a report: when it was observed, else when it was written."""
+    return message.times.observed or message.times.created
