@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from gateway.links import Settings, Statistics, secure
+from gateway.links.address import Address
 from gateway.links.backoff import Pace
 from gateway.links.fault import LostError, RefusedError
 from gateway.links.incoming import MqttFrame
@@ -17,14 +17,6 @@ from gateway.links.upkeep import Upkeep
 from gateway.links.wire import Parts, Traffic, Wire
 
 OPEN_S = 15.0  # to connect, shake hands and be subscribed
-
-
-class Address(NamedTuple):
-    """Where a broker listens."""
-
-    host: str
-    port: int
-    tls: bool = False
 
 
 class MqttLink(Upkeep[MqttFrame]):

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from urllib.parse import SplitResult, urlsplit
 
 from gateway.links import Link, LinkError, Settings
-from gateway.links.mqtt import Address, MqttLink
+from gateway.links.address import Address
+from gateway.links.mqtt import MqttLink
+from gateway.links.nats import NatsLink
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883, "nats": 4222, "nats+tls": 4222}
 
@@ -59,7 +61,13 @@ def _mqtt(name: str, settings: Settings, parts: SplitResult) -> Link:
     return MqttLink(name, settings, _address(parts, tls=parts.scheme == "mqtts"))
 
 
+def _nats(name: str, settings: Settings, parts: SplitResult) -> Link:
+    return NatsLink(name, settings, _address(parts, tls=parts.scheme == "nats+tls"))
+
+
 _OPENERS: dict[str, Callable[[str, Settings, SplitResult], Link]] = {
     "mqtt": _mqtt,
     "mqtts": _mqtt,
+    "nats": _nats,
+    "nats+tls": _nats,
 }

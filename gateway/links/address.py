@@ -1,0 +1,13 @@
+"""Where the far side of a link listens."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Address(NamedTuple):
+    """Host, port, and whether TLS is spoken there."""
+
+    host: str
+    port: int
+    tls: bool = False

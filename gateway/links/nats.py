@@ -1,0 +1,221 @@
+"""The NATS link: JetStream behind the Link contract, on connections that come and go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+from gateway.links import LinkError, Parcel, Settings, Statistics, Subscription, natswire, secure, subjects
+from gateway.links.address import Address
+from gateway.links.backoff import Pace
+from gateway.links.fault import LostError, RefusedError
+from gateway.links.ledger import Entry
+from gateway.links.natsbind import bind, keep_last, retained_streams, streams_with
+from gateway.links.natsconnection import ApiError, NatsConnection, Place, Traffic
+from gateway.links.natspublish import Publisher
+from gateway.links.natspull import Counts, NatsFrame, Pull
+from gateway.links.natswire import Message
+from gateway.links.upkeep import Upkeep
+
+OPEN_S = 20.0  # to connect, and to find or make streams and consumers
+TURN_S = 1.0  # how often pulls and silent streams are looked after
+_RETAINED_BATCH = 256
+
+
+class NatsLink(Upkeep[NatsFrame]):
+    """See Link. Consumers are durable: what was not acknowledged comes again, whoever connects next."""
+
+    def __init__(self, name: str, settings: Settings, address: Address, pace: Pace = Pace()) -> None:  # noqa: B008 - an immutable value
+        super().__init__(name, settings, pace)
+        self._address = address
+        self._traffic = Traffic()
+        self._counts = Counts()
+        self._publisher = Publisher(self._kept)
+        self._pulls: dict[tuple[str, str], Pull] = {}
+        self._active: list[Pull] = []
+        self._retained: list[NatsFrame] = []
+        self._connected: NatsConnection | None = None
+
+    @property
+    def statistics(self) -> Statistics:
+        """See Link."""
+        return Statistics(
+            received=self._counts.received,
+            acknowledged=self._counts.acknowledged,
+            refused=self._counts.refused,
+            sent=self._publisher.sent,
+            resent=self._publisher.resent,
+            connects=self._connects,
+            bytes_received=self._traffic.bytes_received,
+            bytes_sent=self._traffic.bytes_sent,
+        )
+
+    def _check(self) -> None:
+        secure.password(self.settings)
+        if self._address.tls:
+            secure.context(self.settings)
+        for subscription in self.settings.subscriptions:
+            try:
+                subjects.filters(subscription.filter)
+            except subjects.BadTopicError as error:
+                raise LinkError(f"subscription {subscription.filter}: {error}") from error
+
+    async def _connection(self) -> None:
+        settings = self.settings
+        user = "" if settings.username is None else f"_{subjects.token(settings.username)}"
+        connection = NatsConnection(f"_INBOX{user}", settings.packet_max + 65_536, self._traffic)
+        connection.turn_ended = self._turn_ended
+        try:
+            async with asyncio.timeout(OPEN_S):
+                await self._open(connection)
+            self._connected = connection
+            self._came_up()
+            self._publisher.start(connection)
+            self._pull_more()
+            await self._watch(connection)
+        except TimeoutError:
+            raise LostError("no answer") from None
+        finally:
+            self._connected = None
+            self._publisher.stop()
+            for pull in self._active:
+                pull.stop()
+            self._active.clear()
+            connection.close()
+
+    async def _open(self, connection: NatsConnection) -> None:
+        settings = self.settings
+        tls = secure.context(settings) if self._address.tls else None
+        options: dict[str, object] = {
+            "verbose": False,
+            "pedantic": False,
+            "lang": "python",
+            "version": "1",
+            "protocol": 1,
+            "headers": True,
+            "no_responders": True,
+            "echo": False,
+            "name": settings.client_id,
+        }
+        secret = secure.password(settings)
+        if settings.username is not None:
+            options["user"] = settings.username
+            options["pass"] = "" if secret is None else secret.decode(errors="replace")
+        await connection.open(Place(self._address.host, self._address.port, tls), options)
+        for binding in await bind(connection, settings):
+            key = (binding.stream, binding.consumer)
+            pull = self._pulls.get(key)
+            if pull is None:
+                pull = self._pulls[key] = Pull(*key, settings.receive_maximum, self._counts)
+            self._active.append(pull)
+            await pull.start(connection, binding.standing)
+        await self._read_retained(connection, [one for one in settings.subscriptions if one.retained])
+
+    async def _watch(self, connection: NatsConnection) -> None:
+        loop = asyncio.get_running_loop()
+        while not connection.ended.done():
+            await asyncio.wait((connection.ended,), timeout=TURN_S)
+            self._publisher.check(loop.time())
+            self._pull_more()
+        connection.ended.result()
+
+    def _turn_ended(self) -> None:
+        """Hand over what one read brought, from every consumer, and ask for more."""
+        for pull in self._active:
+            if pull.arrived:
+                self._inbox.put(pull.arrived)
+                pull.arrived.clear()
+        if self._retained:
+            self._inbox.put(self._retained)
+            self._retained.clear()
+        if self._connected is not None:
+            self._pull_more()
+
+    def _pull_more(self) -> None:
+        now = asyncio.get_running_loop().time()
+        may_pull = not self._inbox.full
+        try:
+            for pull in self._active:
+                pull.pull(now, may_pull=may_pull)
+        except LostError as error:
+            if self._connected is not None:
+                self._connected.close(error)
+
+    def _taken(self) -> None:
+        if self._connected is not None:
+            self._pull_more()
+
+    def _submit(self, entries: Sequence[Entry]) -> None:
+        self._publisher.submit(entries)
+
+    async def _kept(self, subject: str, parcel: Parcel) -> bool:
+        connection = self._connected
+        if connection is None:
+            raise LostError("not connected")
+        try:
+            if await streams_with(connection, subject):
+                return True
+            if parcel.retain:
+                await keep_last(connection, self.settings.client_id, subject)
+                return True
+        except ApiError:
+            return True  # we may not ask: what we may publish, the owner of the broker keeps
+        return False
+
+    async def _read_retained(self, connection: NatsConnection, subscriptions: Sequence[Subscription]) -> None:
+        """Subscribe to what comes, then read what is kept: a message may come twice, and none is missed."""
+        if not subscriptions:
+            return
+        for subscription in subscriptions:
+            for subject in subjects.filters(subscription.filter):
+                connection.subscribe(subject, self._take_live)
+        try:
+            for stream, subject in await retained_streams(connection, self.settings):
+                await self._read_stream(connection, stream, subject)
+        except ApiError as error:
+            raise RefusedError(f"what is retained cannot be read: {error}") from None
+
+    async def _read_stream(self, connection: NatsConnection, stream: str, subject: str) -> None:
+        sequence = 1
+        inbox = f"{connection.inbox}.k.{stream}.{len(self._retained)}"
+        while sequence:
+            page: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            taker = _Page(self._retained, self._counts, page)
+            number = connection.subscribe(inbox, taker.take)
+            body = {"seq": sequence, "next_by_subj": subject, "batch": _RETAINED_BATCH}
+            connection.write(natswire.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(body).encode(), inbox))
+            await asyncio.wait((page, connection.ended), return_when=asyncio.FIRST_COMPLETED)
+            if not page.done():
+                raise LostError("connection lost")
+            sequence = page.result()
+            connection.unsubscribe(number)
+
+    def _take_live(self, message: Message) -> None:
+        self._counts.received += 1
+        self._retained.append(NatsFrame(subjects.topic(message.subject), message.payload))
+
+
+class _Page:
+    """One page of a stream's messages; the future holds where the next page begins, 0 at the end."""
+
+    def __init__(self, frames: list[NatsFrame], counts: Counts, page: asyncio.Future[int]) -> None:
+        self._frames = frames
+        self._counts = counts
+        self._page = page
+        self._last = 0
+
+    def take(self, message: Message) -> None:
+        """A message, or the note that ends the page."""
+        if message.status:
+            left = natswire.header(message.headers, "Nats-Num-Pending")
+            more = message.status == 204 and left not in {None, "0"} and self._last
+            if not self._page.done():
+                self._page.set_result(self._last + 1 if more else 0)
+            return
+        name = natswire.header(message.headers, "Nats-Subject") or ""
+        sequence = natswire.header(message.headers, "Nats-Sequence") or "0"
+        self._last = int(sequence) if sequence.isdigit() else 0
+        if message.payload:  # an empty one says that nothing is kept any more (MQTT 5, 3.3.1.3)
+            self._counts.received += 1
+            self._frames.append(NatsFrame(subjects.topic(name), message.payload))

@@ -1,0 +1,164 @@
+"""Which streams and consumers serve a link's subscriptions: found where they are, made where that is allowed.
+
+A consumer that is named like its stream was provided by the broker's owner and is used as it is. A stream that keeps
+one message per subject is for retained subscriptions only. Where no stream has what a link subscribes to, the link
+makes one of its own that keeps messages until they are acknowledged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from gateway.links import Settings, subjects
+from gateway.links.fault import RefusedError
+from gateway.links.natsconnection import ApiError, NatsConnection
+from gateway.links.natspull import Standing
+
+_NANOSECONDS = 1_000_000_000
+ACK_WAIT_S = 30.0
+INBOX_BYTES_MAX = 1_073_741_824  # the oldest messages make room beyond this
+_NOT_FOUND = frozenset({10_059, 10_014})  # stream, consumer not found
+_PAGE = 1024
+
+
+class Binding(NamedTuple):
+    """A durable consumer and where it stands."""
+
+    stream: str
+    consumer: str
+    standing: Standing
+
+
+async def streams_with(connection: NatsConnection, subject: str) -> list[str]:
+    """The streams that keep (some of) a subject. Raise ApiError when we may not ask."""
+    said = await connection.api("STREAM.NAMES", {"subject": subject, "offset": 0})
+    names = said.get("streams") or []
+    return [str(name) for name in names[:_PAGE]]
+
+
+async def bind(connection: NatsConnection, settings: Settings) -> list[Binding]:
+    """The consumers for all subscriptions that are not retained. Raise RefusedError when one cannot be served."""
+    wanted = [one for sub in settings.subscriptions if not sub.retained for one in subjects.filters(sub.filter)]
+    own_name = f"IN_{subjects.token(settings.client_id)}"
+    own: list[str] = []
+    found: dict[str, list[str]] = {}
+    configurations: dict[str, dict[str, Any]] = {}
+    try:
+        for subject in wanted:
+            kept = False
+            for name in await streams_with(connection, subject):
+                if name not in configurations:
+                    configurations[name] = (await connection.api(f"STREAM.INFO.{name}"))["config"]
+                if name == own_name or configurations[name].get("max_msgs_per_subject") == 1:
+                    continue
+                found.setdefault(name, []).append(subject)
+                kept = True
+            if not kept:
+                own.append(subject)
+        if own:
+            configurations[own_name] = await _own_stream(connection, own_name, subjects.least(own), settings)
+            found[own_name] = []
+        return [
+            await _consumer(connection, configurations[name], subjects.least(filters), settings)
+            for name, filters in found.items()
+        ]
+    except ApiError as error:
+        raise RefusedError(f"a subscription cannot be served: {error}") from None
+
+
+async def retained_streams(connection: NatsConnection, settings: Settings) -> list[tuple[str, str]]:
+    """Pairs of stream and subject to read at the start of a connection."""
+    pairs: list[tuple[str, str]] = []
+    for subscription in settings.subscriptions:
+        if subscription.retained:
+            for subject in subjects.filters(subscription.filter):
+                pairs.extend((name, subject) for name in await streams_with(connection, subject))
+    return pairs
+
+
+async def keep_last(connection: NatsConnection, client_id: str, subject: str) -> None:
+    """Make a stream keep the last message of a subject. Raise ApiError when that is not allowed."""
+    name = f"KEEP_{subjects.token(client_id)}"
+    try:
+        configuration = (await connection.api(f"STREAM.INFO.{name}"))["config"]
+        configuration["subjects"] = subjects.least([*configuration["subjects"], subject])
+        await connection.api(f"STREAM.UPDATE.{name}", configuration)
+    except ApiError as error:
+        if error.code not in _NOT_FOUND:
+            raise
+        body = {"name": name, "subjects": [subject], "max_msgs_per_subject": 1, "allow_direct": True}
+        await connection.api(f"STREAM.CREATE.{name}", {**body, "allow_msg_ttl": True, "storage": "file"})
+
+
+async def _own_stream(
+    connection: NatsConnection, name: str, names: Sequence[str], settings: Settings
+) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "name": name,
+        "subjects": list(names),
+        "retention": "interest",
+        "storage": "file",
+        "discard": "old",
+        "max_bytes": INBOX_BYTES_MAX,
+        "max_age": settings.session_expiry_s * _NANOSECONDS,
+        "allow_msg_ttl": True,
+    }
+    try:
+        there = (await connection.api(f"STREAM.INFO.{name}"))["config"]
+    except ApiError as error:
+        if error.code not in _NOT_FOUND:
+            raise
+        said = await connection.api(f"STREAM.CREATE.{name}", body)
+        return dict(said["config"])
+    if sorted(there["subjects"]) != sorted(names):
+        there["subjects"] = list(names)
+        await connection.api(f"STREAM.UPDATE.{name}", there)
+    return dict(there)
+
+
+async def _consumer(
+    connection: NatsConnection, stream: dict[str, Any], filters: Sequence[str], settings: Settings
+) -> Binding:
+    name = str(stream["name"])
+    provided = await _info(connection, name, name)
+    if provided is not None:
+        return Binding(name, name, _standing(provided))
+    durable = subjects.token(settings.client_id)
+    body: dict[str, Any] = {
+        "durable_name": durable,
+        "name": durable,
+        "ack_policy": "explicit",
+        "ack_wait": int(ACK_WAIT_S * _NANOSECONDS),
+        "max_ack_pending": settings.receive_maximum,
+        "deliver_policy": "all" if stream.get("retention") in {"workqueue", "interest"} else "new",
+        "inactive_threshold": settings.session_expiry_s * _NANOSECONDS,
+        "filter_subjects": list(filters),
+    }
+    there = await _info(connection, name, durable)
+    if there is not None:
+        configuration = there["config"]
+        known = configuration.get("filter_subjects") or [configuration.get("filter_subject")]
+        if sorted(one for one in known if one) == sorted(filters):
+            return Binding(name, durable, _standing(there))
+        body["deliver_policy"] = configuration["deliver_policy"]
+    said = await connection.api(f"CONSUMER.CREATE.{name}.{durable}", {"stream_name": name, "config": body})
+    return Binding(name, durable, _standing(said))
+
+
+async def _info(connection: NatsConnection, stream: str, consumer: str) -> dict[str, Any] | None:
+    try:
+        return await connection.api(f"CONSUMER.INFO.{stream}.{consumer}")
+    except ApiError as error:
+        if error.code in _NOT_FOUND or error.code == 0:  # 0: no right to ask for it, so it is not for us
+            return None
+        raise
+
+
+def _standing(info: dict[str, Any]) -> Standing:
+    return Standing(
+        floor=int(info["ack_floor"]["stream_seq"]),
+        delivered=int(info["delivered"]["stream_seq"]),
+        consumer=int(info["delivered"]["consumer_seq"]),
+        pending=int(info["num_ack_pending"]),
+    )

@@ -1,0 +1,233 @@
+"""The sending half of a NATS link: every parcel is published with a message id and settled by its stream's answer.
+
+What no stream keeps is handed to those who listen now, and settled once the server has dealt with it. After a reconnect
+everything unanswered is published again in its order, and the stream drops what it already has by the message id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+
+from gateway.links import Parcel, SendRefusal, natswire, subjects
+from gateway.links.fault import LostError
+from gateway.links.ledger import Entry
+from gateway.links.natsconnection import NatsConnection
+from gateway.links.natswire import Message
+
+WINDOW_MAX = 4096  # publishes under way
+KNOWN_MAX = 65_536  # topics whose stream is remembered
+ANSWER_S = 10.0  # a stream that does not answer for so long is asked again on a new connection
+_NO_TTL = 10_166  # JetStream: per-message TTL is disabled
+_TOO_BIG = frozenset({10_054, 10_097})  # message, or header, exceeds the maximum
+_FULL = frozenset({10_077, 10_122})  # maximum messages, bytes or messages per subject exceeded, and the stream says no
+_BUSY = frozenset({10_023, 10_008, 10_009, 10_074, 10_118})  # no resources, no leader, not available: ask again
+
+Lookup = Callable[[str, Parcel], Awaitable[bool]]
+
+
+class _Sent:
+    """One publish under way."""
+
+    __slots__ = ("entry", "id", "subject", "ttl")
+
+    def __init__(self, entry: Entry, subject: str, number: str) -> None:
+        self.entry = entry
+        self.subject = subject
+        self.id = number
+        self.ttl = True
+
+
+class Publisher:
+    """Parcels that wait, and parcels that no stream has answered for."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._lookup = lookup  # whether a stream keeps a subject
+        self._queue: deque[Entry] = deque()
+        self._again: deque[_Sent] = deque()
+        self._under_way: dict[str, _Sent] = {}
+        self._loose: list[_Sent] = []  # published in this turn, kept by no stream
+        self._kept: dict[str, bool | None] = {}  # by topic; None while it is being asked
+        self._asking: set[asyncio.Task[None]] = set()
+        self._ids = secrets.token_hex(6)
+        self._count = 0
+        self._connection: NatsConnection | None = None
+        self._answers = ""
+        self._answered_at = 0.0
+        self.sent = 0
+        self.resent = 0
+
+    def submit(self, entries: Iterable[Entry]) -> None:
+        """Queue a batch, and send what can be sent."""
+        self._queue.extend(entries)
+        self.pump()
+
+    def start(self, connection: NatsConnection) -> None:
+        """Send over a new connection: what was under way first."""
+        self._connection = connection
+        self._answers = f"{connection.inbox}.a."
+        connection.subscribe(f"{self._answers}*", self._answer)
+        connection.denied = self._denied
+        connection.writable = self.pump
+        self._kept.clear()
+        self._again = deque(self._under_way.values())
+        self._under_way.clear()
+        self._answered_at = asyncio.get_running_loop().time()
+        self.resent += len(self._again)
+        self.pump()
+
+    def stop(self) -> None:
+        """Send nothing until the next connection."""
+        self._connection = None
+        self._loose.clear()
+        for task in self._asking:
+            task.cancel()
+        # Order holds over the reconnect: what was to be sent again and was not yet comes after what was.
+        for sent in self._again:
+            self._under_way[sent.id] = sent
+        self._again.clear()
+
+    def check(self, now: float) -> None:
+        """Raise LostError when nothing was answered for too long."""
+        if not self._under_way:
+            self._answered_at = now
+        elif now - self._answered_at > ANSWER_S:
+            raise LostError("a stream does not answer")
+
+    def pump(self) -> None:
+        """Publish as much as the window and the transport take."""
+        connection = self._connection
+        if connection is None:
+            return
+        self._send_all(connection)
+        if self._loose:
+            loose, self._loose = self._loose, []
+            connection.ping(lambda: self._dealt_with(loose))
+
+    def _send_all(self, connection: NatsConnection) -> None:
+        while not connection.blocked and len(self._under_way) < WINDOW_MAX:
+            if self._again:
+                sent = self._again[0]
+                if not self._known(sent.entry.parcel):
+                    return
+                self._again.popleft()
+            elif self._queue:
+                entry = self._queue[0]
+                if not entry.abandoned and self._refusal(entry.parcel) is None and not self._known(entry.parcel):
+                    return
+                self._queue.popleft()
+                first = self._accept(entry)
+                if first is None:
+                    continue
+                sent = first
+            else:
+                return
+            self._publish(connection, sent)
+
+    def _accept(self, entry: Entry) -> _Sent | None:
+        if entry.abandoned:
+            return None
+        refusal = self._refusal(entry.parcel)
+        if refusal is not None:
+            entry.settle(refusal)
+            return None
+        self._count += 1
+        return _Sent(entry, subjects.subject(entry.parcel.topic), f"{self._ids}{self._count}")
+
+    def _refusal(self, parcel: Parcel) -> SendRefusal | None:
+        info = None if self._connection is None else self._connection.info
+        if info is not None and len(parcel.data) + 512 > info.max_payload:  # the header counts too
+            return SendRefusal.TOO_LARGE
+        if parcel.topic not in self._kept:
+            try:
+                subjects.subject(parcel.topic)
+            except subjects.BadTopicError:
+                return SendRefusal.BAD_TOPIC
+        return None
+
+    def _known(self, parcel: Parcel) -> bool:
+        """Whether it is known if a stream keeps the topic; asks when it is not."""
+        if parcel.topic in self._kept:
+            return self._kept[parcel.topic] is not None
+        if len(self._kept) >= KNOWN_MAX:
+            self._kept.clear()
+        self._kept[parcel.topic] = None
+        task = asyncio.create_task(self._ask(parcel), name="nats lookup")
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        return False
+
+    async def _ask(self, parcel: Parcel) -> None:
+        try:
+            self._kept[parcel.topic] = await self._lookup(subjects.subject(parcel.topic), parcel)
+        except LostError:
+            self._kept.pop(parcel.topic, None)
+            return
+        self.pump()
+
+    def _publish(self, connection: NatsConnection, sent: _Sent) -> None:
+        parcel = sent.entry.parcel
+        self._under_way[sent.id] = sent
+        kept = self._kept[parcel.topic]
+        pairs = [("Nats-Msg-Id", parcel.id or sent.id)]
+        if parcel.expires_s is not None and sent.ttl and kept:
+            pairs.append(("Nats-TTL", str(max(1, parcel.expires_s))))
+        if parcel.media_type is not None and parcel.media_type.isprintable():
+            pairs.append(("Content-Type", parcel.media_type))
+        reply = f"{self._answers}{sent.id}" if kept else ""
+        connection.write(natswire.publish(sent.subject, parcel.data, reply, natswire.header_block(pairs)))
+        if not kept:
+            self._loose.append(sent)
+
+    def _dealt_with(self, loose: list[_Sent]) -> None:
+        self._answered_at = asyncio.get_running_loop().time()
+        for sent in loose:
+            if self._under_way.pop(sent.id, None) is not None:
+                self._settle(sent, None)
+        self.pump()
+
+    def _answer(self, message: Message) -> None:
+        sent = self._under_way.pop(message.subject[len(self._answers) :], None)
+        if sent is None:
+            return
+        self._answered_at = asyncio.get_running_loop().time()
+        if message.status == 503:
+            # The stream was there and is gone: ask again who keeps the topic.
+            self._kept.pop(sent.entry.parcel.topic, None)
+            self._again.append(sent)
+        elif b'"error"' not in message.payload:
+            self._settle(sent, None)
+        else:
+            self._error(sent, message.payload)
+        if self._queue or self._again:
+            self.pump()
+
+    def _error(self, sent: _Sent, payload: bytes) -> None:
+        try:
+            code = int(json.loads(payload)["error"]["err_code"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            code = 0
+        if code == _NO_TTL:
+            sent.ttl = False
+            self._again.append(sent)
+        elif code in _BUSY:
+            self._again.append(sent)
+            raise LostError("the stream is busy")
+        elif code in _TOO_BIG:
+            self._settle(sent, SendRefusal.TOO_LARGE)
+        else:
+            self._settle(sent, SendRefusal.QUOTA if code in _FULL else SendRefusal.REJECTED)
+
+    def _denied(self, subject: str) -> None:
+        for sent in [one for one in self._under_way.values() if one.subject == subject]:
+            del self._under_way[sent.id]
+            self._settle(sent, SendRefusal.NOT_AUTHORISED)
+        self.pump()
+
+    def _settle(self, sent: _Sent, refusal: SendRefusal | None) -> None:
+        if refusal is None:
+            self.sent += 1
+        sent.entry.settle(refusal)

@@ -1,0 +1,198 @@
+"""The receiving half of a NATS link: frames pulled from a durable consumer, acknowledged one by one.
+
+What the server says it delivered and we do not have was lost on the way: it is asked for again at once, before anything
+new is pulled, so that the order of a subject survives a lost connection.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from gateway.links import natswire
+from gateway.links.fault import LostError
+from gateway.links.natsconnection import NatsConnection
+from gateway.links.natswire import Message
+from gateway.links.subjects import topic
+
+PULL_S = 30.0  # a pull request lives so long
+HEARTBEAT_S = 5.0  # while it has nothing to say, the server says so this often
+_NANOSECONDS = 1_000_000_000
+_REMEMBERED = 4096  # frames whose acknowledgement may have been lost with a connection
+
+
+class NatsFrame:
+    """One message of a stream; ``pull`` is None for what needs no acknowledgement."""
+
+    __slots__ = ("_key", "_pull", "_reply", "_settled", "data", "topic")
+
+    def __init__(self, topic: str, data: bytes, pull: Pull | None = None, reply: str = "") -> None:
+        self.topic = topic
+        self.data = data
+        self._pull = pull
+        self._reply = reply
+        self._key = _key(reply) if pull is not None else ("", "")
+        self._settled = False
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Sequence in the stream and time of storing: the identity of a message, even if a stream is made anew."""
+        return self._key
+
+    @property
+    def reply(self) -> str:
+        """Where the acknowledgement goes."""
+        return self._reply
+
+    def ack(self) -> None:
+        """See Frame."""
+        self._settle(b"+ACK")
+
+    def refuse(self, reason: str) -> None:
+        """See Frame. The stream never delivers it again."""
+        self._settle(b"+TERM " + "".join(sign for sign in reason[:64] if sign.isprintable()).encode())
+
+    def _settle(self, answer: bytes) -> None:
+        if not self._settled:
+            self._settled = True
+            if self._pull is not None:
+                self._pull.settle(self, answer)
+
+
+class Counts:
+    """What became of frames, over all of a link's consumers."""
+
+    __slots__ = ("acknowledged", "received", "refused")
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.acknowledged = 0
+        self.refused = 0
+
+
+class Standing(NamedTuple):
+    """Where a consumer stands by the server's account."""
+
+    floor: int  # every stream sequence up to this is acknowledged
+    delivered: int  # the last stream sequence delivered
+    consumer: int  # the last consumer sequence delivered
+    pending: int  # delivered and not acknowledged
+
+
+class Pull:
+    """One durable consumer, over all connections. ``may_pull`` says whether there is room for more frames."""
+
+    def __init__(self, stream: str, consumer: str, window: int, counts: Counts) -> None:
+        self.stream = stream
+        self.consumer = consumer
+        self._batch = max(1, min(512, window))
+        self._counts = counts
+        self._held: dict[tuple[str, str], NatsFrame] = {}
+        self._answered: dict[tuple[str, str], bytes] = {}
+        self._connection: NatsConnection | None = None
+        self._inbox = ""
+        self._open = 0
+        self._heard_at = 0.0
+        self._heard = False
+        self.arrived: list[NatsFrame] = []
+
+    async def start(self, connection: NatsConnection, standing: Standing) -> None:
+        """Use a new connection: first what was lost on the way to us, then what is new."""
+        self._connection = connection
+        self._inbox = f"{connection.inbox}.p.{self.stream}.{self.consumer}"
+        self._open = 0
+        connection.subscribe(self._inbox, self._take)
+        await self._recover(connection, standing)
+
+    def stop(self) -> None:
+        """The connection is gone; frames in hand stay good."""
+        self._connection = None
+
+    def pull(self, now: float, *, may_pull: bool) -> None:
+        """Ask for more when little is still to come. Raise LostError when the server has stopped answering."""
+        connection = self._connection
+        if connection is None:
+            return
+        if self._heard:
+            self._heard, self._heard_at = False, now
+        if self._open and now - self._heard_at > 3 * HEARTBEAT_S:
+            raise LostError("the consumer is silent")
+        if not may_pull or self._open > self._batch // 2:
+            return
+        self._open += self._batch
+        self._heard_at = now
+        body = {
+            "batch": self._batch,
+            "expires": int(PULL_S * _NANOSECONDS),
+            "idle_heartbeat": int(HEARTBEAT_S * _NANOSECONDS),
+        }
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self.stream}.{self.consumer}"
+        connection.write(natswire.publish(subject, json.dumps(body).encode(), self._inbox))
+
+    def settle(self, frame: NatsFrame, answer: bytes) -> None:
+        """Tell the server, on whatever connection is up; else when the next one is."""
+        del self._held[frame.key]
+        self._remember(frame.key, answer)
+        if answer == b"+ACK":
+            self._counts.acknowledged += 1
+        else:
+            self._counts.refused += 1
+        if self._connection is not None:
+            self._connection.write(natswire.publish(frame.reply, answer))
+
+    def _take(self, message: Message) -> None:
+        self._heard = True
+        if not message.reply.startswith("$JS.ACK."):
+            self._note(message)
+            return
+        self._open -= 1
+        key = _key(message.reply)
+        if key in self._held:
+            return
+        answer = self._answered.get(key)
+        if answer is not None:
+            if self._connection is not None:
+                self._connection.write(natswire.publish(message.reply, answer))
+            return
+        frame = NatsFrame(topic(message.subject), message.payload, self, message.reply)
+        self._held[key] = frame
+        self._counts.received += 1
+        self.arrived.append(frame)
+
+    def _note(self, message: Message) -> None:
+        status = message.status
+        if status == 100:
+            return
+        if status in {404, 408} or (status == 409 and "exceeded" in natswire.reason(message.headers).lower()):
+            left = natswire.header(message.headers, "Nats-Pending-Messages")
+            self._open = max(0, self._open - int(left)) if left is not None and left.isdigit() else 0
+            return
+        # The consumer was deleted, its server shuts down or leads no more: set everything up again.
+        raise LostError("the consumer is gone" if status == 409 else "the consumer cannot be pulled from")
+
+    async def _recover(self, connection: NatsConnection, standing: Standing) -> None:
+        if not standing.pending:
+            return
+        held = {int(sequence) for sequence, _ in self._held}
+        answered = {int(sequence): answer for (sequence, _), answer in self._answered.items()}
+        prefix = f"$JS.ACK.{self.stream}.{self.consumer}.1"
+        last = ""
+        for sequence in range(standing.floor + 1, standing.delivered + 1):
+            if sequence in held:
+                continue
+            reply = f"{prefix}.{sequence}.{standing.consumer}.0.0"
+            last = reply
+            connection.write(natswire.publish(reply, answered.get(sequence, b"-NAK")))
+        if last:
+            # One more with a request for an answer: once that is here, the server has put all of them in its queue.
+            await connection.request(last, b"-NAK" if int(last.split(".")[5]) not in answered else b"+ACK")
+
+    def _remember(self, key: tuple[str, str], answer: bytes) -> None:
+        self._answered[key] = answer
+        if len(self._answered) > _REMEMBERED:
+            del self._answered[next(iter(self._answered))]
+
+
+def _key(reply: str) -> tuple[str, str]:
+    parts = reply.rsplit(".", 5)
+    return (parts[2], parts[4]) if len(parts) == 6 else (reply, "")
