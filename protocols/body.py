@@ -6,7 +6,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from protocols.quantity import Kinematics, Position, Symbol, Value, at_least_zero, bearing, whole_counts
+from protocols.quantity import (
+    Kinematics,
+    Position,
+    Symbol,
+    Value,
+    at_least_zero,
+    bearing,
+    in_utc,
+    percent,
+    whole_counts,
+)
 
 TEXT_MAX = 65_536  # characters of free text in one report; more belongs into a file reference
 
@@ -35,6 +45,9 @@ class Track(Value, frozen=True, tag="track", tag_field="kind"):
     in_distress: bool | None = None
     remarks: str | None = None
 
+    def __post_init__(self) -> None:
+        percent("battery_percent", self.battery_percent)
+
 
 class Contact(Value, frozen=True, tag="contact", tag_field="kind"):
     """Something that a sensor or an observer sees."""
@@ -50,6 +63,11 @@ class Contact(Value, frozen=True, tag="contact", tag_field="kind"):
     width_m: float | None = None
     height_m: float | None = None
     remarks: str | None = None
+
+    def __post_init__(self) -> None:
+        at_least_zero("length_m", self.length_m)
+        at_least_zero("width_m", self.width_m)
+        at_least_zero("height_m", self.height_m)
 
 
 class Chat(Value, frozen=True, tag="chat", tag_field="kind"):
@@ -226,7 +244,8 @@ class Medevac(Value, frozen=True, tag="medevac", tag_field="kind"):
     """A medical evacuation request (9-line).
 
     ``code_variant`` says which national reading the counts came in (``atak``, ``takpacket``, ``nato``, ``us``), since
-    the letter B means two things. ``structured`` False: the originator sent only free text, and nothing is invented.
+    the letter B means two things. ``zone`` describes the pick-up site in named remarks (``obstacles``, ``winds_from``).
+    ``structured`` False: the originator sent only free text, and nothing is invented.
     """
 
     position: Position | None = None
@@ -244,6 +263,7 @@ class Medevac(Value, frozen=True, tag="medevac", tag_field="kind"):
     terrain: tuple[str, ...] = ()
     terrain_slope_direction: str | None = None
     cbrn: tuple[str, ...] = ()
+    zone: tuple[tuple[str, str], ...] = ()
     zone_remarks: str | None = None
     casualties: tuple[Patient, ...] = ()
     remarks: str | None = None
@@ -253,8 +273,7 @@ class Medevac(Value, frozen=True, tag="medevac", tag_field="kind"):
 
     def __post_init__(self) -> None:
         whole_counts(self.litter, self.ambulatory)
-        if self.frequency_mhz is not None:
-            at_least_zero("frequency_mhz", self.frequency_mhz)
+        at_least_zero("frequency_mhz", self.frequency_mhz)
 
 
 class Report(Value, frozen=True, tag="report", tag_field="kind"):
@@ -275,6 +294,7 @@ class Report(Value, frozen=True, tag="report", tag_field="kind"):
     language: str | None = None
 
     def __post_init__(self) -> None:
+        in_utc(self.occurred)
         whole_counts(self.killed, self.injured, self.missing, self.displaced, self.evacuated)
         if self.narrative is not None and len(self.narrative) > TEXT_MAX:
             raise ValueError("narrative too long")
@@ -289,6 +309,11 @@ class Status(Value, frozen=True, tag="status", tag_field="kind"):
     fuel: tuple[tuple[str, float], ...] = ()
     ammunition: tuple[tuple[str, float], ...] = ()
     text: str | None = None
+
+    def __post_init__(self) -> None:
+        percent("battery_percent", self.battery_percent)
+        for name, level in (*self.fuel, *self.ammunition):
+            at_least_zero(name, level)
 
 
 class Shape(StrEnum):
@@ -317,6 +342,8 @@ class Graphic(Value, frozen=True, tag="graphic", tag_field="kind"):
     def __post_init__(self) -> None:
         if not self.points:
             raise ValueError("a graphic needs a point")
+        at_least_zero("major_m", self.major_m)
+        at_least_zero("minor_m", self.minor_m)
         bearing("rotation_deg", self.rotation_deg)
 
 
@@ -344,6 +371,9 @@ class FileReference(Value, frozen=True, tag="file", tag_field="kind"):
     size_bytes: int | None = None
     sha256: str | None = None
     uri: str | None = None
+
+    def __post_init__(self) -> None:
+        at_least_zero("size_bytes", self.size_bytes)
 
 
 class Opaque(Value, frozen=True, tag="opaque", tag_field="kind"):

@@ -15,7 +15,7 @@ import msgspec
 
 from protocols.body import Body
 from protocols.label import Label
-from protocols.quantity import Value
+from protocols.quantity import Value, in_utc
 
 MODEL_MAJOR = 1  # an unknown major is refused; a newer minor only adds optional fields
 SUBJECT_MAX = 512  # characters; CoT GeoChat uids are the longest seen, near 200
@@ -102,16 +102,18 @@ class Times(Value, frozen=True):
     whole_seconds: bool = False
 
     def __post_init__(self) -> None:
-        for time in (self.observed, self.created, self.received, self.valid_from, self.valid_until):
-            if time is not None and time.tzinfo is not UTC and time.utcoffset() != timedelta(0):
-                raise ValueError("times are aware UTC")
+        in_utc(self.observed, self.created, self.received, self.valid_from, self.valid_until)
 
 
 class Reference(Value, frozen=True):
-    """A relation to another subject, in the originator's words (CoT ``p-p``, CAP ``references``)."""
+    """A relation to another subject, in the originator's words (CoT ``p-p``, CAP ``references``).
+
+    ``type`` is the originator's code of what the other subject is (CoT ``a-f-G-U-C``).
+    """
 
     relation: str
     subject: str
+    type: str | None = None
 
 
 class Hop(Value, frozen=True):
@@ -119,6 +121,9 @@ class Hop(Value, frozen=True):
 
     system: str
     at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        in_utc(self.at)
 
 
 class Quality(Value, frozen=True):
@@ -180,13 +185,15 @@ def message_id(family: str, subject: str, observed: datetime | None, *discrimina
     """The canonical id of a report, as 32 hexadecimal digits.
 
     ``family`` is ``position`` for tracks and contacts (one unit's own track is another's contact), else the kind.
-    Millisecond precision, which is what every format that carries fractions keeps.
+    Whole milliseconds, which is what every format that carries fractions keeps; the rest is cut, as they cut it.
     """
-    moment = "" if observed is None else str(int(observed.timestamp() * 1000 + 0.5))
+    moment = "" if observed is None else str((observed - _EPOCH) // _MILLISECOND)
     text = "\0".join((family, subject, moment, *discriminators))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _packer = msgspec.msgpack.Encoder()
 _unpacker = msgspec.msgpack.Decoder(Message)
 _json_reader = msgspec.json.Decoder(Message)

@@ -1,0 +1,56 @@
+"""Cursor on Target 2.0 in XML: MITRE base event schema, with the details of ATAK, WinTAK, iTAK and PyTAK.
+
+One frame is one event. Altitudes are metres above the ellipsoid, speeds metres a second, courses degrees true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adapters import INPUT_MAX, DecodeError, Encoded, EncodeError, Fault
+from protocols.body import Opaque
+from protocols.cot.detail import details_of
+from protocols.cot.event import CannotSayError, CotError, parse_event, write_event
+from protocols.cot.read import read_message, refuse_commands
+from protocols.cot.write import KINDS, draft_event
+from protocols.ledger import Ledger
+from protocols.message import Message
+
+EDITION = "Cursor on Target 2.0 (MITRE base event schema), ATAK details"
+MEDIA_TYPE = "application/xml"
+READS = KINDS
+WRITES = KINDS
+
+
+def decode(data: bytes) -> Sequence[Message]:
+    """Read one event. Raise DecodeError."""
+    if len(data) > INPUT_MAX:
+        raise DecodeError(Fault.TOO_LARGE, "frame")
+    try:
+        return (read_message(parse_event(data), "cot", data),)
+    except CotError as error:
+        raise DecodeError(Fault(error.fault), error.where) from None
+
+
+def encode(message: Message) -> Encoded:
+    """Write one event. Raise EncodeError when CoT cannot say the message."""
+    ledger = Ledger()
+    try:
+        if isinstance(message.body, Opaque):
+            return Encoded(_opaque(message.body))
+        data = write_event(draft_event(message, ledger))
+    except CannotSayError as error:
+        raise EncodeError(str(error)) from None
+    return Encoded(data, ledger.loss, ledger.derived)
+
+
+def _opaque(body: Opaque) -> bytes:
+    """An event that was carried whole: checked again, because the bytes come from another gateway."""
+    if body.format != "cot":
+        raise EncodeError("not a CoT event")
+    try:
+        event = parse_event(body.data)
+        refuse_commands(event, details_of(event))
+    except CotError:
+        raise EncodeError("not a CoT event that may be carried") from None
+    return body.data

@@ -1,0 +1,261 @@
+"""NFFI tracks to Messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from math import isfinite
+from typing import TypeAlias
+
+from adapters import DecodeError, Fault
+from adapters.nffi.names import (
+    CREDIBILITY,
+    KNOWN,
+    NFFI_13,
+    OWN,
+    READY,
+    RELAY,
+    RELIABILITY,
+    SECURITY,
+    UNKEPT,
+    VERSIONS,
+    TrackSource,
+    subject_of,
+)
+from protocols.body import Contact, Identity, Track
+from protocols.ledger import Ledger
+from protocols.message import LossReason, Message, Mode, Quality, Source, Times, message_id
+from protocols.moment import read_digits
+from protocols.quantity import AltitudeDatum, Kinematics, Position, Symbol
+from protocols.symbols import from_sidc15
+from protocols.units import mps_from_kmh
+from protocols.xml import XmlElement
+
+TRACKS_MAX = 5000  # in one message
+HINT_MAX = 600  # characters of a security marking; the schema allows 256 + 30 + 256
+
+Fields: TypeAlias = Mapping[str, XmlElement]
+_NOTHING: Fields = {}
+
+
+def read_tracks(root: XmlElement) -> tuple[Message, ...]:
+    """A Message for every track. Raise DecodeError; an invented namespace or spelling is refused."""
+    namespace, _, name = str(root.tag)[1:].partition("}")
+    if name != "NFFIMessage" or namespace not in VERSIONS:
+        raise DecodeError(Fault.UNSUPPORTED, "root is not NFFIMessage of NFFI 1.3 or 1.4")
+    if len(root) > TRACKS_MAX:
+        raise DecodeError(Fault.TOO_LARGE, "NFFIMessage/track")
+    messages = []
+    for track in root:
+        if track.tag != f"{{{namespace}}}track":
+            raise DecodeError(Fault.MALFORMED, "NFFIMessage: not a track")
+        try:
+            messages.append(_message(track, namespace))
+        except DecodeError:
+            raise
+        except ValueError:  # a struct refused a value: the model's bounds hold for every format
+            raise DecodeError(Fault.OUT_OF_RANGE, "track") from None
+    return tuple(messages)
+
+
+def _message(track: XmlElement, namespace: str) -> Message:
+    sections = _fields(track)
+    fields = {name: _fields(sections.get(name)) for name in KNOWN}
+    if namespace == NFFI_13:
+        _refuse_unknown(sections, fields)
+    if "positionalData" not in sections:
+        raise DecodeError(Fault.MISSING, "track/positionalData")
+    ledger = Ledger()
+    positional = fields["positionalData"]
+    source = _source(positional)
+    subject, observed = subject_of(source), _time(positional)
+    symbol, mode = _symbol(fields["identificationData"], ledger)
+    body = _body(fields, symbol, ledger, relayed=source.system == RELAY)
+    for section, names in UNKEPT.items():
+        for name in names:
+            if name in fields[section]:
+                ledger.drop(f"{section}/{name}")
+    if "detailData" in sections and len(sections["detailData"]):
+        ledger.drop("detailData")
+    return Message(
+        id=message_id("position", subject, observed),
+        subject=subject,
+        body=body,
+        source=Source(
+            format="nffi", version=VERSIONS[namespace], system=source.system, label_hint=_hint(sections.values())
+        ),
+        times=Times(observed=observed, whole_seconds=True),
+        mode=mode,
+        quality=Quality(
+            reliability=_coded(positional, "reliability", RELIABILITY, ledger),
+            credibility=_coded(positional, "credibility", CREDIBILITY, ledger),
+        ),
+        loss=ledger.loss,
+    )
+
+
+def _body(fields: Mapping[str, Fields], symbol: Symbol | None, ledger: Ledger, *, relayed: bool) -> Track | Contact:
+    position, kinematics = _position(fields["positionalData"]), _kinematics(fields["positionalData"])
+    status, device = fields["operStatusData"], fields["deviceSpecificData"]
+    identity = _identity(fields["identificationData"], device, ledger, relayed=relayed)
+    ready = _ready(status, ledger)
+    in_distress = _flag(device.get("alert", status.get("alert")), ledger)
+    lines = [text for section in (device, status) if (text := _text(section, "remarks"))]
+    remarks = "\n".join(lines) or None
+    if symbol is None or symbol.affiliation in OWN:
+        return Track(
+            position=position,
+            symbol=symbol,
+            identity=identity,
+            kinematics=kinematics,
+            ready=ready,
+            in_distress=in_distress,
+            remarks=remarks,
+        )
+    if ready is not None:
+        ledger.drop("body.ready")
+    if in_distress is not None:
+        ledger.drop("body.in_distress")
+    return Contact(position=position, symbol=symbol, identity=identity, kinematics=kinematics, remarks=remarks)
+
+
+def _identity(identification: Fields, device: Fields, ledger: Ledger, *, relayed: bool) -> Identity:
+    """Who: our own writer puts into additionalId a callsign that unitShortName is too short for."""
+    callsign, additional = _text(identification, "unitShortName"), _text(device, "additionalId")
+    if additional is not None and not relayed:
+        ledger.drop("deviceSpecificData/additionalId")
+    return Identity(
+        callsign=additional if relayed and additional is not None else callsign,
+        phone=_text(device, "phoneNumber"),
+        device=_text(device, "terminalType"),
+    )
+
+
+def _symbol(identification: Fields, ledger: Ledger) -> tuple[Symbol | None, Mode]:
+    code = _text(identification, "unitSymbol")
+    read = None if code is None else from_sidc15(code)
+    if read is None:
+        if code is not None:
+            ledger.drop("body.symbol", LossReason.UNREADABLE)
+        return None, Mode.UNSTATED
+    return read.symbol, Mode.EXERCISE if read.exercise else Mode.UNSTATED
+
+
+def _position(positional: Fields) -> Position:
+    coordinates = _fields(positional.get("coordinates"))
+    latitude, longitude = _number(coordinates, "latitude"), _number(coordinates, "longitude")
+    if latitude is None or longitude is None:
+        raise DecodeError(Fault.MISSING, "positionalData/coordinates")
+    altitude_m = _number(coordinates, "altitude")
+    errors = [e for name in ("latitude", "longitude") if (e := _accuracy(coordinates, name)) is not None]
+    return Position(
+        latitude=latitude,
+        longitude=longitude,
+        altitude_m=altitude_m,
+        altitude_datum=AltitudeDatum.UNKNOWN if altitude_m is None else AltitudeDatum.MSL,
+        circular_error_m=max(errors, default=None),
+        linear_error_m=_accuracy(coordinates, "altitude"),
+    )
+
+
+def _kinematics(positional: Fields) -> Kinematics:
+    speed = _number(positional, "speed")
+    return Kinematics(
+        course_deg=_number(positional, "bearing"), speed_mps=None if speed is None else mps_from_kmh(speed)
+    )
+
+
+def _source(positional: Fields) -> TrackSource:
+    track_source = _fields(positional.get("trackSource"))
+    system = _fields(track_source.get("sourceSystem"))
+    name, transponder = _text(system, "system"), _text(track_source, "transponderId")
+    if name is None or transponder is None:
+        raise DecodeError(Fault.MISSING, "positionalData/trackSource")
+    return TrackSource(_text(system, "country"), name, _text(system, "subsystem"), transponder)
+
+
+def _time(positional: Fields) -> datetime:
+    text = _text(positional, "dateTime")
+    if text is None:
+        raise DecodeError(Fault.MISSING, "positionalData/dateTime")
+    return read_digits(text)
+
+
+def _ready(status: Fields, ledger: Ledger) -> bool | None:
+    text = _text(status, "statusCode")
+    if text is not None and text not in READY and text != "NOT KNOWN":
+        ledger.drop("operStatusData/statusCode", LossReason.NO_CODE)
+    return READY.get(text or "")
+
+
+def _coded(fields: Fields, name: str, codes: Mapping[str, str], ledger: Ledger) -> str | None:
+    text = _text(fields, name)
+    if text is not None and text not in codes:
+        ledger.drop(f"quality.{name}", LossReason.UNREADABLE)
+    return codes.get(text or "")
+
+
+def _flag(element: XmlElement | None, ledger: Ledger) -> bool | None:
+    text = None if element is None else (element.text or "").strip()
+    if text in ("true", "1", "false", "0"):
+        return text in ("true", "1")
+    if text is not None:
+        ledger.drop("body.in_distress", LossReason.UNREADABLE)
+    return None
+
+
+def _hint(sections: Iterable[XmlElement]) -> str | None:
+    """The security markings of the sections. Where sections differ all stand there, so that no table maps them."""
+    hints: list[str] = []
+    for section in sections:
+        hint = ";".join(f"{name}={value}" for name in SECURITY if (value := section.get(name)))
+        if hint and hint not in hints:
+            hints.append(hint)
+    return "|".join(hints)[:HINT_MAX] or None
+
+
+def _refuse_unknown(sections: Fields, fields: Mapping[str, Fields]) -> None:
+    for name, section in fields.items():
+        if not section.keys() <= KNOWN[name]:
+            raise DecodeError(Fault.MALFORMED, f"{name}: not an element of NFFI 1.3")
+    if not sections.keys() <= KNOWN.keys() | {"detailData"}:
+        raise DecodeError(Fault.MALFORMED, "track: not a section of NFFI 1.3")
+
+
+def _fields(element: XmlElement | None) -> Fields:
+    """The children of an element by local name; of repeated ones (remarks) the first, with the others' text joined."""
+    if element is None:
+        return _NOTHING
+    found: dict[str, XmlElement] = {}
+    for child in element:
+        name = str(child.tag).rpartition("}")[2]
+        first = found.setdefault(name, child)
+        if first is not child and name == "remarks":
+            first.text = f"{first.text or ''}\n{child.text or ''}"
+    return found
+
+
+def _text(fields: Fields, name: str) -> str | None:
+    element = fields.get(name)
+    return None if element is None else (element.text or "").strip() or None
+
+
+def _number(fields: Fields, name: str) -> float | None:
+    text = _text(fields, name)
+    return None if text is None else _double(text, name)
+
+
+def _accuracy(fields: Fields, name: str) -> float | None:
+    element = fields.get(name)
+    text = None if element is None else element.get("accuracy")
+    return None if text is None else _double(text, f"{name}@accuracy")
+
+
+def _double(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise DecodeError(Fault.MALFORMED, where) from None
+    if "_" in text or not isfinite(value):
+        raise DecodeError(Fault.OUT_OF_RANGE, where)
+    return value

@@ -1,0 +1,207 @@
+"""Messages to NFFI 1.3 tracks, valid by its schema."""
+
+from __future__ import annotations
+
+from adapters import EncodeError
+from adapters.nffi.names import CREDIBILITY, ENEMY, NFFI_13, OWN, READY, RELIABILITY, source_of
+from protocols.alphabet import narrow
+from protocols.body import Contact, Track
+from protocols.ledger import Ledger
+from protocols.message import LossReason, Message, Mode
+from protocols.moment import is_whole, write_digits
+from protocols.quantity import AltitudeDatum, Kinematics, Position
+from protocols.symbols import to_sidc15
+from protocols.units import kmh_from_mps
+
+SHORT_NAME_MAX = 15
+FIELD_MAX = 30
+REMARK_MAX, REMARKS_MAX = 60, 4
+_RELIABILITY = {code: words for words, code in RELIABILITY.items()}
+_CREDIBILITY = {code: words for words, code in CREDIBILITY.items()}
+_READY = {flag: words for words, flag in READY.items()}
+
+
+def write_track(message: Message, body: Track | Contact, ledger: Ledger) -> bytes:
+    """One NFFIMessage of one track. Raise EncodeError."""
+    _refuse_what_would_mislead(message, body)
+    identification = _identification(message, body, ledger)
+    text = (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<NFFIMessage xmlns="{NFFI_13}"><track>'
+        f"{_positional(message, body, ledger)}{identification}"
+        f"{_status(body)}{_device(body, ledger, identified=bool(identification))}"
+        "</track></NFFIMessage>"
+    )
+    _account(message, body, ledger)
+    return text.encode()
+
+
+def _refuse_what_would_mislead(message: Message, body: Track | Contact) -> None:
+    symbol = body.symbol
+    if symbol is None and isinstance(body, Contact):
+        raise EncodeError("a contact without an affiliation would be shown as a friend")
+    if symbol is not None and symbol.affiliation in ENEMY:
+        raise EncodeError("NFFI carries friendly forces, not a suspect or hostile contact")
+    if message.mode in (Mode.SIMULATION, Mode.TEST):
+        raise EncodeError(f"NFFI cannot mark a {message.mode} track")
+    if message.mode is Mode.EXERCISE and symbol is None:
+        raise EncodeError("NFFI marks an exercise track by its symbol only, and there is none")
+
+
+def _positional(message: Message, body: Track | Contact, ledger: Ledger) -> str:
+    source = source_of(message.subject)
+    if source.transponder.startswith("**"):
+        ledger.approximate("subject", LossReason.TOO_LONG)
+    country = f"<country>{source.country}</country>" if source.country else ""
+    subsystem = f"<subsystem>{source.subsystem}</subsystem>" if source.subsystem else ""
+    quality = message.quality
+    reliability = _RELIABILITY.get(quality.reliability or "")
+    credibility = _CREDIBILITY.get(quality.credibility or "")
+    return (
+        "<positionalData><trackSource><sourceSystem>"
+        f"{country}<system>{source.system}</system>{subsystem}"
+        f"</sourceSystem><transponderId>{source.transponder}</transponderId></trackSource>"
+        f"<dateTime>{_time(message, ledger)}</dateTime>"
+        f"{_coordinates(body.position, ledger)}{_movement(body.kinematics, ledger)}"
+        f"{f'<reliability>{reliability}</reliability>' if reliability else ''}"
+        f"{f'<credibility>{credibility}</credibility>' if credibility else ''}"
+        "</positionalData>"
+    )
+
+
+def _time(message: Message, ledger: Ledger) -> str:
+    times = message.times
+    if times.observed is not None:
+        time = times.observed
+        ledger.drop_given("times", times, "created")
+    elif times.created is not None or times.received is not None:
+        known = "created" if times.created is not None else "received"
+        time = getattr(times, known)
+        ledger.derive("times.observed", f"times.{known}", "the-only-time-known")
+    else:
+        raise EncodeError("NFFI needs a time")
+    if not is_whole(time):
+        ledger.approximate("times.observed", LossReason.PRECISION)
+    return write_digits(time)
+
+
+def _coordinates(position: Position, ledger: Ledger) -> str:
+    longitude, error_m = position.longitude, position.circular_error_m
+    if longitude == -180:  # the schema leaves out -180, which is the same meridian
+        longitude = 180.0
+        ledger.derive("body.position.longitude", "body.position.longitude", "same-meridian")
+    if position.coarsened_to_m is not None:
+        error_m = max(error_m or 0.0, position.coarsened_to_m)
+        ledger.approximate("body.position.coarsened_to_m", LossReason.STRUCTURE)
+        ledger.derive("body.position.circular_error_m", "body.position.coarsened_to_m", "error-is-at-least-coarsening")
+    accuracy = "" if error_m is None else f' accuracy="{error_m!r}"'
+    altitude = ""
+    if position.altitude_m is not None and position.altitude_datum is AltitudeDatum.MSL:
+        linear = "" if position.linear_error_m is None else f' accuracy="{position.linear_error_m!r}"'
+        altitude = f"<altitude{linear}>{position.altitude_m!r}</altitude>"
+    else:
+        if position.altitude_m is not None:
+            ledger.drop("body.position.altitude_m", LossReason.DATUM)
+        ledger.drop_given("body.position", position, "linear_error_m")
+    ledger.drop_given("body.position", position, "fix_source")
+    return (
+        f"<coordinates><latitude{accuracy}>{position.latitude!r}</latitude>"
+        f"<longitude{accuracy}>{longitude!r}</longitude>{altitude}</coordinates>"
+    )
+
+
+def _movement(kinematics: Kinematics, ledger: Ledger) -> str:
+    ledger.drop_given("body.kinematics", kinematics, "heading_deg", "climb_mps")
+    bearing = "" if kinematics.course_deg is None else f"<bearing>{kinematics.course_deg!r}</bearing>"
+    if kinematics.speed_mps is None:
+        return bearing
+    return f"{bearing}<speed>{kmh_from_mps(kinematics.speed_mps)!r}</speed>"
+
+
+def _identification(message: Message, body: Track | Contact, ledger: Ledger) -> str:
+    if body.symbol is None:
+        return ""
+    coded = to_sidc15(body.symbol, exercise=message.mode is Mode.EXERCISE)
+    if coded is None:
+        raise EncodeError("2525C has no letter for the affiliation")
+    if not coded.exact:
+        ledger.approximate("body.symbol", LossReason.NO_CODE)
+    callsign = body.identity.callsign
+    if not callsign:
+        callsign = message.subject[-SHORT_NAME_MAX:]
+        ledger.derive("body.identity.callsign", "subject", "end-of-the-subject")
+    return (
+        f"<identificationData><unitSymbol>{coded.code}</unitSymbol>"
+        f"<unitShortName>{narrow(callsign)[:SHORT_NAME_MAX]}</unitShortName></identificationData>"
+    )
+
+
+def _status(body: Track | Contact) -> str:
+    ready = _READY.get(body.ready) if isinstance(body, Track) and body.ready is not None else None
+    return f"<operStatusData><statusCode>{ready}</statusCode></operStatusData>" if ready else ""
+
+
+def _device(body: Track | Contact, ledger: Ledger, *, identified: bool) -> str:
+    identity, parts = body.identity, []
+    if identity.callsign is not None:
+        name = narrow(identity.callsign)
+        if not identified or len(name) > SHORT_NAME_MAX:
+            parts.append(f"<additionalId>{name[:FIELD_MAX]}</additionalId>")
+        if name != identity.callsign:
+            ledger.approximate("body.identity.callsign", LossReason.CHARSET)
+        if len(name) > SHORT_NAME_MAX:
+            ledger.approximate("body.identity.callsign", LossReason.TOO_LONG)
+    if identity.phone is not None:
+        phone = "".join(c for c in identity.phone if c in "0123456789+")[:FIELD_MAX]
+        parts.append(f"<phoneNumber>{phone}</phoneNumber>" if phone else "")
+        if phone != identity.phone:
+            ledger.approximate("body.identity.phone", LossReason.CHARSET)
+    if identity.device is not None:
+        device = "".join(c for c in identity.device if c.isascii() and c.isalnum())[:FIELD_MAX]
+        parts.append(f"<terminalType>{device}</terminalType>" if device else "")
+        if device != identity.device:
+            ledger.approximate("body.identity.device", LossReason.CHARSET)
+    if isinstance(body, Track) and body.in_distress is not None:
+        parts.append(f"<alert>{'true' if body.in_distress else 'false'}</alert>")
+    parts += [f"<remarks>{line}</remarks>" for line in _remarks(body.remarks, ledger)]
+    inner = "".join(parts)
+    return f"<deviceSpecificData>{inner}</deviceSpecificData>" if inner else ""
+
+
+def _remarks(text: str | None, ledger: Ledger) -> list[str]:
+    """At most four lines of sixty: the text's own lines where they fit, else cut without regard to words."""
+    if not text:
+        return []
+    lines = [narrow(line) for line in text.split("\n")]
+    if "\n".join(lines) != text:
+        ledger.approximate("body.remarks", LossReason.CHARSET)
+    if len(lines) > REMARKS_MAX or any(len(line) > REMARK_MAX for line in lines):
+        flat = "-".join(lines)
+        lines = [flat[at : at + REMARK_MAX] for at in range(0, len(flat), REMARK_MAX)]
+        ledger.approximate("body.remarks", LossReason.TOO_LONG if len(lines) > REMARKS_MAX else LossReason.STRUCTURE)
+    return lines[:REMARKS_MAX]
+
+
+def _account(message: Message, body: Track | Contact, ledger: Ledger) -> None:
+    """What NFFI has no place for."""
+    ledger.drop_given("body.identity", body.identity, "team", "role", "system", "endpoint")
+    if isinstance(body, Track):
+        ledger.drop_given("body", body, "battery_percent")
+        if body.symbol is not None and body.symbol.affiliation not in OWN:
+            ledger.approximate("body.kind", LossReason.STRUCTURE)
+            ledger.drop_given("body", body, "ready", "in_distress")
+    else:
+        ledger.drop_given("body", body, "sensors", "mmsi", "icao", "length_m", "width_m", "height_m")
+        if body.symbol is not None and body.symbol.affiliation in OWN:
+            ledger.approximate("body.kind", LossReason.STRUCTURE)
+    ledger.drop_given("times", message.times, "valid_from", "valid_until")
+    ledger.drop_given("", message, "exercise", "addressees", "references", "provenance", "precedence")
+    if message.mode is Mode.OPERATION:
+        ledger.drop("mode")
+    quality = message.quality
+    ledger.drop_given("quality", quality, "how")
+    if quality.reliability is not None and quality.reliability not in _RELIABILITY:
+        ledger.drop("quality.reliability", LossReason.NO_CODE)
+    if quality.credibility is not None and quality.credibility not in _CREDIBILITY:
+        ledger.drop("quality.credibility", LossReason.NO_CODE)
+    if message.source.label_hint is not None:
+        ledger.drop("source.label_hint")

@@ -1,0 +1,160 @@
+"""GeoChat and its receipts.
+
+A chat that began as CoT keeps its uid as subject. One from another format is written as
+``GeoChat.COMITY.<room>.<subject>``, which is what TAK clients listen to, and read back as its own subject.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from protocols.body import Chat, Receipt, ReceiptState
+from protocols.cot.detail import Details, read_identity
+from protocols.cot.event import (
+    CotError,
+    CotFault,
+    Element,
+    Event,
+    Part,
+    children_of,
+    text_of,
+)
+from protocols.ledger import Ledger
+from protocols.message import LossReason, Message
+from protocols.quantity import Position
+from protocols.xml import escape
+
+EVERYBODY = "All Chat Rooms"
+RELAYED = "GeoChat.COMITY."
+RECIPIENTS_MAX = 256
+_ROOT = "RootContactGroup"
+
+_STATES = {
+    "b-t-f-d": ReceiptState.DELIVERED,
+    "b-t-f-r": ReceiptState.READ,
+    "y-a-r": ReceiptState.DELIVERED,
+    "y-a-w": ReceiptState.ACCEPTED,
+    "y-c-s": ReceiptState.ACCEPTED,
+    "y-c-f-d": ReceiptState.REFUSED,
+    "y-c-f-s": ReceiptState.EXPIRED,
+}
+_TYPES = {
+    ReceiptState.DELIVERED: "b-t-f-d",
+    ReceiptState.READ: "b-t-f-r",
+    ReceiptState.ACCEPTED: "y-a-w",
+    ReceiptState.REFUSED: "y-c-f-d",
+    ReceiptState.FAILED: "y-c-f",
+    ReceiptState.EXPIRED: "y-c-f-s",
+}
+
+
+def chat_subject(uid: str) -> str:
+    """The subject of a GeoChat uid: itself, or what it relays."""
+    if not uid.startswith(RELAYED):
+        return uid
+    _, _, subject = uid[len(RELAYED) :].partition(".")
+    return subject or uid
+
+
+def read_chat(event: Event, details: Details) -> Chat:
+    """A chat line (b-t-f). Raise CotError when there is no text element at all."""
+    remarks = details.first.get("remarks")
+    if remarks is None:
+        raise CotError(CotFault.MISSING, "detail/remarks")
+    room = details.get("__chat", "chatroom") or details.get("__chat", "chatRoom") or details.get("__chat", "id")
+    uids = _members(details)
+    direct = _direct_to(details, uids)
+    callsign = details.get("__chat", "senderCallsign")
+    sender = read_identity(details)
+    return Chat(
+        text=text_of(remarks),
+        room=None if direct is not None else room,
+        to=(direct,) if direct is not None else tuple(uid for uid in uids[1:] if uid != room),
+        sender=sender if callsign is None else replace(sender, callsign=callsign),
+        position=place(event.position),
+    )
+
+
+def place(position: Position) -> Position | None:
+    """The position of an event that need not have one: 0, 0 with no error known is how TAK writes "nowhere"."""
+    nowhere = position.latitude == 0 and position.longitude == 0 and position.circular_error_m is None
+    return None if nowhere else position
+
+
+def write_chat(message: Message, body: Chat, ledger: Ledger) -> Part:
+    """A chat line. Several recipients without a room become a group of that name."""
+    ledger.drop_given("body", body, "language", "thread")
+    sender = next((r.subject for r in message.references if r.relation == "p-p"), "COMITY")
+    room, identity = body.room or EVERYBODY, body.room or EVERYBODY
+    if body.room is None and len(body.to) == 1:
+        room = identity = body.to[0]
+    elif body.room is None and body.to:
+        room = identity = "Group"
+        ledger.derive("body.room", "body.to", "several-recipients-are-a-group")
+    uids = [sender, identity] if room == EVERYBODY or room in body.to else [sender, *body.to[:RECIPIENTS_MAX]]
+    if room == EVERYBODY and body.to:
+        uids += body.to[:RECIPIENTS_MAX]
+    if len(body.to) > RECIPIENTS_MAX:
+        ledger.approximate("body.to", LossReason.TOO_LONG)
+    own = message.subject.startswith("GeoChat.")
+    uid = message.subject if own else f"{RELAYED}{room.replace('.', '_')}.{message.subject}"
+    chat = {
+        "parent": _ROOT if room in (EVERYBODY, *body.to) else "UserGroups",
+        "groupOwner": "false",
+        "messageId": message.subject.rpartition(".")[2] if own else message.subject,
+        "chatroom": room,
+        "id": identity,
+        "senderCallsign": body.sender.callsign or "",
+    }
+    members = Element("chatgrp", {f"uid{index}": uid for index, uid in enumerate(uids)} | {"id": identity})
+    remarks = {"source": f"BAO.F.ATAK.{sender}", "to": identity}
+    contact = [Element("contact", {"callsign": body.sender.callsign})] if body.sender.callsign else []
+    ledger.drop_given("body.sender", body.sender, "team", "role", "system", "device", "phone", "endpoint")
+    return Part(
+        "b-t-f",
+        [Element("__chat", chat, members.xml()), *contact, Element("remarks", remarks, escape(body.text))],
+        body.position,
+        how="h-g-i-g-o",
+        stale_s=86_400,
+        uid=uid,
+    )
+
+
+def read_receipt(event: Event, details: Details) -> Receipt:
+    """A delivery or read receipt, or a reply to a tasking. Raise CotError when it names no message."""
+    linked = [uid for node in details.links if (uid := node.get("uid"))]
+    chats = [uid for uid in linked if uid.startswith("GeoChat.")]
+    of = chats[0] if chats else details.get("__chatreceipt", "messageId") or (linked[0] if linked else None)
+    if of is None:
+        raise CotError(CotFault.MISSING, "detail/link@uid")
+    state = _STATES.get(event.type)
+    if state is None and event.type.startswith("y-c-f"):
+        state = ReceiptState.FAILED
+    if state is None:
+        raise CotError(CotFault.UNSUPPORTED, "event@type")
+    return Receipt(of=chat_subject(of), state=state, reason=details.text("remarks"))
+
+
+def write_receipt(body: Receipt) -> Part:
+    """A receipt, linked to the subject that it is about."""
+    link = Element("link", {"uid": body.of, "relation": "p-p", "type": "b-t-f"})
+    remarks = [Element("remarks", inner=escape(body.reason))] if body.reason else []
+    return Part(_TYPES[body.state], [link, *remarks], None, how="h-g-i-g-o", stale_s=3600)
+
+
+def _members(details: Details) -> list[str]:
+    chat = details.first.get("__chat")
+    groups = [] if chat is None else [child for child in children_of(chat) if child.tag == "chatgrp"]
+    if not groups:
+        return []
+    uids = [groups[0].get(f"uid{index}") for index in range(RECIPIENTS_MAX)]
+    return [uid for uid in uids if uid]
+
+
+def _direct_to(details: Details, uids: list[str]) -> str | None:
+    """The recipient's uid of a direct message, which ATAK writes as a room that two share and that is one of them."""
+    identity = details.get("__chat", "id")
+    if identity is None or identity == EVERYBODY or len(uids) > 2:
+        return None
+    alone = not uids and details.get("__chat", "parent") == _ROOT and identity == details.get("remarks", "to")
+    return identity if alone or identity in uids[1:] else None

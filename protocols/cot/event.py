@@ -1,0 +1,283 @@
+"""A Cursor on Target 2.0 event as values: what CoT XML and TAK Protocol both carry (MITRE base event schema).
+
+Unknown is None here: the marks that stand for it (9999999, 999999, NaN) are read and written in this module alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
+
+from protocols.moment import read_iso, write_iso
+from protocols.quantity import AltitudeDatum, Position
+from protocols.xml import XmlElement, XmlError, attributes_of, escape, parse
+
+NAN = float("nan")
+UNKNOWN = "9999999.0"  # metres; hae, ce and le in XML
+UNKNOWN_FROM = 999_999.0  # metres; TAK Protocol writes one digit fewer than XML
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_TYPE = re.compile(r"\w+(?:-\w+)*(?:;[^;]*)?")  # MITRE base event schema, event/@type
+_HOW = re.compile(r"\w(?:-\w+)*")
+_VERSION = re.compile(r"\d{1,4}(?:\.\d{1,4})?", re.ASCII)
+
+
+class CotFault(StrEnum):
+    """Why an event is refused."""
+
+    TOO_LARGE = "too-large"
+    MALFORMED = "malformed"
+    UNSAFE = "unsafe"
+    MISSING = "missing-field"
+    OUT_OF_RANGE = "out-of-range"
+    UNSUPPORTED = "unsupported"
+
+
+class CotError(ValueError):
+    """The event is refused; the text says where, never what it held."""
+
+    def __init__(self, fault: CotFault, where: str) -> None:
+        super().__init__(f"{fault}: {where}")
+        self.fault = fault
+        self.where = where
+
+
+class CannotSayError(ValueError):
+    """CoT cannot say this message; the text says what it lacks."""
+
+
+Node: TypeAlias = XmlElement | Mapping[str, str]
+"""One detail element: as parsed, or only its attributes where a protobuf message stands for it."""
+
+
+class Event(NamedTuple):
+    """One event. ``details`` are the children of ``detail`` in order: (tag, node)."""
+
+    type: str
+    uid: str
+    time: datetime
+    start: datetime | None
+    stale: datetime | None
+    how: str | None
+    position: Position
+    details: Sequence[tuple[str, Node]]
+    version: str = "2.0"
+    access: str | None = None
+    qos: str | None = None
+    opex: str | None = None
+    caveat: str | None = None
+    releasable_to: str | None = None
+    unread: tuple[str, ...] = ()  # optional fields that were malformed and are set aside
+
+
+class Element(NamedTuple):
+    """One detail element to write. ``inner`` is XML, already escaped."""
+
+    tag: str
+    attributes: Mapping[str, str] = {}
+    inner: str = ""
+
+    def xml(self) -> str:
+        """The element as XML."""
+        attributes = "".join([f' {name}="{escape(value)}"' for name, value in self.attributes.items()])
+        return f"<{self.tag}{attributes}>{self.inner}</{self.tag}>" if self.inner else f"<{self.tag}{attributes}/>"
+
+
+class Part(NamedTuple):
+    """What one kind of body puts into an event; ``uid`` where it is not the subject itself."""
+
+    type: str
+    details: Sequence[Element]
+    position: Position | None = None
+    how: str = "m-r"  # machine, relayed
+    stale_s: int = 300
+    uid: str | None = None
+
+
+class Draft(NamedTuple):
+    """One event to write."""
+
+    type: str
+    uid: str
+    time: datetime
+    start: datetime
+    stale: datetime
+    how: str
+    position: Position | None
+    details: Sequence[Element]
+    opex: str | None = None
+
+
+def text_of(node: Node) -> str:
+    """The character data directly in a detail element."""
+    return node.text or "" if isinstance(node, XmlElement) else ""
+
+
+def children_of(node: Node) -> Sequence[XmlElement]:
+    """The elements in a detail element."""
+    return list(node) if isinstance(node, XmlElement) else ()
+
+
+def number(text: str | None) -> float | None:
+    """A decimal number, or None for "unknown" (absent, empty, NaN). Raise ValueError for anything else."""
+    if text is None or not text or text in ("NaN", "nan"):
+        return None
+    if _NUMBER.fullmatch(text) is None:
+        raise ValueError("not a decimal number")
+    return float(text)
+
+
+def measure(text: str | None) -> float | None:
+    """Metres of hae, ce or le, or None where the text is one of the marks for "unknown"."""
+    value = number(text)
+    return None if value is None or value >= UNKNOWN_FROM else value
+
+
+def decimal(value: float) -> str:
+    """A number as xs:decimal, which has no exponent, losing nothing."""
+    text = repr(value)
+    return text if "e" not in text else format(Decimal(text), "f")
+
+
+def parse_event(data: bytes) -> Event:
+    """Read one CoT event in XML. Raise CotError."""
+    try:
+        root = parse(data)
+    except XmlError as error:
+        raise CotError(CotFault(error.fault), "document") from None
+    return event_of(root)
+
+
+def event_of(root: XmlElement) -> Event:
+    """Read a parsed event. Raise CotError."""
+    if root.tag != "event":
+        raise CotError(CotFault.MALFORMED, "root is not event")
+    given = attributes_of(root)
+    version = given.get("version")
+    if version is None:
+        raise CotError(CotFault.MISSING, "event@version")
+    if _VERSION.fullmatch(version) is None or float(version) < 2:
+        raise CotError(CotFault.UNSUPPORTED, "event@version")
+    point: XmlElement | None = None
+    details: list[tuple[str, Node]] = []
+    for child in root:
+        if child.tag == "point" and point is None:
+            point = child
+        elif child.tag == "detail":
+            details.extend([(str(node.tag), node) for node in child])
+    if point is None:
+        raise CotError(CotFault.MISSING, "point")
+    unread: list[str] = []
+    return Event(
+        type=_matching(given, "type", _TYPE),
+        uid=_required(given, "uid"),
+        time=_time(_required(given, "time"), "time"),
+        start=_optional_time(given, "start", unread),
+        stale=_optional_time(given, "stale", unread),
+        how=_how(given.get("how"), unread),
+        position=read_position(point),
+        details=details,
+        version=version,
+        access=given.get("access"),
+        qos=given.get("qos"),
+        opex=given.get("opex"),
+        caveat=given.get("caveat"),
+        releasable_to=given.get("releasableTo"),
+        unread=tuple(unread),
+    )
+
+
+def read_position(point: Node) -> Position:
+    """Read a point. Raise CotError where it is not on WGS84 or hae, ce or le cannot be."""
+    if point.get("lat") is None or point.get("lon") is None:
+        raise CotError(CotFault.MISSING, "point")
+    try:
+        latitude, longitude = number(point.get("lat")), number(point.get("lon"))
+        altitude_m = measure(point.get("hae"))
+        return Position(
+            latitude=NAN if latitude is None else latitude,
+            longitude=NAN if longitude is None else longitude,
+            altitude_m=altitude_m,
+            altitude_datum=AltitudeDatum.UNKNOWN if altitude_m is None else AltitudeDatum.HAE,
+            circular_error_m=measure(point.get("ce")),
+            linear_error_m=measure(point.get("le")),
+        )
+    except ValueError:
+        raise CotError(CotFault.OUT_OF_RANGE, "point") from None
+
+
+def write_event(draft: Draft) -> bytes:
+    """Write an event as XML, valid by the MITRE base event schema."""
+    opex = f' opex="{escape(draft.opex)}"' if draft.opex else ""
+    details = "".join([element.xml() for element in draft.details])
+    latitude, longitude, hae, ce, le = point_of(draft.position)
+    return (
+        "<?xml version='1.0' encoding='UTF-8' standalone='yes'?>\n"
+        f'<event version="2.0" uid="{escape(draft.uid)}" type="{escape(draft.type)}" time="{write_iso(draft.time)}"'
+        f' start="{write_iso(draft.start)}" stale="{write_iso(draft.stale)}" how="{draft.how}"{opex}>'
+        f'<point lat="{latitude}" lon="{longitude}" hae="{hae}" ce="{ce}" le="{le}"/>'
+        f"<detail>{details}</detail></event>"
+    ).encode()
+
+
+def point_of(position: Position | None) -> tuple[str, str, str, str, str]:
+    """The attributes of a point: lat, lon, hae, ce, le. No position is written 0, 0, as ATAK does."""
+    if position is None:
+        return "0.0", "0.0", UNKNOWN, UNKNOWN, UNKNOWN
+    hae = position.altitude_m if position.altitude_datum is AltitudeDatum.HAE else None
+    return (
+        decimal(position.latitude),
+        decimal(position.longitude),
+        UNKNOWN if hae is None else decimal(hae),
+        UNKNOWN if position.circular_error_m is None else decimal(position.circular_error_m),
+        UNKNOWN if position.linear_error_m is None else decimal(position.linear_error_m),
+    )
+
+
+def is_how(text: str) -> bool:
+    """Whether a text can stand in event/@how."""
+    return _HOW.fullmatch(text) is not None
+
+
+def is_type(text: str) -> bool:
+    """Whether a text can stand in event/@type."""
+    return _TYPE.fullmatch(text) is not None
+
+
+def _required(given: Mapping[str, str], name: str) -> str:
+    value = given.get(name)
+    if not value:
+        raise CotError(CotFault.MISSING, f"event@{name}")
+    return value
+
+
+def _matching(given: Mapping[str, str], name: str, pattern: re.Pattern[str]) -> str:
+    value = _required(given, name)
+    if pattern.fullmatch(value) is None:
+        raise CotError(CotFault.MALFORMED, f"event@{name}")
+    return value
+
+
+def _how(text: str | None, unread: list[str]) -> str | None:
+    if text is None or not is_how(text):
+        unread.append("quality.how")
+        return None
+    return text
+
+
+def _time(text: str, name: str) -> datetime:
+    try:
+        return read_iso(text)
+    except ValueError:
+        raise CotError(CotFault.MALFORMED, f"event@{name}") from None
+
+
+def _optional_time(given: Mapping[str, str], name: str, unread: list[str]) -> datetime | None:
+    text = given.get(name)
+    if text is None:
+        unread.append("times.valid_from" if name == "start" else "times.valid_until")
+        return None
+    return _time(text, name)

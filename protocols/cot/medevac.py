@@ -1,0 +1,294 @@
+"""The medical evacuation request (``_medevac_``), in the two dialects that exist and in the third, free text only.
+
+ATAK writes line 6 and line 7 as indices from 0, TAKPacket as letters and words; both are told apart before anything is
+read, and no count is ever turned into another count (FORMATS: NATO and US letters collide).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from protocols.body import Marking, Medevac, Patient, PatientCounts, PatientOrigins, Security
+from protocols.cot.chat import place
+from protocols.cot.detail import Details, read_identity, write_remarks
+from protocols.cot.event import Element, Event, Node, Part, children_of, decimal, number
+from protocols.ledger import Ledger
+from protocols.message import LossReason
+
+TYPE = "b-r-f-h-c"
+ATAK, TAKPACKET, TEXT = "atak", "takpacket", "text"
+PATIENTS_MAX = 256
+
+_SECURITY = (Security.NO_ENEMY, Security.POSSIBLE_ENEMY, Security.ENEMY, Security.ESCORT_REQUIRED)
+_MARKING = (Marking.PANELS, Marking.PYROTECHNIC, Marking.SMOKE, Marking.NONE, Marking.OTHER)
+_MARKING_WORDS = {
+    "panels": Marking.PANELS,
+    "pyro": Marking.PYROTECHNIC,
+    "pyrotechnic": Marking.PYROTECHNIC,
+    "smoke": Marking.SMOKE,
+    "none": Marking.NONE,
+    "other": Marking.OTHER,
+}
+_TAKPACKET_ONLY = (
+    "precedence",
+    "blood",
+    "terrain_trees",
+    "terrain_wires",
+    "non_us_military",
+    "non_us_civilian",
+    "urgent_surgical",
+    "convenience",
+)
+_EQUIPMENT = {
+    "equipment_none": "none",
+    "hoist": "hoist",
+    "extraction_equipment": "extraction",
+    "ventilator": "ventilator",
+    "blood": "blood",
+}
+_TERRAIN = {
+    "terrain_none": "none",
+    "terrain_slope": "slope",
+    "terrain_rough": "rough",
+    "terrain_loose": "loose",
+    "terrain_trees": "trees",
+    "terrain_wires": "wires",
+}
+_ZONE = {
+    "zone_protected_coord": "protected_coordinate",
+    "zone_prot_marker": "marker",
+    "zone_prot_selection": "selection",
+    "marked_by": "marked_by",
+    "obstacles": "obstacles",
+    "winds_are_from": "winds_from",
+    "friendlies": "friendlies",
+    "enemy": "enemy",
+}
+_COUNTS = {"urgent": "urgent", "priority": "priority", "routine": "routine"}
+_MORE_COUNTS = {"urgent_surgical": "urgent_surgical", "convenience": "convenience"}
+_ORIGINS = {
+    "us_military": "us_military",
+    "us_civilian": "us_civilian",
+    "nonus_military": "non_us_military",
+    "nonus_civilian": "non_us_civilian",
+    "non_us_military": "non_us_military",
+    "non_us_civilian": "non_us_civilian",
+    "epw": "enemy_prisoner",
+    "child": "child",
+}
+_MIST = {
+    "title": "title",
+    "z": "zap",
+    "m": "mechanism",
+    "i": "injuries",
+    "s": "signs",
+    "t": "treatment",
+}
+
+
+def dialect_of(node: Node) -> str:
+    """Which dialect a ``_medevac_`` element is in: letters, words and TAKPacket's own names make it TAKPacket's."""
+    security, marking = node.get("security") or "", node.get("hlz_marking") or ""
+    words = (security and not security.isdigit()) or (marking and not marking.isdigit())
+    return TAKPACKET if words or any(node.get(name) is not None for name in _TAKPACKET_ONLY) else ATAK
+
+
+def read_medevac(event: Event, details: Details, unread: list[str]) -> Medevac:
+    """A request. Without a ``_medevac_`` element it is only text, and nothing is read out of that text."""
+    position, remarks, who = place(event.position), details.text("remarks"), read_identity(details)
+    node = details.first.get("_medevac_")
+    if node is None:
+        return Medevac(position=position, remarks=remarks, requested_by=who, code_variant=TEXT, structured=False)
+    dialect = dialect_of(node)
+    lines = [text for text in (node.get("medline_remarks"), remarks) if text]
+    return Medevac(
+        position=position,
+        title=node.get("title") or None,
+        frequency_mhz=_frequency(node, unread),
+        precedence_word=node.get("precedence") or None,
+        patients=PatientCounts(**_counts(node, _COUNTS | _MORE_COUNTS, "body.patients", unread)),
+        origins=PatientOrigins(**_counts(node, _ORIGINS, "body.origins", unread)),
+        equipment=_set_flags(node, _EQUIPMENT, "equipment_other", "equipment_detail"),
+        litter=_count(node, "litter", "body.litter", unread),
+        ambulatory=_count(node, "ambulatory", "body.ambulatory", unread),
+        security=_security(node, dialect, unread),
+        marking=_marking(node, dialect, unread),
+        marking_detail=node.get("hlz_other") or None,
+        terrain=_set_flags(node, _TERRAIN, "terrain_other", "terrain_other_detail"),
+        terrain_slope_direction=node.get("terrain_slope_dir") or None,
+        zone=tuple((key, value) for name, key in _ZONE.items() if (value := node.get(name))),
+        zone_remarks=node.get("hlz_remarks") or None,
+        casualties=_patients(node),
+        remarks="\n".join(lines) or None,
+        requested_by=who,
+        code_variant=dialect,
+    )
+
+
+def write_medevac(body: Medevac, ledger: Ledger) -> Part:
+    """A request in the dialect that it came in; else in ATAK's, with what that cannot count said in words."""
+    ledger.drop_given("body.requested_by", body.requested_by, "team", "role", "system", "device", "phone", "endpoint")
+    callsign = body.requested_by.callsign
+    details = [Element("contact", {"callsign": callsign})] if callsign else []
+    if not body.structured:
+        details += write_remarks(body.remarks)
+        return Part(TYPE, details, body.position, how="h-e", stale_s=86_400)
+    takpacket = body.code_variant == TAKPACKET
+    said = [] if takpacket else _counts_in_words(body, ledger)
+    if body.cbrn:
+        said.append(f"CBRN: {', '.join(body.cbrn)}")
+        ledger.approximate("body.cbrn", LossReason.STRUCTURE)
+    if body.code_variant not in (ATAK, TAKPACKET):
+        ledger.derive("body.code_variant", "body", "written-in-the-atak-dialect")
+    remarks = "\n".join([*([body.remarks] if body.remarks else []), *said])
+    if said:
+        ledger.derive("body.remarks", "body", "said-in-remarks")
+    attributes = _scalars(body) | ({"medline_remarks": remarks} if remarks else {})
+    if takpacket:  # present even when empty: it is what tells the dialect
+        attributes["precedence"] = body.precedence_word or ""
+    attributes |= _write_security(body, takpacket=takpacket) | _write_flags(body, takpacket=takpacket, ledger=ledger)
+    attributes |= _written_counts(body, takpacket=takpacket)
+    attributes |= {name: dict(body.zone)[key] for name, key in _ZONE.items() if key in dict(body.zone)}
+    if any(key not in _ZONE.values() for key, _ in body.zone):
+        ledger.approximate("body.zone", LossReason.NO_FIELD)
+    inner = "".join(Element("zMist", _write_patient(p)).xml() for p in body.casualties)
+    medevac = Element("_medevac_", attributes, f"<zMistsMap>{inner}</zMistsMap>" if inner else "")
+    return Part(TYPE, [*details, medevac], body.position, how="h-e", stale_s=86_400)
+
+
+def _frequency(node: Node, unread: list[str]) -> float | None:
+    try:
+        return number(node.get("freq"))
+    except ValueError:
+        unread.append("body.frequency_mhz")
+        return None
+
+
+def _count(node: Node, name: str, field: str, unread: list[str]) -> int | None:
+    text = node.get(name)
+    if not text:
+        return None
+    if len(text) > 9 or not (text.isascii() and text.isdigit()):
+        unread.append(field)
+        return None
+    return int(text)
+
+
+def _counts(node: Node, names: Mapping[str, str], prefix: str, unread: list[str]) -> dict[str, int]:
+    counts = {}
+    for name, key in names.items():
+        value = _count(node, name, f"{prefix}.{key}", unread)
+        if value is not None:
+            counts[key] = value
+    return counts
+
+
+def _set_flags(node: Node, names: Mapping[str, str], other: str, detail: str) -> tuple[str, ...]:
+    given = [word for name, word in names.items() if (node.get(name) or "").lower() in ("true", "1")]
+    text = node.get(detail)
+    if text or (node.get(other) or "").lower() in ("true", "1"):
+        given.append(text or "other")
+    return tuple(given)
+
+
+def _security(node: Node, dialect: str, unread: list[str]) -> Security | None:
+    text = node.get("security")
+    if not text:
+        return None
+    if dialect == ATAK and text in ("0", "1", "2", "3"):
+        return _SECURITY[int(text)]
+    if dialect == TAKPACKET and text in ("N", "P", "E", "X"):
+        return Security(text)
+    unread.append("body.security")
+    return None
+
+
+def _marking(node: Node, dialect: str, unread: list[str]) -> Marking | None:
+    text = node.get("hlz_marking")
+    if not text:
+        return None
+    if dialect == ATAK and text in ("0", "1", "2", "3", "4"):
+        return _MARKING[int(text)]
+    if dialect == TAKPACKET and text.lower() in _MARKING_WORDS:
+        return _MARKING_WORDS[text.lower()]
+    unread.append("body.marking")
+    return None
+
+
+def _patients(node: Node) -> tuple[Patient, ...]:
+    rows = [row for child in children_of(node) if child.tag == "zMistsMap" for row in child if row.tag == "zMist"]
+    return tuple(
+        Patient(**{key: text for name, key in _MIST.items() if (text := row.get(name))}) for row in rows[:PATIENTS_MAX]
+    )
+
+
+def _write_patient(patient: Patient) -> dict[str, str]:
+    return {name: text for name, key in _MIST.items() if (text := getattr(patient, key))}
+
+
+def _scalars(body: Medevac) -> dict[str, str]:
+    values = {
+        "title": body.title,
+        "freq": None if body.frequency_mhz is None else decimal(body.frequency_mhz),
+        "litter": None if body.litter is None else str(body.litter),
+        "ambulatory": None if body.ambulatory is None else str(body.ambulatory),
+        "terrain_slope_dir": body.terrain_slope_direction,
+        "hlz_other": body.marking_detail,
+        "hlz_remarks": body.zone_remarks,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _write_security(body: Medevac, *, takpacket: bool) -> dict[str, str]:
+    written = {}
+    if body.security is not None:
+        written["security"] = body.security.value if takpacket else str(_SECURITY.index(body.security))
+    if body.marking is not None:
+        word = "pyro" if body.marking is Marking.PYROTECHNIC else body.marking.value
+        written["hlz_marking"] = word.capitalize() if takpacket else str(_MARKING.index(body.marking))
+    return written
+
+
+def _write_flags(body: Medevac, *, takpacket: bool, ledger: Ledger) -> dict[str, str]:
+    written: dict[str, str] = {}
+    groups = (
+        ("equipment", body.equipment, _EQUIPMENT, "equipment_other", "equipment_detail"),
+        ("terrain", body.terrain, _TERRAIN, "terrain_other", "terrain_other_detail"),
+    )
+    for field, words, names, other, detail in groups:
+        known = {word: name for name, word in names.items() if takpacket or name not in _TAKPACKET_ONLY}
+        written |= {known[word]: "true" for word in words if word in known}
+        rest = [word for word in words if word not in known]
+        if rest:
+            written[other] = "true"
+            if rest != ["other"]:
+                written[detail] = ", ".join(rest)
+        if len(rest) > 1:
+            ledger.approximate(f"body.{field}", LossReason.STRUCTURE)
+    return written
+
+
+def _written_counts(body: Medevac, *, takpacket: bool) -> dict[str, str]:
+    written = {}
+    for name, key in (_COUNTS | _MORE_COUNTS if takpacket else _COUNTS).items():
+        count = getattr(body.patients, key)
+        if count is not None:
+            written[name] = str(count)
+    for name, key in _ORIGINS.items():
+        count = getattr(body.origins, key)
+        if count is not None and not name.startswith("nonus_" if takpacket else "non_us_"):
+            written[name] = str(count)
+    return written
+
+
+def _counts_in_words(body: Medevac, ledger: Ledger) -> list[str]:
+    said = []
+    for key in _MORE_COUNTS:
+        count = getattr(body.patients, key)
+        if count is not None:
+            said.append(f"{key.replace('_', ' ')}: {count}")
+            ledger.approximate(f"body.patients.{key}", LossReason.STRUCTURE)
+    if body.precedence_word:
+        said.append(f"precedence: {body.precedence_word}")
+        ledger.approximate("body.precedence_word", LossReason.STRUCTURE)
+    return said

@@ -1,0 +1,130 @@
+"""A CoT event to a Message: the type decides the kind, the details fill it. Pure, no clock.
+
+What has no kind here (weather, imagery, capability, reservation, detections) is carried whole as Opaque. Commands to
+weapons and the protocol's own negotiation are refused.
+"""
+
+from __future__ import annotations
+
+from protocols.body import Body, Opaque, Status
+from protocols.cot.alert import CANCEL, alert_subject, is_alert, read_alert
+from protocols.cot.chat import chat_subject, read_chat, read_receipt
+from protocols.cot.detail import Details, details_of, read_provenance, read_references
+from protocols.cot.event import CotError, CotFault, Event, children_of
+from protocols.cot.medevac import TYPE as MEDEVAC
+from protocols.cot.medevac import read_medevac
+from protocols.cot.notice import DELETE, heartbeat, read_delete, read_report
+from protocols.cot.track import read_atom
+from protocols.message import Loss, LossReason, Message, Mode, Quality, Source, Times, message_id
+
+ADDRESSEES_MAX = 256
+HINT_MAX = 256  # characters of the format's own marking that are kept
+_MODES = {"o": Mode.OPERATION, "e": Mode.EXERCISE, "s": Mode.SIMULATION}
+_POSITION_KINDS = frozenset({"track", "contact"})
+_WEAPONS = (
+    "t-k",
+    "t-a-k",
+    "t-a-c",
+    "t-a-s",
+    "t-a-e",
+    "t-p-k",
+    "t-p-a-k",
+    "t-p-a-c",
+)  # MITRE types: strike, CAS, SEAD, EW
+_ENGAGE = frozenset({"engage", "strike", "destroy", "attack", "fire", "target"})
+
+
+def read_message(event: Event, form: str, raw: bytes) -> Message:
+    """Read an event that came as ``form``; ``raw`` is its XML, kept where the kind is not known. Raise CotError."""
+    details = details_of(event)
+    refuse_commands(event, details)
+    unread = list(event.unread)
+    try:
+        body = _body(event, details, unread) or Opaque(format="cot", data=raw)
+        return _message(event, details, body, form, unread)
+    except CotError:
+        raise
+    except ValueError:  # a struct refused a value: the model's bounds hold for every format
+        raise CotError(CotFault.OUT_OF_RANGE, "event") from None
+
+
+def refuse_commands(event: Event, details: Details) -> None:
+    """Raise CotError for what a gateway never carries: commands to weapons, and the link's own negotiation."""
+    if not event.type.startswith("t-"):
+        return
+    if any(event.type == code or event.type.startswith(code + "-") for code in _WEAPONS):
+        raise CotError(CotFault.UNSUPPORTED, "event@type: command to a weapon")
+    if (details.get("task", "type") or "").lower() in _ENGAGE:
+        raise CotError(CotFault.UNSUPPORTED, "detail/task@type: command to a weapon")
+    if event.type.startswith("t-x-takp"):
+        raise CotError(CotFault.UNSUPPORTED, "event@type: protocol negotiation")
+
+
+def _body(event: Event, details: Details, unread: list[str]) -> Body | None:  # noqa: PLR0911  # one return a kind
+    kind = event.type
+    if kind.startswith("a-"):
+        return read_atom(event, details, unread)
+    if kind == "b-t-f":
+        return read_chat(event, details)
+    if kind in ("b-t-f-d", "b-t-f-r") or kind.startswith("y-"):
+        return read_receipt(event, details)
+    if kind == MEDEVAC or "_medevac_" in details.first:
+        return read_medevac(event, details, unread)
+    if is_alert(event):
+        return read_alert(event, details)
+    beat = heartbeat(event, details)
+    if beat is not None:
+        return Status(technical=beat)
+    if kind == DELETE:
+        return read_delete(details)
+    return read_report(event, details, unread)
+
+
+def _message(event: Event, details: Details, body: Body, form: str, unread: list[str]) -> Message:
+    kind = str(type(body).__struct_config__.tag)
+    subject = _subject(event, details, kind)
+    family = "position" if kind in _POSITION_KINDS else kind
+    cancelled = ("cancelled",) if kind == "alert" and body.cancelled else ()  # type: ignore[union-attr]  # kind says so
+    mode, _, exercise = (event.opex or "").partition("-")
+    if event.opex and mode not in _MODES:
+        raise CotError(CotFault.OUT_OF_RANGE, "event@opex")
+    provenance = read_provenance(details, unread)
+    return Message(
+        id=message_id(family, subject, event.time, *cancelled),
+        subject=subject,
+        body=body,
+        source=Source(format=form, version=event.version, label_hint=label_hint(event)),
+        times=Times(observed=event.time, created=event.time, valid_from=event.start, valid_until=event.stale),
+        mode=_MODES.get(mode, Mode.UNSTATED),
+        exercise=exercise or None,
+        addressees=_addressees(details),
+        references=read_references(details),
+        provenance=provenance,
+        quality=Quality(how=event.how),
+        loss=tuple(Loss(field=field, reason=LossReason.UNREADABLE) for field in unread),
+    )
+
+
+def label_hint(event: Event) -> str | None:
+    """The event's own marking, as one bounded text. Never a label: an operator's table decides what it means."""
+    if event.access is None and event.caveat is None and event.releasable_to is None:
+        return None
+    given = (("access", event.access), ("caveat", event.caveat), ("releasableTo", event.releasable_to))
+    return ";".join(f"{name}={value}" for name, value in given if value)[:HINT_MAX] or None
+
+
+def _subject(event: Event, details: Details, kind: str) -> str:
+    if kind == "alert" and event.type == CANCEL:
+        return alert_subject(event, details)
+    return chat_subject(event.uid) if kind == "chat" else event.uid
+
+
+def _addressees(details: Details) -> tuple[str, ...]:
+    marti = details.first.get("marti")
+    if marti is None:
+        return ()
+    return tuple(
+        name
+        for dest in children_of(marti)[:ADDRESSEES_MAX]
+        if (name := dest.get("callsign") or dest.get("uid") or dest.get("mission"))
+    )

@@ -1,0 +1,166 @@
+"""A Message to a CoT event, with an account of what CoT could not carry. Pure, no clock."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from protocols.body import Alert, Chat, Contact, Delete, Medevac, Receipt, Report, Status, Track
+from protocols.cot.alert import write_alert
+from protocols.cot.chat import write_chat, write_receipt
+from protocols.cot.detail import write_provenance, write_references
+from protocols.cot.event import CannotSayError, Draft, Element, Part, is_how
+from protocols.cot.medevac import write_medevac
+from protocols.cot.notice import write_delete, write_report, write_status
+from protocols.cot.track import write_contact, write_track
+from protocols.ledger import Ledger
+from protocols.message import LossReason, Message, Mode
+from protocols.quantity import AltitudeDatum, Position
+from protocols.xml import carries
+
+KINDS = frozenset(
+    {"track", "contact", "chat", "receipt", "alert", "medevac", "report", "delete", "status", "opaque"},
+)
+_OPEX = {Mode.OPERATION: "o", Mode.EXERCISE: "e", Mode.SIMULATION: "s", Mode.UNSTATED: None}
+
+
+def draft_event(message: Message, ledger: Ledger) -> Draft:
+    """The event of a message. Raise CannotSayError."""
+    part = _part(message, ledger)
+    time = _time(message, ledger)
+    start, stale = _validity(message, part, time, ledger)
+    _account(message, ledger)
+    position = part.position
+    if position is not None:
+        position = _account_position(position, ledger)
+    details = _with_links(part, message, ledger)
+    if message.addressees:
+        dests = "".join(Element("dest", {"callsign": name}).xml() for name in message.addressees)
+        details.append(Element("marti", inner=dests))
+    details += write_provenance(message, ledger)
+    return Draft(
+        type=part.type,
+        uid=part.uid or message.subject,
+        time=time,
+        start=start,
+        stale=stale,
+        how=_how(message, part, ledger),
+        position=position,
+        details=details,
+        opex=_opex(message),
+    )
+
+
+def _part(message: Message, ledger: Ledger) -> Part:  # noqa: PLR0911  # one return a kind
+    match message.body:
+        case Track() as body:
+            return write_track(body, ledger)
+        case Contact() as body:
+            return write_contact(message, body, ledger)
+        case Chat() as body:
+            return write_chat(message, body, ledger)
+        case Receipt() as body:
+            return write_receipt(body)
+        case Alert() as body:
+            return write_alert(message, body, ledger)
+        case Medevac() as body:
+            return write_medevac(body, ledger)
+        case Report() as body:
+            return write_report(body, ledger)
+        case Delete() as body:
+            return write_delete(body)
+        case Status() as body:
+            return write_status(body)
+        case _:
+            raise CannotSayError(f"CoT has no event for {message.kind}")
+
+
+def _with_links(part: Part, message: Message, ledger: Ledger) -> list[Element]:
+    """The part's details and a link for every reference; the part's own link only where none says the same."""
+    referred = {reference.subject for reference in message.references}
+    details = []
+    for element in part.details:
+        if element.tag != "link":
+            details.append(element)
+        elif element.attributes["uid"] not in referred:
+            details.append(element)
+            ledger.derive("references", "body", "linked-by-the-body")
+    return details + write_references(message)
+
+
+def _time(message: Message, ledger: Ledger) -> datetime:
+    times = message.times
+    if times.observed is not None:
+        if times.created is not None and times.created != times.observed:
+            ledger.drop("times.created")
+        return times.observed
+    for name in ("created", "received"):
+        time: datetime | None = getattr(times, name)
+        if time is not None:
+            ledger.derive("times.observed", f"times.{name}", "the-only-time-known")
+            return time
+    raise CannotSayError("CoT needs a time")
+
+
+def _validity(message: Message, part: Part, time: datetime, ledger: Ledger) -> tuple[datetime, datetime]:
+    start, stale = message.times.valid_from, message.times.valid_until
+    if start is None:
+        start = time
+        ledger.derive("times.valid_from", "times.observed", "valid-from-the-start")
+    if stale is None:
+        try:
+            stale = time + timedelta(seconds=part.stale_s)
+        except OverflowError:
+            stale = time
+        ledger.derive("times.valid_until", "times.observed", f"stale-after-{part.stale_s}-s")
+    return start, stale
+
+
+def _how(message: Message, part: Part, ledger: Ledger) -> str:
+    how = message.quality.how
+    if how is not None and is_how(how):
+        return how
+    if how is not None:
+        ledger.drop("quality.how", LossReason.NO_CODE)
+    ledger.derive("quality.how", "body.kind", "usual-for-the-kind")
+    return part.how
+
+
+def _opex(message: Message) -> str | None:
+    if message.mode not in _OPEX:
+        raise CannotSayError("CoT cannot mark a message as a test")
+    opex = _OPEX[message.mode]
+    return opex if opex is None or message.exercise is None else f"{opex}-{message.exercise}"
+
+
+def _account(message: Message, ledger: Ledger) -> None:
+    quality = message.quality
+    if quality.reliability is not None or quality.credibility is not None:
+        ledger.drop_given("quality", quality, "reliability", "credibility")
+    if message.precedence is not None:
+        ledger.drop("precedence")
+    if message.exercise is not None and message.mode is Mode.UNSTATED:
+        ledger.drop("exercise")
+    if message.source.label_hint is not None:
+        ledger.drop("source.label_hint")
+    if not carries(message.subject):
+        raise CannotSayError("XML cannot carry the subject")
+
+
+def _account_position(position: Position, ledger: Ledger) -> Position:
+    if position.altitude_m is not None and position.altitude_datum is not AltitudeDatum.HAE:
+        ledger.drop("body.position.altitude_m", LossReason.DATUM)
+    coarse = position.coarsened_to_m
+    if coarse is None:
+        return position
+    ledger.approximate("body.position.coarsened_to_m", LossReason.STRUCTURE)
+    if position.circular_error_m is not None and position.circular_error_m >= coarse:
+        return position
+    ledger.derive("body.position.circular_error_m", "body.position.coarsened_to_m", "error-is-at-least-the-coarsening")
+    return Position(
+        latitude=position.latitude,
+        longitude=position.longitude,
+        altitude_m=position.altitude_m,
+        altitude_datum=position.altitude_datum,
+        circular_error_m=coarse,
+        linear_error_m=position.linear_error_m,
+    )
