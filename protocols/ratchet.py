@@ -1,0 +1,73 @@
+"""A receiver's keys of one epoch, generation by generation. Pure; the clock is an argument.
+
+Chain keys ahead of what was authenticated are a cache (they follow from what is held); only an envelope whose tag and
+signature held moves the chain on. The keys of generations passed over stay until the late horizon: that is the bound
+of forward secrecy.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from protocols.envelope import Refusal, Reject
+from protocols.schedule import Generation, generation_keys, load_generation, next_chain
+
+AHEAD_MAX = 2048  # generations a header may lie ahead of the last authenticated one
+
+
+class Chain:
+    """The generations of one epoch from ``base`` on. ``horizon_s``: seconds that passed generations are kept."""
+
+    def __init__(self, eid: bytes, base: int, key: bytes, horizon_s: float) -> None:
+        self._eid = eid
+        self._horizon_s = horizon_s
+        self._ahead = [key]  # chain keys of generations ``_next``, ``_next`` + 1, ..
+        self._next = base  # the first generation that no envelope was authenticated in
+        self._kept: dict[int, Generation] = {}
+        self._ends: deque[tuple[float, int]] = deque()
+
+    def generation(self, number: int) -> Generation:
+        """The keys of a generation. Raise Reject (generation-too-old, generation-too-far)."""
+        kept = self._kept.get(number)
+        if kept is not None:
+            return kept
+        if number < self._next:
+            raise Reject(Refusal.GENERATION_TOO_OLD)
+        if number - self._next > AHEAD_MAX:
+            raise Reject(Refusal.GENERATION_TOO_FAR)
+        return load_generation(generation_keys(self._chain(number), self._eid, number))
+
+    def commit(self, number: int, now_s: float) -> None:
+        """An envelope of this generation held: keep its keys and those passed over, forget their chain keys."""
+        if number < self._next:
+            return
+        after = self._chain(number + 1)
+        end = now_s + self._horizon_s
+        if self._next - 1 in self._kept:
+            self._ends.append((end, self._next - 1))
+        for passed in range(self._next, number + 1):
+            keys = generation_keys(self._chain(passed), self._eid, passed)
+            self._kept[passed] = load_generation(keys)
+            if passed < number:
+                self._ends.append((end, passed))
+        self._ahead = [after, *self._ahead[number + 2 - self._next :]]
+        self._next = number + 1
+
+    def sweep(self, now_s: float) -> None:
+        """Forget the generations whose late horizon has passed."""
+        while self._ends and self._ends[0][0] <= now_s:
+            self._kept.pop(self._ends.popleft()[1], None)
+
+    def agrees(self, base: int, key: bytes) -> bool:
+        """Whether a chain key told later is the one this chain leads to; generations already passed cannot be told."""
+        if base < self._next:
+            return True
+        return base - self._next <= AHEAD_MAX and self._chain(base) == key
+
+    def _chain(self, number: int) -> bytes:
+        """The chain key of a generation not yet passed; derived once."""
+        at = number - self._next
+        while len(self._ahead) <= at:
+            last = len(self._ahead) - 1
+            self._ahead.append(next_chain(self._ahead[last], self._eid, self._next + last))
+        return self._ahead[at]

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.vectors.__main__ import main
+from tests.vectors.make import opening
+from tests.vectors.vector import disagreement, read
+
+ROOT = Path(__file__).parents[2]
+FOREIGN = ROOT.parent / "shared" / "standards" / "cse1"
+
+
+@pytest.mark.skipif(not FOREIGN.is_dir(), reason="the vectors of the second implementation are not here")
+def test_agrees_with_every_vector_of_the_second_implementation() -> None:
+    paths = sorted(FOREIGN.glob("*.json"))
+
+    assert len(paths) >= 45
+    assert [(path.name, problem) for path in paths if (problem := disagreement(read(path)))] == []
+
+
+@pytest.mark.parametrize("number", range(24))
+def test_fresh_vectors_open(number: int) -> None:
+    assert disagreement(opening(number)) is None
+
+
+def test_make_then_run_closes_with_the_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["make", str(tmp_path), "4"]) == 0
+    assert main(["run", str(tmp_path)]) == 0
+
+    assert capsys.readouterr().out.splitlines() == ["4 written", "4 passed, 0 failed"]
+
+
+def test_run_fails_on_an_empty_folder_and_on_what_is_no_vector(tmp_path: Path) -> None:
+    assert main(["run", str(tmp_path)]) == 1
+
+    (tmp_path / "bad.json").write_text("{}")
+
+    assert main(["run", str(tmp_path)]) == 1
