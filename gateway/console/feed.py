@@ -10,6 +10,7 @@ import asyncio
 import secrets
 from collections import Counter, deque
 from collections.abc import AsyncGenerator
+from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
@@ -43,13 +44,13 @@ class Batch(NamedTuple):
 
 
 class Flow(msgspec.Struct):
-    """What went from one unit to another since the start. ``last`` is the Unix time of the newest hand-over."""
+    """What went from one unit to another since the start. ``last`` is the time of the newest hand-over."""
 
     source: str
     destination: str
     passed: int = 0
     stopped: int = 0
-    last: float | None = None
+    last: datetime | None = None
 
 
 class Feed:
@@ -142,9 +143,9 @@ class Feed:
             if len(self._flows) >= PAIRS_MAX:
                 return
             flow = self._flows[pair] = Flow(*pair)
-        if record.event in {Event.DELIVERED, Event.FORWARDED}:
+        if record.event is Event.FORWARDED or record.event is Event.DELIVERED:
             flow.passed += 1
-            flow.last = record.at.timestamp()
+            flow.last = record.at
         else:
             flow.stopped += 1
 

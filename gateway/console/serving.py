@@ -27,6 +27,7 @@ _HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 )
+_REVALIDATE = ((b"cache-control", b"no-cache"),)  # files may be kept, and are asked for again after an upgrade
 
 
 class Address(NamedTuple):
@@ -118,7 +119,9 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                given = list(message.get("headers", ()))
+                cached = any(name == b"cache-control" for name, _ in given)
+                message["headers"] = [*given, *_HEADERS, *(() if cached else _REVALIDATE)]
             await send(message)
 
         await app(scope, receive, guarded)

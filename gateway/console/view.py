@@ -30,6 +30,7 @@ class Row(Value, frozen=True):
     format_in: str | None = None
     format_out: str | None = None
     marking: str | None = None
+    caveats: str | None = None
     gist: str | None = None
     precedence: int | None = None
     mode: str | None = None
@@ -106,7 +107,8 @@ def row(entry: Entry, words: Words) -> Row:
         kind=record.subject_kind,
         format_in=record.format_in,
         format_out=record.format_out,
-        marking=None if label is None else plain(str(label), 160),
+        marking=None if label is None else plain(label.classification, 80),
+        caveats=None if label is None else _caveats(label),
         gist=None if message is None else gist(message, words),
         precedence=None if message is None or message.precedence is None else int(message.precedence),
         mode=None if message is None else message.mode,
@@ -147,6 +149,10 @@ def _verdict(record: Record, words: Words) -> Verdict:
         hint=hint,
         agreement=record.agreement,
     )
+
+
+def _caveats(label: Label) -> str | None:
+    return plain("; ".join(f"{c.tag} {', '.join(c.values)}" for c in label.categories), 160) or None
 
 
 def _marking(label: Label) -> Marking:

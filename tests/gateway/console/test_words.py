@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from importlib.resources import files
+
+import pytest
+
+from adapters import Fault
+from gateway.console.words import TEXT_SHOWN, load, plain
+from gateway.links import SendRefusal
+from protocols.body import Body, Marking, Security
+from protocols.message import Authenticity, LossReason, Mode, Precedence
+from protocols.quantity import Affiliation, AltitudeDatum
+from protocols.record import Event, Refused, Withheld
+
+# SEALING.md, section 8
+SEALING = (
+    "too-large malformed unknown-epoch suite-mismatch revoked seq-over-limit expired replay generation-too-old "
+    "generation-too-far bad-tag bad-signature malformed-body unknown-type not-for-me bad-box critical-extension "
+    "unknown-signer suite-below-floor signer-mismatch epoch-tombstoned pairwise-audience slot-audience-mismatch "
+    "bad-commitment bad-path head-mismatch epoch-closed epoch-exhausted "
+)
+
+TABLES: list[tuple[str, type[StrEnum]]] = [
+    ("event", Event),
+    ("event-means", Event),
+    ("reason", Withheld),
+    ("reason", Refused),
+    ("reason", Fault),
+    ("reason", SendRefusal),
+    ("loss", LossReason),
+    ("mode", Mode),
+    ("authenticity", Authenticity),
+    ("affiliation", Affiliation),
+    ("value", Security),
+    ("value", Marking),
+    ("value", AltitudeDatum),
+]
+
+
+@pytest.mark.parametrize(("table", "codes"), TABLES, ids=lambda each: getattr(each, "__name__", each))
+def test_every_code_has_words(table: str, codes: type[StrEnum]) -> None:
+    words = load()
+
+    assert [code.value for code in codes if not words.has(table, code)] == []
+
+
+def test_every_kind_precedence_and_sealing_refusal_has_words() -> None:
+    words = load()
+
+    assert [kind for kind in Body.__args__ if not words.has("kind", kind.__struct_config__.tag)] == []
+    assert [each for each in Precedence if not words.has("precedence", int(each))] == []
+    assert [code for code in SEALING.split() if not words.has("reason", code)] == []
+
+
+def test_every_word_that_the_page_asks_for_is_there() -> None:
+    words = load()
+    page = files("gateway.console").joinpath("templates", "console.html").read_text()
+    scripts = "".join(
+        files("gateway.console").joinpath("static", name).read_text() for name in ("console.js", "story.js")
+    )
+    asked = set(re.findall(r'word\("ui", "([a-z-]+)"', scripts))
+    asked |= set(re.findall(r"ui\.([a-z]+)", page)) | set(re.findall(r"ui\[[\"']([a-z-]+)[\"']\]", page))
+    asked |= {"live", "lost", "connecting", "gone", "failed", "delay", "age", "bytes", "formats", "pause", "resume"}
+
+    assert len(asked) > 40
+    assert {key for key in asked if not words.has("ui", key)} == set()
+    assert set(words.table("ui")) - asked - {"nothing", "empty"} == set()
+
+
+def test_a_code_without_words_stands_for_itself() -> None:
+    assert load()("reason", "brand-new") == "brand-new"
+
+
+def test_text_that_reorders_or_hides_is_made_visible() -> None:
+    assert plain("EAGLE \u202e12\u202c") == "EAGLE ⟨U+202E⟩12⟨U+202C⟩"
+    assert plain("a\x00b\x1bc\u200bd\ufeffe\u2028f\U000e0041g") == (
+        "a⟨U+0000⟩b⟨U+001B⟩c⟨U+200B⟩d⟨U+FEFF⟩e⟨U+2028⟩f⟨U+E0041⟩g"
+    )
+    assert plain("\ud800").encode() == "⟨U+D800⟩".encode()
+
+
+def test_honest_text_of_any_script_stays_as_it_is() -> None:
+    for text in ("Straße · Kraków", "نقطة التفتيش", "می\u200cروم", "क्\u200dष", "第一小队", "one\n\ttwo"):
+        assert plain(text) == text
+
+
+def test_text_from_outside_is_bounded() -> None:
+    assert len(plain("x" * 100_000)) == TEXT_SHOWN
+    assert plain("abcdef", 4) == "abc…"
