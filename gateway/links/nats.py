@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 
-from gateway.links import LinkError, Parcel, Settings, Statistics, Subscription, natswire, secure, subjects
+from gateway.links import LinkError, Parcel, SendRefusal, Settings, Statistics, Subscription, natswire, secure, subjects
 from gateway.links.address import Address
 from gateway.links.backoff import Pace
 from gateway.links.fault import LostError, RefusedError
@@ -149,19 +149,22 @@ class NatsLink(Upkeep[NatsFrame]):
     def _submit(self, entries: Sequence[Entry]) -> None:
         self._publisher.submit(entries)
 
-    async def _kept(self, subject: str, parcel: Parcel) -> bool:
+    async def _kept(self, subject: str, parcel: Parcel) -> bool | SendRefusal:
         connection = self._connected
         if connection is None:
             raise LostError("not connected")
         try:
             if await streams_with(connection, subject):
                 return True
-            if parcel.retain:
-                await keep_last(connection, self.settings.client_id, subject)
-                return True
         except ApiError:
             return True  # we may not ask: what we may publish, the owner of the broker keeps
-        return False
+        if not parcel.retain:
+            return False
+        try:
+            await keep_last(connection, self.settings.client_id, subject)
+        except ApiError:
+            return SendRefusal.REJECTED  # nobody would find it
+        return True
 
     async def _read_retained(self, connection: NatsConnection, subscriptions: Sequence[Subscription]) -> None:
         """Subscribe to what comes, then read what is kept: a message may come twice, and none is missed."""

@@ -39,23 +39,24 @@ async def streams_with(connection: NatsConnection, subject: str) -> list[str]:
 
 async def bind(connection: NatsConnection, settings: Settings) -> list[Binding]:
     """The consumers for all subscriptions that are not retained. Raise RefusedError when one cannot be served."""
-    wanted = [one for sub in settings.subscriptions if not sub.retained for one in subjects.filters(sub.filter)]
     own_name = f"IN_{subjects.token(settings.client_id)}"
     own: list[str] = []
     found: dict[str, list[str]] = {}
     configurations: dict[str, dict[str, Any]] = {}
     try:
-        for subject in wanted:
-            kept = False
-            for name in await streams_with(connection, subject):
-                if name not in configurations:
-                    configurations[name] = (await connection.api(f"STREAM.INFO.{name}"))["config"]
-                if name == own_name or configurations[name].get("max_msgs_per_subject") == 1:
-                    continue
-                found.setdefault(name, []).append(subject)
-                kept = True
-            if not kept:
-                own.append(subject)
+        for subscription in settings.subscriptions:
+            if subscription.retained:
+                continue
+            served = False
+            for subject in subjects.filters(subscription.filter):
+                for name in await streams_with(connection, subject):
+                    if name not in configurations:
+                        configurations[name] = (await connection.api(f"STREAM.INFO.{name}"))["config"]
+                    if name != own_name and configurations[name].get("max_msgs_per_subject") != 1:
+                        found.setdefault(name, []).append(subject)
+                        served = True
+            if not served:
+                own.extend(subjects.filters(subscription.filter))
         if own:
             configurations[own_name] = await _own_stream(connection, own_name, subjects.least(own), settings)
             found[own_name] = []

@@ -26,31 +26,32 @@ _TOO_BIG = frozenset({10_054, 10_097})  # message, or header, exceeds the maximu
 _FULL = frozenset({10_077, 10_122})  # maximum messages, bytes or messages per subject exceeded, and the stream says no
 _BUSY = frozenset({10_023, 10_008, 10_009, 10_074, 10_118})  # no resources, no leader, not available: ask again
 
-Lookup = Callable[[str, Parcel], Awaitable[bool]]
+Lookup = Callable[[str, Parcel], Awaitable[bool | SendRefusal]]
 
 
 class _Sent:
     """One publish under way."""
 
-    __slots__ = ("entry", "id", "subject", "ttl")
+    __slots__ = ("entry", "id", "subject", "ttl", "unheard")
 
     def __init__(self, entry: Entry, subject: str, number: str) -> None:
         self.entry = entry
         self.subject = subject
         self.id = number
         self.ttl = True
+        self.unheard = False  # published where a stream was thought to be, and there was none
 
 
 class Publisher:
     """Parcels that wait, and parcels that no stream has answered for."""
 
     def __init__(self, lookup: Lookup) -> None:
-        self._lookup = lookup  # whether a stream keeps a subject
+        self._lookup = lookup  # whether a stream keeps a subject, or why it never will
         self._queue: deque[Entry] = deque()
         self._again: deque[_Sent] = deque()
         self._under_way: dict[str, _Sent] = {}
         self._loose: list[_Sent] = []  # published in this turn, kept by no stream
-        self._kept: dict[str, bool | None] = {}  # by topic; None while it is being asked
+        self._kept: dict[str, bool | SendRefusal | None] = {}  # by topic; None while it is being asked
         self._asking: set[asyncio.Task[None]] = set()
         self._ids = secrets.token_hex(6)
         self._count = 0
@@ -170,8 +171,11 @@ class Publisher:
 
     def _publish(self, connection: NatsConnection, sent: _Sent) -> None:
         parcel = sent.entry.parcel
-        self._under_way[sent.id] = sent
         kept = self._kept[parcel.topic]
+        if isinstance(kept, SendRefusal):
+            self._settle(sent, kept)
+            return
+        self._under_way[sent.id] = sent
         pairs = [("Nats-Msg-Id", parcel.id or sent.id)]
         if parcel.expires_s is not None and sent.ttl and kept:
             pairs.append(("Nats-TTL", str(max(1, parcel.expires_s))))
@@ -194,8 +198,11 @@ class Publisher:
         if sent is None:
             return
         self._answered_at = asyncio.get_running_loop().time()
-        if message.status == 503:
+        if message.status == 503 and sent.unheard:
+            self._settle(sent, SendRefusal.REJECTED)
+        elif message.status == 503:
             # The stream was there and is gone: ask again who keeps the topic.
+            sent.unheard = True
             self._kept.pop(sent.entry.parcel.topic, None)
             self._again.append(sent)
         elif b'"error"' not in message.payload:
