@@ -12,9 +12,9 @@ from gateway.config import Config, LocalUnit
 from gateway.keyring import Keyring
 from gateway.links import Parcel
 from gateway.routing import Way
+from protocols.envelope import Reject
 from protocols.message import Loss, Message, pack
 from protocols.record import Event, Refused, Withheld
-from protocols.sealing import Reject
 from protocols.topics import data_topic, key_topic
 
 BUNDLE_MAX = 32  # messages of one envelope; SEALING.md 2.3 allows 256, past 32 little is gained

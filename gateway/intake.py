@@ -13,22 +13,23 @@ import msgspec
 
 from adapters import INPUT_MAX, DecodeError, load
 from gateway.config import LocalUnit
-from gateway.keyring import Keyring, Opened
+from gateway.keyring import Keyring
 from gateway.links import Frame
 from gateway.routing import Table
+from protocols.envelope import Reject
 from protocols.label import Label
 from protocols.message import Authenticity, Message, unpack
+from protocols.opening import Opened
 from protocols.record import Refused, Withheld
-from protocols.sealing import Reject
 from protocols.topics import Mailbox, Slot, is_topic, parse_mailbox
 from protocols.unit import partner_of
 
 
 class Report(NamedTuple):
-    """A message that the gateway vouches for; ``audience`` is None for our own, else who it was sealed for."""
+    """A message that the gateway vouches for; ``envelope`` is None for our own, else what it came in."""
 
     message: Message
-    audience: tuple[str, ...] | None
+    envelope: Opened | None = None
     objection: str | None = None
 
 
@@ -63,6 +64,11 @@ class Intake:
             raise RefusalError(Refused.UNKNOWN_SOURCE)
         return self._decode(unit, frame.data, now)
 
+    def settle(self, reports: Sequence[Report]) -> None:
+        """Everything in these reports was handed over: their envelopes are never opened again."""
+        for eid, seq in dict.fromkeys((r.envelope.eid, r.envelope.seq) for r in reports if r.envelope is not None):
+            self._keyring.settle(eid, seq)
+
     def _decode(self, unit: LocalUnit, data: bytes, now: datetime) -> Sequence[Report]:
         try:
             messages = load(unit.adapter).decode(data)
@@ -77,7 +83,7 @@ class Intake:
             if mailbox.slot is Slot.KEYS:
                 opened = self._keyring.accept(data, now)
             elif mailbox.slot is Slot.DATA:
-                envelope = self._keyring.unseal(data, now)
+                envelope = self._keyring.unseal(data, now, mailbox.sender)
                 opened = () if envelope is None else (envelope,)
             else:
                 raise RefusalError(Refused.UNKNOWN_SOURCE)
@@ -95,7 +101,7 @@ def _stamped(message: Message, unit: LocalUnit, now: datetime) -> Report:
         label=label,
         times=msgspec.structs.replace(message.times, received=now),
     )
-    return Report(stamped, None, objection)
+    return Report(stamped, objection=objection)
 
 
 def _label(hint: str | None, unit: LocalUnit) -> tuple[Label | None, str | None]:
@@ -119,5 +125,5 @@ def _verified(opened: Opened, mailbox: Mailbox) -> Sequence[Report]:
         if message.origin != opened.sender:
             raise RefusalError(Refused.ORIGIN_MISMATCH, opened.sender, "cse1")
         vouched = msgspec.structs.replace(message, authenticity=Authenticity.VERIFIED)
-        reports.append(Report(vouched, opened.audience))
+        reports.append(Report(vouched, opened))
     return reports

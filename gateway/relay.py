@@ -15,10 +15,11 @@ from typing import NamedTuple
 from gateway.dispatch import Consignment, Copy, Dispatch
 from gateway.intake import Intake, RefusalError, Report
 from gateway.links import Frame, Link
-from gateway.release import check, transform
+from gateway.release import check
 from gateway.repeats import Repeats
 from gateway.routing import Table, Way
 from gateway.stream import HandedOver, Stream
+from gateway.transform import transform
 from protocols.record import Event, Withheld
 
 
@@ -51,6 +52,7 @@ class Relay:
                 self._stream.kept(Event.WITHHELD, reason, copy.message, copy.way)
             await self._hand_over(ready, links, arrived)
             self._stream.commit()
+            self._intake.settle(reports)
             for frame in accepted:
                 frame.ack()
 
@@ -86,10 +88,11 @@ class Relay:
                 self._stream.kept(Event.WITHHELD, verdict.reason, message, way)
 
     def _choices(self, report: Report) -> dict[str, list[Way]]:
-        """The ways by destination. What a partner sealed goes only to units of ours that it was sealed for."""
+        """The ways by destination; to units of ours only those that a partner's envelope was sealed for."""
         found: dict[str, list[Way]] = {}
+        sealed = report.envelope
         for way in self._rules.table.ways(report.message.origin or "", report.message.kind):
-            if report.audience is None or (way.local is not None and way.destination.id in report.audience):
+            if sealed is None or way.local is None or way.destination.id in sealed.audience:
                 found.setdefault(way.destination.id, []).append(way)
         return found
 

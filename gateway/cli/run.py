@@ -20,7 +20,7 @@ def run(file: File) -> None:
     """Run a gateway until it is told to stop (SIGTERM, SIGINT)."""
     with reported():
         loaded = load(file)
-        uvloop.run(app.run(loaded, announce=lambda line: typer.echo(line, err=True)))
+        uvloop.run(app.run(loaded, app.Eyes(announce=lambda line: typer.echo(line, err=True))))
 
 
 def check(file: File) -> None:

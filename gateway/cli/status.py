@@ -10,7 +10,10 @@ import typer
 
 from adapters import DecodeError, EncodeError, UnknownFormatError
 from gateway.audit import AuditError
+from gateway.broker import BrokerError
 from gateway.config import ConfigError
+from gateway.console.serving import ListenError
+from gateway.keystore import KeyringError
 from gateway.links import LinkError
 
 
@@ -34,7 +37,7 @@ def reported() -> Iterator[None]:
         for fault in error.faults:
             typer.echo(fault, err=True)
         raise typer.Exit(Status.USAGE) from None
-    except (UnknownFormatError, LinkError) as error:
+    except (UnknownFormatError, LinkError, ListenError, KeyringError, BrokerError) as error:
         typer.echo(str(error.args[0]), err=True)
         raise typer.Exit(Status.USAGE) from None
     except AuditError as error:

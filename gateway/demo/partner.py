@@ -37,7 +37,7 @@ async def _until_orphaned() -> None:
 def main() -> None:
     """Run the gateway of the file named on the command line."""
     with reported():
-        uvloop.run(app.run(load(Path(sys.argv[1])), readers=(tell,), until=_until_orphaned()))
+        uvloop.run(app.run(load(Path(sys.argv[1])), app.Eyes((tell,)), _until_orphaned()))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,178 @@
+"""The composition root: makes the parts of one gateway, starts them in order, runs one task a link, stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry
+
+from gateway.audit import Audit
+from gateway.broker import EmbeddedBroker
+from gateway.broker_config import Access, BrokerSpec
+from gateway.config import Config, LinkEntry, Loaded, host_and_port
+from gateway.console.feed import Feed
+from gateway.console.server import serve_console, serve_metrics
+from gateway.dispatch import Dispatch
+from gateway.intake import Intake
+from gateway.keyring import Keyring, secret
+from gateway.keystore import Secret, SecretKind, read_secret
+from gateway.links import Link, LinkState, Settings, Subscription
+from gateway.links.urls import open_link
+from gateway.metrics import Metrics
+from gateway.relay import Relay, Rules
+from gateway.routing import Table
+from gateway.stream import Reader, Stream
+from protocols.record import Event
+from protocols.topics import data_filter, key_filter
+from protocols.unit import partner_of
+
+AUDIT = "audit.log"
+PSEUDONYM_KEY = "pseudonym.key"
+
+
+def now() -> datetime:
+    """The gateway's clock."""
+    return datetime.now(UTC)
+
+
+class Eyes(NamedTuple):
+    """Who looks on: further readers of the Record stream, and who is told each address as it opens."""
+
+    readers: Sequence[Reader] = ()
+    announce: Callable[[str], None] = lambda _: None
+
+
+NOBODY = Eyes()
+
+
+async def run(loaded: Loaded, eyes: Eyes = NOBODY, until: Coroutine[None, None, object] | None = None) -> None:
+    """Run a gateway until SIGTERM, SIGINT or the end of ``until``."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    gateway = asyncio.create_task(_gateway(loaded, eyes), name="gateway")
+    ends: list[asyncio.Task[object]] = [gateway, asyncio.create_task(stop.wait(), name="signals")]
+    if until is not None:
+        ends.append(asyncio.create_task(until, name="until"))
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for task in ends:
+        task.cancel()
+    await asyncio.wait(ends)
+    if not gateway.cancelled():
+        gateway.result()  # a gateway that failed by itself says why
+
+
+async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
+    config, state = loaded.config, loaded.path(loaded.config.gateway.state)
+    partner = config.gateway.partner
+    async with AsyncExitStack() as stack:
+        audit = stack.enter_context(Audit(state / AUDIT))
+        stream = Stream(partner, audit, now)
+        keyring = Keyring.open(state, now(), _passphrase(loaded))
+        rules = Rules(Table(config), secret(state / PSEUDONYM_KEY), now)
+        relay = Relay(rules, Intake(partner, rules.table, keyring), Dispatch(config, keyring), stream)
+        links = await _links(loaded, stack, eyes)
+        await _watched(config, links, stream, stack, eyes)
+        for reader in eyes.readers:
+            stream.add(reader)
+        await asyncio.gather(*(stack.enter_async_context(link) for link in links.values()))
+        stream.gateway(Event.STARTED)
+        stack.callback(stream.gateway, Event.STOPPED)
+        async with asyncio.TaskGroup() as group:
+            for name in links:
+                group.create_task(relay.run(name, links), name=f"link {name}")
+
+
+async def _links(loaded: Loaded, stack: AsyncExitStack, eyes: Eyes) -> dict[str, Link]:
+    """The links of a configuration, not yet connected; the embedded broker is started where one is wanted."""
+    links = {}
+    for entry in loaded.config.links:
+        settings = _settings(loaded, entry)
+        if entry.embedded:
+            broker = await stack.enter_async_context(EmbeddedBroker(_national(loaded, entry)))
+            settings = settings._replace(
+                url=broker.addresses.nats,
+                username=broker.addresses.username,
+                password_file=broker.addresses.password_file,
+            )
+            eyes.announce(f"{loaded.config.gateway.partner} broker   {broker.addresses.mqtt}")
+        links[entry.name] = open_link(entry.name, settings)
+    return links
+
+
+def _settings(loaded: Loaded, entry: LinkEntry) -> Settings:
+    partner = loaded.config.gateway.partner
+    if entry.partners:
+        subscriptions = (Subscription(key_filter(partner), retained=True), Subscription(data_filter(partner)))
+    else:
+        subscriptions = tuple(Subscription(each) for each in _received(loaded.config, entry))
+    return Settings(
+        entry.url,
+        f"comity-{partner}-{entry.name}",
+        subscriptions,
+        username=entry.username,
+        password_file=_path(loaded, entry.password_file),
+        ca_file=_path(loaded, entry.ca_file),
+        certificate_file=_path(loaded, entry.certificate_file),
+        key_file=_path(loaded, entry.key_file),
+    )
+
+
+def _national(loaded: Loaded, entry: LinkEntry) -> BrokerSpec:
+    """The embedded broker: field units may publish where their unit does, and hear that and what we answer."""
+    heard = _received(loaded.config, entry)
+    told = tuple(unit.deliver for unit in loaded.config.units if unit.link == entry.name and unit.deliver is not None)
+    return BrokerSpec(
+        name=f"{loaded.config.gateway.partner}-{entry.name}",
+        state=str(loaded.path(loaded.config.gateway.state) / "broker"),
+        nats=entry.nats,
+        mqtt=entry.mqtt,
+        access=(Access(publish=heard, subscribe=(*heard, *told)),),
+    )
+
+
+def _received(config: Config, entry: LinkEntry) -> tuple[str, ...]:
+    return tuple(each for unit in config.units if unit.link == entry.name for each in unit.receive)
+
+
+def _passphrase(loaded: Loaded) -> Secret | None:
+    """What unlocks the keys, where the configuration names it; else the keyring looks beside them."""
+    file = loaded.config.gateway.passphrase_file
+    return None if file is None else read_secret(loaded.path(file), SecretKind.PASSPHRASE)
+
+
+def _path(loaded: Loaded, name: str | None) -> str | None:
+    return None if name is None else str(loaded.path(name))
+
+
+async def _watched(config: Config, links: dict[str, Link], stream: Stream, stack: AsyncExitStack, eyes: Eyes) -> None:
+    """Metrics and console: readers of the stream, each with a listener where the configuration names one."""
+    partner = config.gateway.partner
+    registry, feed = CollectorRegistry(), Feed()
+    metrics = Metrics(registry)
+    metrics.build(version("comity"), partner)
+    metrics.watch(links)
+    for route in config.routes:
+        for source, to in {(partner_of(s), partner_of(t)) for s in route.sources for t in route.to}:
+            metrics.expect(source, to, now().timestamp())
+    stream.add(metrics)
+
+    def ready() -> str | None:
+        waiting = [name for name, link in links.items() if link.state is not LinkState.UP]
+        return f"not connected: {', '.join(waiting)}" if waiting else None
+
+    if config.http.metrics is not None:
+        served = serve_metrics(registry, *host_and_port(config.http.metrics), config.http.metrics_hosts)
+        address = await stack.enter_async_context(served)
+        eyes.announce(f"{partner} metrics  {address.url}/metrics")
+    if config.http.console is not None:
+        stream.add(feed)
+        shown = serve_console(feed, partner, *host_and_port(config.http.console), ready)
+        address = await stack.enter_async_context(shown)
+        eyes.announce(f"{partner} console  {address.url}/")
