@@ -1,0 +1,118 @@
+"""CAP 1.2 and 1.1 to Messages: one for each info block of an alert, one for each alert that a Cancel or Ack names.
+
+A missing mandatory element of the alert refuses it. A malformed optional one (a polygon that does not close, an empty
+severity) is set aside as a loss: a warning is not withheld because its sender's software is careless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lxml import etree
+
+from adapters import DecodeError, Fault
+from adapters.cap.head import Head
+from adapters.cap.info import Info
+from adapters.cap.names import NAMESPACES, RELAY
+from protocols.body import Body, Receipt, ReceiptState
+from protocols.message import Message, Reference, Times, message_id
+from protocols.moment import is_whole
+from protocols.xml import XmlError, parse
+
+
+def decode(data: bytes) -> Sequence[Message]:
+    """Read one alert document. Raise DecodeError when it is refused."""
+    try:
+        root = parse(data)
+    except XmlError as error:
+        raise DecodeError(Fault(error.fault.value), "document") from None
+    kind = etree.QName(root)
+    version = NAMESPACES.get(kind.namespace or "")
+    if kind.localname != "alert" or version is None:
+        raise DecodeError(Fault.UNSUPPORTED, "alert")
+    try:
+        return _alert(Head(root, kind.namespace or "", version))
+    except DecodeError:
+        raise
+    except (ValueError, ArithmeticError):  # the model's own bounds
+        raise DecodeError(Fault.OUT_OF_RANGE, "alert") from None
+
+
+def _alert(head: Head) -> Sequence[Message]:
+    if head.kind in ("Ack", "Error"):
+        return [_receipt(head, reference) for reference in _referenced(head)]
+    if head.kind == "Cancel":
+        return [_cancelled(head, reference) for reference in _referenced(head)]
+    infos = [Info(head, element) for element in head.infos] or [Info(head, None)]
+    return [_message(head, info, place) for place, info in enumerate(infos)]
+
+
+def _referenced(head: Head) -> tuple[Reference, ...]:
+    if not head.references:
+        raise DecodeError(Fault.MISSING, "references")
+    return head.references
+
+
+def _message(head: Head, info: Info, place: int) -> Message:
+    """One info block. Those after the first have ids of their own under the alert's subject."""
+    observed = info.observed or head.sent
+    block = (f"info-{place}",) if place else ()
+    ident = message_id(_kind(info.body), head.subject, observed, *block)
+    return _built(head, ident, info, references=head.references)
+
+
+def _cancelled(head: Head, reference: Reference) -> Message:
+    """The end of one alert. The Cancel's own name is kept, so that it can be written again."""
+    info = Info(head, head.infos[0] if head.infos else None, cancelled=True)
+    ident = message_id("alert", reference.subject, info.observed or head.sent, "cancelled")
+    own = () if head.sender == RELAY else (reference, Reference(relation="identifier", subject=head.subject))
+    return _built(head, ident, info, subject=reference.subject, references=own)
+
+
+def _receipt(head: Head, reference: Reference) -> Message:
+    state = ReceiptState.ACCEPTED if head.kind == "Ack" else ReceiptState.REFUSED
+    body = Receipt(of=reference.subject, state=state, reason=head.note)
+    return Message(
+        id=message_id("receipt", head.subject, head.sent, reference.subject),
+        subject=head.subject,
+        body=body,
+        source=head.source,
+        times=_times(head, None),
+        mode=head.mode,
+        addressees=head.addressees,
+        loss=tuple(head.losses),
+    )
+
+
+def _built(
+    head: Head, ident: str, info: Info, *, references: tuple[Reference, ...], subject: str | None = None
+) -> Message:
+    return Message(
+        id=ident,
+        subject=subject or head.subject,
+        body=info.body,
+        source=head.source,
+        times=_times(head, info),
+        mode=head.mode,
+        addressees=head.addressees,
+        references=references,
+        loss=tuple(dict.fromkeys(info.losses)),
+        derived=tuple(info.derived),
+    )
+
+
+def _times(head: Head, info: Info | None) -> Times:
+    """CAP has whole seconds; a gateway's own parameter adds what a relayed report had more."""
+    finer = None if info is None else info.observed
+    created = finer if finer is not None and finer.replace(microsecond=0) == head.sent else head.sent
+    return Times(
+        observed=finer or head.sent,
+        created=created,
+        valid_from=None if info is None else info.valid_from,
+        valid_until=None if info is None else info.valid_until,
+        whole_seconds=is_whole(head.sent) and finer is None,
+    )
+
+
+def _kind(body: Body) -> str:
+    return str(type(body).__struct_config__.tag)
