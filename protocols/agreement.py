@@ -5,22 +5,27 @@ Nothing is exchanged without one; routes say where traffic goes, agreements say 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
+from typing import get_args
 
 import msgspec
 
-from protocols.body import Area
+from protocols.anonymity import can_be_anonymous
+from protocols.body import Area, Body
 from protocols.label import Clearance
 from protocols.message import Mode, Precedence
-from protocols.quantity import Value
+from protocols.quantity import Value, in_utc
 from protocols.unit import is_partner_id
+
+KINDS = {str(body.__struct_config__.tag): body for body in get_args(Body)}
 
 
 class Transformation(Value, frozen=True):
     """What an agreement takes from a message before it leaves.
 
     ``coarsen_m`` snaps positions to a grid of that many metres and drops altitude; ``drop_identities`` removes
-    callsigns, patients' data, free remarks and provenance, and replaces subjects by pseudonyms; ``strip`` empties
+    callsigns, patients' data, all free text and provenance, and replaces subjects by pseudonyms; ``strip`` empties
     named optional fields of the body.
     """
 
@@ -63,14 +68,29 @@ class Agreement(Value, frozen=True):
     def __post_init__(self) -> None:
         if not all(is_partner_id(partner) for partner in self.partners) or not self.partners:
             raise ValueError("an agreement names its partners")
-        for time in (self.valid_from, self.valid_until):
-            if time.tzinfo is None:
-                raise ValueError("valid_from and valid_until need a time zone (write ...Z)")
+        in_utc(self.valid_from, self.valid_until, self.review)
         if self.valid_from >= self.valid_until:
             raise ValueError("valid_until must come after valid_from")
         ends = {end for direction in self.directions for end in (direction.sender, direction.to)}
         if not ends <= set(self.partners):
             raise ValueError("a direction names a partner that is not of the agreement")
+        for fault in self._faults():
+            raise ValueError(fault)
+
+    def _faults(self) -> Iterator[str]:
+        """What of the kinds and of the transformation cannot be kept: nothing undertaken is passed over in silence."""
+        if unknown := set(self.kinds) - set(KINDS):
+            yield f"no such kind: {', '.join(sorted(unknown))}"
+            return
+        named = sorted(kind for kind in self.kinds if not can_be_anonymous(KINDS[kind]))
+        if named and self.transformation.drop_identities:
+            yield f"drop_identities: nothing of these kinds can go without names: {', '.join(named)}"
+        for name in self.transformation.strip:
+            found = [
+                field for kind in self.kinds for field in msgspec.structs.fields(KINDS[kind]) if field.name == name
+            ]
+            if not found or any(field.required for field in found):
+                yield "transformation.strip: not an optional field of the kinds agreed"
 
     def goes(self, sender: str, to: str) -> bool:
         """Whether this way between two partners is agreed."""

@@ -312,8 +312,8 @@ class Status(Value, frozen=True, tag="status", tag_field="kind"):
 
     def __post_init__(self) -> None:
         percent("battery_percent", self.battery_percent)
-        for name, level in (*self.fuel, *self.ammunition):
-            at_least_zero(name, level)
+        for _, level in (*self.fuel, *self.ammunition):
+            at_least_zero("a level of fuel or ammunition", level)
 
 
 class Shape(StrEnum):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
-from math import asin, cos, radians, sin, sqrt
+from math import asin, cos, degrees, radians, sin, sqrt
 
 from protocols.body import Area
 from protocols.quantity import Position
@@ -24,6 +25,18 @@ def within(position: Position, area: Area) -> bool:
     if any(distance_m(latitude, longitude, position) <= radius for latitude, longitude, radius in area.circles):
         return True
     return any(_in_ring(position, ring) for ring in area.polygons)
+
+
+def rim(latitude: float, longitude: float, radius_m: float) -> Iterator[Position]:
+    """The centre of a circle and its four outermost points, cut at the poles and at the antimeridian."""
+    yield Position(latitude=latitude, longitude=longitude)
+    if radius_m > 0:
+        up = degrees(radius_m / EARTH_M)
+        along = min(360.0, up / max(cos(radians(latitude)), 1e-9))
+        for north, east in ((up, 0.0), (-up, 0.0), (0.0, along), (0.0, -along)):
+            yield Position(
+                latitude=max(-90.0, min(90.0, latitude + north)), longitude=max(-180.0, min(180.0, longitude + east))
+            )
 
 
 def _in_ring(position: Position, ring: tuple[tuple[float, float], ...]) -> bool:

@@ -56,6 +56,13 @@ class Policy(Value, frozen=True):
     permissive: tuple[str, ...] = ()
     informative: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        tags = (*self.restrictive, *self.permissive, *self.informative)
+        if not self.name or not self.classifications or not all(self.classifications):
+            raise ValueError("a policy needs a name and classifications")
+        if len(set(self.classifications)) != len(self.classifications) or len(set(tags)) != len(tags):
+            raise ValueError("a policy names each classification and each category once")
+
     def rank(self, classification: str) -> int | None:
         """Place of a classification in the hierarchy, or None when the policy does not know it."""
         return self.classifications.index(classification) if classification in self.classifications else None

@@ -6,6 +6,7 @@ decoding alike, so NaN, infinities and sentinels (9999999, 511, 91/181) never ge
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 from math import isfinite
 
@@ -58,12 +59,9 @@ class Position(Value, frozen=True):
             raise ValueError("position outside WGS84")
         if self.altitude_m is not None and not -12_000 <= self.altitude_m <= 100_000_000:
             raise ValueError("altitude_m out of range")
-        if self.circular_error_m is not None:
-            at_least_zero("circular_error_m", self.circular_error_m)
-        if self.linear_error_m is not None:
-            at_least_zero("linear_error_m", self.linear_error_m)
-        if self.coarsened_to_m is not None:
-            at_least_zero("coarsened_to_m", self.coarsened_to_m)
+        at_least_zero("circular_error_m", self.circular_error_m)
+        at_least_zero("linear_error_m", self.linear_error_m)
+        at_least_zero("coarsened_to_m", self.coarsened_to_m)
 
 
 class Kinematics(Value, frozen=True):
@@ -77,8 +75,7 @@ class Kinematics(Value, frozen=True):
     def __post_init__(self) -> None:
         bearing("course_deg", self.course_deg)
         bearing("heading_deg", self.heading_deg)
-        if self.speed_mps is not None:
-            at_least_zero("speed_mps", self.speed_mps)
+        at_least_zero("speed_mps", self.speed_mps)
         if self.climb_mps is not None and not isfinite(self.climb_mps):
             raise ValueError("climb_mps is not finite")
 
@@ -95,9 +92,9 @@ class Symbol(Value, frozen=True):
     cot_type: str | None = None
 
 
-def at_least_zero(name: str, value: float) -> None:
-    """Refuse a negative or not finite quantity (also NaN, for which every comparison is false)."""
-    if not 0 <= value < float("inf"):
+def at_least_zero(name: str, value: float | None) -> None:
+    """Refuse a negative or not finite quantity (also NaN, for which every comparison is false); None is "not said"."""
+    if value is not None and not 0 <= value < float("inf"):
         raise ValueError(f"{name} must be finite and not negative")
 
 
@@ -105,6 +102,18 @@ def bearing(name: str, value: float | None) -> None:
     """Refuse a direction outside [0, 360)."""
     if value is not None and not 0 <= value < 360:
         raise ValueError(f"{name} must be in [0, 360)")
+
+
+def percent(name: str, value: float | None) -> None:
+    """Refuse a share outside [0, 100]."""
+    if value is not None and not 0 <= value <= 100:
+        raise ValueError(f"{name} must be in [0, 100]")
+
+
+def in_utc(*times: datetime | None) -> None:
+    """Refuse a time without a zone or in another zone than UTC; None is "not said"."""
+    if any(time is not None and time.utcoffset() != timedelta(0) for time in times):
+        raise ValueError("a time must be in UTC (written with Z)")
 
 
 def whole_counts(*counts: int | None) -> None:

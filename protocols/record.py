@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from protocols.label import Label
-from protocols.quantity import Value
+from protocols.quantity import Value, in_utc
 
 
 class Event(StrEnum):
@@ -47,6 +47,9 @@ class Record(Value, frozen=True):
     bytes_out: int | None = None
     latency_ms: float | None = None
     age_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        in_utc(self.at)
 
 
 class Withheld(StrEnum):

@@ -90,6 +90,8 @@ def matches(topic_filter: str, topic: str) -> bool:
 
 def overlap(one: str, other: str) -> bool:
     """Whether some topic matches both filters."""
+    if one.startswith("$") != other.startswith("$"):
+        return False
     ours, theirs = one.split("/"), other.split("/")
     for mine, yours in zip(ours, theirs, strict=False):
         if "#" in {mine, yours}:
