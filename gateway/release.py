@@ -1,33 +1,23 @@
-"""What may be told to whom, and in which form. Pure decisions; fails closed.
+"""What may be told to whom. Pure decisions; fails closed.
 
-``check`` applies the rules in a fixed order and gives the first that keeps the message back. ``transform`` makes the
-form that the agreement allows out.
+``check`` applies the rules in a fixed order and gives the first that keeps the message back.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from math import cos, floor, radians
 from typing import NamedTuple
 
-import msgspec
-
 from gateway.routing import Way
-from protocols.agreement import Agreement, Transformation
-from protocols.body import Area, Body, Delete, Identity, Receipt
-from protocols.geometry import within
+from protocols.agreement import Agreement
+from protocols.body import Area, Body
+from protocols.geometry import rim, within
 from protocols.label import Label, Policy, permits
-from protocols.message import Loss, LossReason, Message, Quality
+from protocols.message import Authenticity, Message
 from protocols.quantity import Position
 from protocols.record import Withheld
 from protocols.unit import partner_of
-
-METRES_PER_DEGREE = 111_320.0  # of latitude, WGS84 mean
-PEOPLE = ("identity", "sender", "raised_by", "requested_by", "reported_by")  # fields that hold an Identity
-NAMING = ("remarks", "casualties", "title", "thread", "to", "mmsi", "icao")  # fields that may name people or things
 
 
 class Verdict(NamedTuple):
@@ -50,6 +40,8 @@ def check(message: Message, way: Way, policies: Mapping[str, Policy], now: datet
 
 def _agreed(message: Message, way: Way, now: datetime) -> Withheld | None:
     agreement = way.agreement
+    if message.authenticity is Authenticity.VERIFIED and way.local is None:
+        return Withheld.REEXPORT_DENIED  # what a partner sealed is for the units that it was sealed for
     if now < agreement.valid_from:
         return Withheld.AGREEMENT_NOT_YET
     if now >= agreement.valid_until:
@@ -84,69 +76,18 @@ def _content(message: Message, agreement: Agreement, now: datetime) -> Withheld 
 
 
 def _inside(body: Body, area: Area) -> bool:
-    """A body without a position has no place to be outside of; one with a position must lie in the area."""
-    position = getattr(body, "position", None)
-    return position is None or within(position, area)
+    """A body that names no place has none to be outside of; every place that it names must lie in the area."""
+    return all(within(place, area) for place in _places(body))
 
 
-def transform(message: Message, agreement: Agreement, pseudonym_key: bytes) -> Message:
-    """The form of a message that an agreement lets out; what was taken is declared as loss."""
-    wanted = agreement.transformation
-    if wanted == Transformation():
-        return message
-    lost: list[str] = []
-    body = _stripped(message.body, wanted, lost)
-    changes: dict[str, object] = {"original": None}
-    if wanted.drop_identities:
-        subject = pseudonym(pseudonym_key, message.subject)
-        changes |= {
-            "subject": subject,
-            "id": pseudonym(pseudonym_key, message.id),
-            "addressees": (),
-            "references": (),
-            "provenance": (),
-            "quality": Quality(how=message.quality.how),
-            "source": msgspec.structs.replace(message.source, system=None),
-        }
-        lost += ["subject", "identity"]
-        if isinstance(body, Delete):
-            body = msgspec.structs.replace(body, target=pseudonym(pseudonym_key, body.target))
-        elif isinstance(body, Receipt):
-            body = msgspec.structs.replace(body, of=pseudonym(pseudonym_key, body.of))
-    losses = tuple(Loss(field=field, reason=LossReason.POLICY) for field in lost)
-    return msgspec.structs.replace(message, body=body, loss=message.loss + losses, **changes)
-
-
-def _stripped(body: Body, wanted: Transformation, lost: list[str]) -> Body:
-    changes: dict[str, object] = {}
-    defaults = {field.name: field.default for field in msgspec.structs.fields(body)}
-    for field in (*wanted.strip, *(NAMING if wanted.drop_identities else ())):
-        default = defaults.get(field, msgspec.NODEFAULT)
-        if default is not msgspec.NODEFAULT and getattr(body, field) != default:
-            changes[field] = default
-            lost.append(field)
-    if wanted.drop_identities:
-        changes |= {field: Identity() for field in PEOPLE if field in defaults}
-    position = getattr(body, "position", None)
-    if wanted.coarsen_m is not None and position is not None:
-        changes["position"] = coarsen(position, wanted.coarsen_m)
-        lost.append("position")
-    return msgspec.structs.replace(body, **changes) if changes else body
-
-
-def coarsen(position: Position, grid_m: float) -> Position:
-    """The centre of the grid cell that a position lies in: all positions of a cell become one, altitude is dropped.
-
-    The cell is ``grid_m`` high, and at its own latitude ``grid_m`` wide; the error given is half its diagonal.
-    """
-    step = grid_m / METRES_PER_DEGREE
-    latitude = max(-90.0, min(90.0, (floor(position.latitude / step) + 0.5) * step))
-    wide = step / max(cos(radians(latitude)), 1e-6)
-    longitude = max(-180.0, min(180.0, (floor(position.longitude / wide) + 0.5) * wide))
-    error = max(position.circular_error_m or 0.0, grid_m * 0.7072)
-    return Position(latitude=latitude, longitude=longitude, circular_error_m=error, coarsened_to_m=grid_m)
-
-
-def pseudonym(key: bytes, subject: str) -> str:
-    """A stable name that says nothing about the subject without the gateway's key (HMAC-SHA-256, 16 bytes)."""
-    return hmac.new(key, subject.encode(), hashlib.sha256).hexdigest()[:32]
+def _places(body: Body) -> Iterator[Position]:
+    if (position := getattr(body, "position", None)) is not None:
+        yield position
+    radius_m = max(getattr(body, "major_m", None) or 0.0, getattr(body, "minor_m", None) or 0.0)
+    for point in getattr(body, "points", ()):
+        yield from rim(point.latitude, point.longitude, radius_m)
+    if (reach := getattr(body, "area", None)) is not None:
+        for ring in reach.polygons:
+            yield from (Position(latitude=north, longitude=east) for north, east in ring)
+        for circle in reach.circles:
+            yield from rim(*circle)

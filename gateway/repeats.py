@@ -33,8 +33,8 @@ class Repeats:
 
     def objection(self, message: Message) -> Refused | Withheld | None:
         """Why this message must not pass, or None; a message that passes is remembered at once."""
-        coarse = _whole_second_id(message)
-        if (coarse if message.times.whole_seconds else message.id) in self._ids:
+        coarse, whole = _whole_second_id(message), message.times.whole_seconds
+        if message.id in self._ids or (whole and coarse in self._ids):
             return Refused.DUPLICATE
         origin, moment = message.origin or "", message.times.observed
         owned = self._subjects.get(_owned(message))
@@ -45,8 +45,10 @@ class Repeats:
         if owned is not None and _is_position(message) and moment and owned.newest and moment < owned.newest:
             return Refused.SUPERSEDED
         self._keep(self._ids, message.id, None)
-        self._keep(self._ids, coarse, None)
-        self._keep(self._subjects, _owned(message), _Subject(origin, moment))
+        if not whole:
+            self._keep(self._ids, coarse, None)
+        times = [time for time in (moment, owned and owned.newest) if time]
+        self._keep(self._subjects, _owned(message), _Subject(origin, max(times, default=None)))
         return None
 
     def _keep(self, memory: OrderedDict[str, _T], key: str, value: _T) -> None:

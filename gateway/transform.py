@@ -1,0 +1,106 @@
+"""The form of a message that an agreement lets out: positions coarsened, fields stripped, identities dropped. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from functools import partial
+from math import cos, floor, radians
+
+from msgspec import NODEFAULT
+from msgspec.structs import fields, replace
+
+from protocols.agreement import Agreement, Transformation
+from protocols.anonymity import anonymous
+from protocols.body import Area, Body
+from protocols.message import Loss, LossReason, Message, Quality, Source
+from protocols.quantity import Position
+
+METRES_PER_DEGREE = 111_320.0  # of longitude at the equator
+ERROR_SHARE = 0.71  # half the diagonal of a square cell; a degree of WGS84 has at most 111 700 m
+
+
+def transform(message: Message, agreement: Agreement, pseudonym_key: bytes) -> Message:
+    """The form of a message that an agreement lets out; what was taken is declared as loss.
+
+    Raise ValueError for a kind that cannot go without names under an agreement that drops them.
+    """
+    wanted = agreement.transformation
+    if wanted == Transformation():
+        return message
+    alias = partial(pseudonym, pseudonym_key)
+    body = _stripped(message.body, wanted.strip)
+    if wanted.coarsen_m is not None:
+        body = _coarse(body, wanted.coarsen_m)
+    if wanted.drop_identities:
+        body = anonymous(body, alias)
+    taken = [
+        f"body.{each.name}" for each in fields(body) if getattr(body, each.name) != getattr(message.body, each.name)
+    ]
+    if wanted.drop_identities:
+        taken.append("subject")
+        message = _nameless(message, alias(message.id), alias(message.subject))
+    losses = tuple(Loss(field=field, reason=LossReason.POLICY) for field in taken)
+    return replace(message, body=body, original=None, loss=message.loss + losses)
+
+
+def _nameless(message: Message, number: str, subject: str) -> Message:
+    return replace(
+        message,
+        id=number,
+        subject=subject,
+        addressees=(),
+        references=(),
+        provenance=(),
+        quality=Quality(),
+        source=Source(format=message.source.format, version=message.source.version),
+    )
+
+
+def _stripped(body: Body, names: tuple[str, ...]) -> Body:
+    defaults = {each.name: each.default for each in fields(body) if each.name in names}
+    return replace(body, **{name: value for name, value in defaults.items() if value is not NODEFAULT})
+
+
+def _coarse(body: Body, grid_m: float) -> Body:
+    """Every place that a body names, coarsened."""
+    changes: dict[str, object] = {}
+    if (position := getattr(body, "position", None)) is not None:
+        changes["position"] = coarsen(position, grid_m)
+    if points := getattr(body, "points", ()):
+        changes["points"] = tuple(coarsen(point, grid_m) for point in points)
+    if (area := getattr(body, "area", None)) is not None:
+        changes["area"] = _coarse_area(area, grid_m)
+    return replace(body, **changes)
+
+
+def _coarse_area(area: Area, grid_m: float) -> Area:
+    """Corners and centres on the grid; a circle grows so that it still covers what it covered."""
+
+    def on_grid(latitude: float, longitude: float) -> tuple[float, float]:
+        position = coarsen(Position(latitude=latitude, longitude=longitude), grid_m)
+        return position.latitude, position.longitude
+
+    polygons = tuple(tuple(on_grid(*corner) for corner in ring) for ring in area.polygons)
+    circles = tuple((*on_grid(north, east), radius_m + grid_m * ERROR_SHARE) for north, east, radius_m in area.circles)
+    return replace(area, polygons=polygons, circles=circles)
+
+
+def coarsen(position: Position, grid_m: float) -> Position:
+    """The centre of the grid cell that a position lies in: all positions of a cell become one, altitude is dropped.
+
+    The cell is ``grid_m`` high, and ``grid_m`` wide at its edge towards the equator; the error given is half its
+    diagonal, or what it was before.
+    """
+    step = grid_m / METRES_PER_DEGREE
+    row = floor(position.latitude / step)
+    latitude = max(-90.0, min(90.0, (row + 0.5) * step))
+    wide = step / cos(radians(min(abs(row), abs(row + 1)) * step))
+    longitude = max(-180.0, min(180.0, (floor(position.longitude / wide) + 0.5) * wide))
+    error = max(position.circular_error_m or 0.0, grid_m * ERROR_SHARE)
+    return Position(latitude=latitude, longitude=longitude, circular_error_m=error, coarsened_to_m=grid_m)
+
+
+def pseudonym(key: bytes, subject: str) -> str:
+    """A stable name that says nothing about the subject without the gateway's key (HMAC-SHA-256, 16 bytes)."""
+    return hmac.new(key, subject.encode(), hashlib.sha256).hexdigest()[:32]
