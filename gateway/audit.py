@@ -19,7 +19,7 @@ from gateway.stream import Outcome
 from protocols.record import Record
 
 GENESIS = "0" * 64
-_TAIL = 65_536  # bytes read from the end to find the last line; a line is far shorter
+_TAIL = 65_536  # bytes read from the end to find the last line; more when it is longer
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Record).decode
@@ -36,6 +36,7 @@ class Audit:
         self._path = file
         self._pending: list[bytes] = []
         self._descriptor = -1
+        self._size = 0
         self._chain = GENESIS
 
     def __enter__(self) -> Self:
@@ -50,8 +51,10 @@ class Audit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.commit()
-        os.close(self._descriptor)
+        try:
+            self.commit()
+        finally:
+            os.close(self._descriptor)
 
     def __call__(self, outcome: Outcome) -> None:
         """Chain one Record; it reaches the file with the next ``commit``."""
@@ -60,28 +63,35 @@ class Audit:
         self._pending.append(self._chain.encode() + b" " + record + b"\n")
 
     def commit(self) -> None:
-        """Write what is pending in one append. Raise AuditError when it cannot be written whole."""
+        """Write what is pending in one append, whole or not at all. Raise AuditError when it cannot be written."""
         if not self._pending:
             return
         block = b"".join(self._pending)
         try:
             written = os.write(self._descriptor, block)
+            if written != len(block):
+                os.ftruncate(self._descriptor, self._size)  # so that a later try does not follow half a line
         except OSError as error:
             raise AuditError(f"audit {self._path}: {error.strerror}") from None
         if written != len(block):
             raise AuditError(f"audit {self._path}: disk full")
+        self._size += written
         self._pending.clear()
 
     def _resume(self) -> str:
         """The chain's last value. A torn last line (we died while writing, so nothing was acknowledged) is cut off."""
         size = os.fstat(self._descriptor).st_size
-        start = max(0, size - _TAIL)
-        tail = os.pread(self._descriptor, size - start, start)
+        start, tail = size, b""
+        while start and tail.count(b"\n") < 2:
+            reach = max(_TAIL, len(tail))
+            start = max(0, start - reach)
+            tail = os.pread(self._descriptor, size - start, start)
         whole = tail.rfind(b"\n") + 1
+        self._size = start + whole
         if whole != len(tail):
-            os.ftruncate(self._descriptor, start + whole)
-        lines = tail[:whole].splitlines()
-        return lines[-1].split(b" ", 1)[0].decode() if lines else GENESIS
+            os.ftruncate(self._descriptor, self._size)
+        last = tail[:whole].rstrip(b"\n").rpartition(b"\n")[2]
+        return last.partition(b" ")[0].decode(errors="replace") if last else GENESIS
 
 
 class Entry(NamedTuple):

@@ -6,8 +6,9 @@ units that claim one topic) is checked by ``faults``. Relative paths are relativ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,10 +42,19 @@ class Gateway(Value, frozen=True):
 
 
 class Http(Value, frozen=True):
-    """Addresses, ``host:port``, of the liaison console and of ``/metrics``; absent is off."""
+    """Addresses, ``host:port``, of the liaison console and of ``/metrics``; absent is off.
+
+    ``metrics_hosts`` are names by which scrapers call this gateway, beside its addresses.
+    """
 
     console: str | None = None
     metrics: str | None = None
+    metrics_hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for address in (self.console, self.metrics):
+            if address is not None:
+                host_and_port(address)
 
 
 class LinkEntry(Value, frozen=True):
@@ -63,6 +73,10 @@ class LinkEntry(Value, frozen=True):
     ca_file: str | None = None
     certificate_file: str | None = None
     key_file: str | None = None
+
+    def __post_init__(self) -> None:
+        host_and_port(self.mqtt)
+        host_and_port(self.nats)
 
     @property
     def embedded(self) -> bool:
@@ -124,6 +138,14 @@ class Loaded(NamedTuple):
     def path(self, name: str) -> Path:
         """A path of the configuration, absolute."""
         return self.folder / name
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Split ``host:port``. Raise ValueError when it is not one."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError("an address is host:port")
+    return host.strip("[]"), int(port)
 
 
 def load(file: Path) -> Loaded:
@@ -218,6 +240,7 @@ def _unit_faults(config: Config) -> Iterator[str]:
         for label in (unit.default_label, *(rule.label for rule in unit.labels)):
             if label is not None and not any(policy.knows(label) for policy in config.policies):
                 yield f"{at}: a label that no policy of $.policies knows ({label})"
+        yield from _unique(f"units[{index}].labels", (rule.hint for rule in unit.labels))
         yield from _clearance_faults(f"{at}.clearance", unit.clearance, config.policies)
     for index, peer in enumerate(config.peers):
         yield from _clearance_faults(f"$.peers[{index}].clearance", peer.clearance, config.policies)
@@ -252,24 +275,35 @@ def _agreement_faults(config: Config) -> Iterator[str]:
 
 
 def _route_faults(config: Config) -> Iterator[str]:
-    units = {unit.id for unit in (*config.units, *config.peers)}
+    units = {unit.id: unit for unit in (*config.units, *config.peers)}
     agreements = {agreement.id: agreement for agreement in config.agreements}
     for index, route in enumerate(config.routes):
         at = f"$.routes[{index}]"
-        for field, ends in (("from", route.sources), ("to", route.to)):
-            for place, unit in enumerate(ends):
-                if unit not in units:
-                    yield f"{at}.{field}[{place}]: {_quoted(unit)} is not one of $.units or $.peers"
+        yield from _end_faults(f"{at}.from", route.sources, units, "receive")
+        yield from _end_faults(f"{at}.to", route.to, units, "deliver")
         agreement = agreements.get(route.agreement)
         if agreement is None:
             yield f"{at}.agreement: {_quoted(route.agreement)} is not one of $.agreements; without one nothing passes"
             continue
         if extra := set(route.kinds) - set(agreement.kinds):
             yield f"{at}.kinds: {', '.join(sorted(extra))} not agreed in {_quoted(agreement.id)}"
-        for source in route.sources:
-            for unit in route.to:
-                if not agreement.goes(partner_of(source), partner_of(unit)):
-                    yield f"{at}: {_quoted(agreement.id)} has no direction for {_quoted(source)} to {_quoted(unit)}"
+        for source, to in product(route.sources, route.to):
+            if config.gateway.partner not in {partner_of(source), partner_of(to)}:
+                yield f"{at}: {_quoted(source)} to {_quoted(to)} is between others; partners' messages go no further"
+            elif not agreement.goes(partner_of(source), partner_of(to)):
+                yield f"{at}: {_quoted(agreement.id)} has no direction for {_quoted(source)} to {_quoted(to)}"
+
+
+def _end_faults(at: str, ends: Sequence[str], units: Mapping[str, LiaisonUnit], topic: str) -> Iterator[str]:
+    """What is wrong with one side of a route; ``topic`` is the field that a unit of ours needs to be there."""
+    if not ends:
+        yield f"{at}: names no unit"
+    for place, name in enumerate(ends):
+        unit = units.get(name)
+        if unit is None:
+            yield f"{at}[{place}]: {_quoted(name)} is not one of $.units or $.peers"
+        elif isinstance(unit, LocalUnit) and not getattr(unit, topic):
+            yield f"{at}[{place}]: {_quoted(name)} has no topic in its {topic}"
 
 
 def _clearance_faults(at: str, clearance: Clearance, policies: Iterable[Policy]) -> Iterator[str]:

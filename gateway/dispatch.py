@@ -61,9 +61,13 @@ class Dispatch:
         for message, same in groupby(copies, key=lambda copy: copy.message):
             together = tuple(same)
             for copy in together:
-                if copy.way.local is not None:
-                    parcel = self._encode(copy, copy.way.local)
-                    (ready if isinstance(parcel, Consignment) else unsent).append(parcel)  # type: ignore[arg-type]
+                if copy.way.local is None:
+                    continue
+                parcel = self._encode(copy, copy.way.local)
+                if isinstance(parcel, Consignment):
+                    ready.append(parcel)
+                else:
+                    unsent.append(parcel)
             if abroad := tuple(copy for copy in together if copy.way.local is None):
                 audience = tuple(sorted(copy.way.destination.id for copy in abroad))
                 remote.setdefault((message.origin or "", audience), []).append((message, abroad))

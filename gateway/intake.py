@@ -51,11 +51,11 @@ class Intake:
 
     def read(self, link: str, frame: Frame, now: datetime) -> Sequence[Report]:
         """The reports in a frame. Raise RefusalError when it is not accepted."""
+        if not is_topic(frame.topic):
+            raise RefusalError(Refused.BAD_TOPIC)
         mailbox = parse_mailbox(frame.topic)
         unit = self._table.unit_at(link, frame.topic) if mailbox is None else None
         source = unit.id if unit else None
-        if not is_topic(frame.topic):
-            raise RefusalError(Refused.BAD_TOPIC)
         if len(frame.data) > INPUT_MAX:
             raise RefusalError(Refused.TOO_LARGE, source, unit.adapter if unit else None)
         if mailbox is not None and mailbox.to == self._partner:
@@ -71,12 +71,11 @@ class Intake:
 
     def _decode(self, unit: LocalUnit, data: bytes, now: datetime) -> Sequence[Report]:
         try:
-            messages = load(unit.adapter).decode(data)
+            return [_stamped(message, unit, now) for message in load(unit.adapter).decode(data)]
         except DecodeError as error:
             raise RefusalError(error.fault, unit.id, unit.adapter) from None
         except Exception:  # noqa: BLE001  an adapter may be a stranger's: its bug must not stop the others
             raise RefusalError(Refused.ADAPTER_CRASHED, unit.id, unit.adapter) from None
-        return [_stamped(message, unit, now) for message in messages]
 
     def _unseal(self, mailbox: Mailbox, data: bytes, now: datetime) -> Sequence[Report]:
         try:
