@@ -113,9 +113,9 @@ def _body(fields: Mapping[str, Fields], symbol: Symbol | None, ledger: Ledger, *
             remarks=remarks,
         )
     if ready is not None:
-        ledger.drop("body.ready")
+        ledger.drop("ready")
     if in_distress is not None:
-        ledger.drop("body.in_distress")
+        ledger.drop("in_distress")
     return Contact(position=position, symbol=symbol, identity=identity, kinematics=kinematics, remarks=remarks)
 
 
@@ -136,7 +136,7 @@ def _symbol(identification: Fields, ledger: Ledger) -> tuple[Symbol | None, Mode
     read = None if code is None else from_sidc15(code)
     if read is None:
         if code is not None:
-            ledger.drop("body.symbol", LossReason.UNREADABLE)
+            ledger.drop("symbol", LossReason.UNREADABLE)
         return None, Mode.UNSTATED
     return read.symbol, Mode.EXERCISE if read.exercise else Mode.UNSTATED
 
@@ -200,7 +200,7 @@ def _flag(element: XmlElement | None, ledger: Ledger) -> bool | None:
     if text in ("true", "1", "false", "0"):
         return text in ("true", "1")
     if text is not None:
-        ledger.drop("body.in_distress", LossReason.UNREADABLE)
+        ledger.drop("in_distress", LossReason.UNREADABLE)
     return None
 
 

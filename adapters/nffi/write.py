@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from adapters import EncodeError
-from adapters.nffi.names import CREDIBILITY, ENEMY, NFFI_13, OWN, READY, RELIABILITY, source_of
+from adapters.nffi.names import CREDIBILITY, ENEMY, NFFI_13, OWN, READY, RELIABILITY, SECURITY, source_of
 from protocols.alphabet import narrow
 from protocols.body import Contact, Track
+from protocols.label import Label
 from protocols.ledger import Ledger
 from protocols.message import LossReason, Message, Mode
 from protocols.moment import is_whole, write_digits
 from protocols.quantity import AltitudeDatum, Kinematics, Position
 from protocols.symbols import to_sidc15
 from protocols.units import kmh_from_mps
+from protocols.xml import carries, escape
 
 SHORT_NAME_MAX = 15
 FIELD_MAX = 30
@@ -24,15 +26,33 @@ _READY = {flag: words for words, flag in READY.items()}
 def write_track(message: Message, body: Track | Contact, ledger: Ledger) -> bytes:
     """One NFFIMessage of one track. Raise EncodeError."""
     _refuse_what_would_mislead(message, body)
+    marking = _marking(message.label, ledger)
     identification = _identification(message, body, ledger)
-    text = (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<NFFIMessage xmlns="{NFFI_13}"><track>'
-        f"{_positional(message, body, ledger)}{identification}"
-        f"{_status(body)}{_device(body, ledger, identified=bool(identification))}"
-        "</track></NFFIMessage>"
+    sections = (
+        ("positionalData", _positional(message, body, ledger)),
+        ("identificationData", identification),
+        ("operStatusData", _status(body)),
+        ("deviceSpecificData", _device(body, ledger, identified=bool(identification))),
     )
+    track = "".join([f"<{name}{marking}>{inner}</{name}>" for name, inner in sections if inner])
     _account(message, body, ledger)
-    return text.encode()
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<NFFIMessage xmlns="{NFFI_13}"><track>{track}</track></NFFIMessage>'
+    ).encode()
+
+
+def _marking(label: Label | None, ledger: Ledger) -> str:
+    """The label as the security attributes of a section; one that does not fit is no reason to leave it out."""
+    if label is None:
+        return ""
+    categories = ";".join(f"{c.tag}={','.join(c.values)}" for c in label.categories)
+    marks = (label.policy, label.classification, categories)
+    if any(len(mark) > limit for mark, limit in zip(marks, (256, 30, 256), strict=True)):
+        raise EncodeError("the label does not fit into NFFI's security attributes")
+    if not all(carries(mark) for mark in marks):
+        raise EncodeError("XML cannot carry the label")
+    ledger.approximate("label", LossReason.STRUCTURE)
+    return "".join(f' {name}="{escape(mark)}"' for name, mark in zip(SECURITY, marks, strict=True) if mark)
 
 
 def _refuse_what_would_mislead(message: Message, body: Track | Contact) -> None:
@@ -57,14 +77,13 @@ def _positional(message: Message, body: Track | Contact, ledger: Ledger) -> str:
     reliability = _RELIABILITY.get(quality.reliability or "")
     credibility = _CREDIBILITY.get(quality.credibility or "")
     return (
-        "<positionalData><trackSource><sourceSystem>"
+        "<trackSource><sourceSystem>"
         f"{country}<system>{source.system}</system>{subsystem}"
         f"</sourceSystem><transponderId>{source.transponder}</transponderId></trackSource>"
         f"<dateTime>{_time(message, ledger)}</dateTime>"
         f"{_coordinates(body.position, ledger)}{_movement(body.kinematics, ledger)}"
         f"{f'<reliability>{reliability}</reliability>' if reliability else ''}"
         f"{f'<credibility>{credibility}</credibility>' if credibility else ''}"
-        "</positionalData>"
     )
 
 
@@ -88,11 +107,11 @@ def _coordinates(position: Position, ledger: Ledger) -> str:
     longitude, error_m = position.longitude, position.circular_error_m
     if longitude == -180:  # the schema leaves out -180, which is the same meridian
         longitude = 180.0
-        ledger.derive("body.position.longitude", "body.position.longitude", "same-meridian")
+        ledger.derive("position.longitude", "position.longitude", "same-meridian")
     if position.coarsened_to_m is not None:
         error_m = max(error_m or 0.0, position.coarsened_to_m)
-        ledger.approximate("body.position.coarsened_to_m", LossReason.STRUCTURE)
-        ledger.derive("body.position.circular_error_m", "body.position.coarsened_to_m", "error-is-at-least-coarsening")
+        ledger.approximate("position.coarsened_to_m", LossReason.STRUCTURE)
+        ledger.derive("position.circular_error_m", "position.coarsened_to_m", "error-is-at-least-coarsening")
     accuracy = "" if error_m is None else f' accuracy="{error_m!r}"'
     altitude = ""
     if position.altitude_m is not None and position.altitude_datum is AltitudeDatum.MSL:
@@ -100,9 +119,9 @@ def _coordinates(position: Position, ledger: Ledger) -> str:
         altitude = f"<altitude{linear}>{position.altitude_m!r}</altitude>"
     else:
         if position.altitude_m is not None:
-            ledger.drop("body.position.altitude_m", LossReason.DATUM)
-        ledger.drop_given("body.position", position, "linear_error_m")
-    ledger.drop_given("body.position", position, "fix_source")
+            ledger.drop("position.altitude_m", LossReason.DATUM)
+        ledger.drop_given("position", position, "linear_error_m")
+    ledger.drop_given("position", position, "fix_source")
     return (
         f"<coordinates><latitude{accuracy}>{position.latitude!r}</latitude>"
         f"<longitude{accuracy}>{longitude!r}</longitude>{altitude}</coordinates>"
@@ -110,7 +129,7 @@ def _coordinates(position: Position, ledger: Ledger) -> str:
 
 
 def _movement(kinematics: Kinematics, ledger: Ledger) -> str:
-    ledger.drop_given("body.kinematics", kinematics, "heading_deg", "climb_mps")
+    ledger.drop_given("kinematics", kinematics, "heading_deg", "climb_mps")
     bearing = "" if kinematics.course_deg is None else f"<bearing>{kinematics.course_deg!r}</bearing>"
     if kinematics.speed_mps is None:
         return bearing
@@ -124,20 +143,17 @@ def _identification(message: Message, body: Track | Contact, ledger: Ledger) -> 
     if coded is None:
         raise EncodeError("2525C has no letter for the affiliation")
     if not coded.exact:
-        ledger.approximate("body.symbol", LossReason.NO_CODE)
+        ledger.approximate("symbol", LossReason.NO_CODE)
     callsign = body.identity.callsign
     if not callsign:
         callsign = message.subject[-SHORT_NAME_MAX:]
-        ledger.derive("body.identity.callsign", "subject", "end-of-the-subject")
-    return (
-        f"<identificationData><unitSymbol>{coded.code}</unitSymbol>"
-        f"<unitShortName>{narrow(callsign)[:SHORT_NAME_MAX]}</unitShortName></identificationData>"
-    )
+        ledger.derive("identity.callsign", "subject", "end-of-the-subject")
+    return f"<unitSymbol>{coded.code}</unitSymbol><unitShortName>{narrow(callsign)[:SHORT_NAME_MAX]}</unitShortName>"
 
 
 def _status(body: Track | Contact) -> str:
     ready = _READY.get(body.ready) if isinstance(body, Track) and body.ready is not None else None
-    return f"<operStatusData><statusCode>{ready}</statusCode></operStatusData>" if ready else ""
+    return f"<statusCode>{ready}</statusCode>" if ready else ""
 
 
 def _device(body: Track | Contact, ledger: Ledger, *, identified: bool) -> str:
@@ -147,24 +163,23 @@ def _device(body: Track | Contact, ledger: Ledger, *, identified: bool) -> str:
         if not identified or len(name) > SHORT_NAME_MAX:
             parts.append(f"<additionalId>{name[:FIELD_MAX]}</additionalId>")
         if name != identity.callsign:
-            ledger.approximate("body.identity.callsign", LossReason.CHARSET)
+            ledger.approximate("identity.callsign", LossReason.CHARSET)
         if len(name) > SHORT_NAME_MAX:
-            ledger.approximate("body.identity.callsign", LossReason.TOO_LONG)
+            ledger.approximate("identity.callsign", LossReason.TOO_LONG)
     if identity.phone is not None:
         phone = "".join(c for c in identity.phone if c in "0123456789+")[:FIELD_MAX]
         parts.append(f"<phoneNumber>{phone}</phoneNumber>" if phone else "")
         if phone != identity.phone:
-            ledger.approximate("body.identity.phone", LossReason.CHARSET)
+            ledger.approximate("identity.phone", LossReason.CHARSET)
     if identity.device is not None:
         device = "".join(c for c in identity.device if c.isascii() and c.isalnum())[:FIELD_MAX]
         parts.append(f"<terminalType>{device}</terminalType>" if device else "")
         if device != identity.device:
-            ledger.approximate("body.identity.device", LossReason.CHARSET)
+            ledger.approximate("identity.device", LossReason.CHARSET)
     if isinstance(body, Track) and body.in_distress is not None:
         parts.append(f"<alert>{'true' if body.in_distress else 'false'}</alert>")
     parts += [f"<remarks>{line}</remarks>" for line in _remarks(body.remarks, ledger)]
-    inner = "".join(parts)
-    return f"<deviceSpecificData>{inner}</deviceSpecificData>" if inner else ""
+    return "".join(parts)
 
 
 def _remarks(text: str | None, ledger: Ledger) -> list[str]:
@@ -173,26 +188,26 @@ def _remarks(text: str | None, ledger: Ledger) -> list[str]:
         return []
     lines = [narrow(line) for line in text.split("\n")]
     if "\n".join(lines) != text:
-        ledger.approximate("body.remarks", LossReason.CHARSET)
+        ledger.approximate("remarks", LossReason.CHARSET)
     if len(lines) > REMARKS_MAX or any(len(line) > REMARK_MAX for line in lines):
         flat = "-".join(lines)
         lines = [flat[at : at + REMARK_MAX] for at in range(0, len(flat), REMARK_MAX)]
-        ledger.approximate("body.remarks", LossReason.TOO_LONG if len(lines) > REMARKS_MAX else LossReason.STRUCTURE)
+        ledger.approximate("remarks", LossReason.TOO_LONG if len(lines) > REMARKS_MAX else LossReason.STRUCTURE)
     return lines[:REMARKS_MAX]
 
 
 def _account(message: Message, body: Track | Contact, ledger: Ledger) -> None:
     """What NFFI has no place for."""
-    ledger.drop_given("body.identity", body.identity, "team", "role", "system", "endpoint")
+    ledger.drop_given("identity", body.identity, "team", "role", "system", "endpoint")
     if isinstance(body, Track):
-        ledger.drop_given("body", body, "battery_percent")
+        ledger.drop_given("", body, "battery_percent")
         if body.symbol is not None and body.symbol.affiliation not in OWN:
-            ledger.approximate("body.kind", LossReason.STRUCTURE)
-            ledger.drop_given("body", body, "ready", "in_distress")
+            ledger.approximate("kind", LossReason.STRUCTURE)
+            ledger.drop_given("", body, "ready", "in_distress")
     else:
-        ledger.drop_given("body", body, "sensors", "mmsi", "icao", "length_m", "width_m", "height_m")
+        ledger.drop_given("", body, "sensors", "mmsi", "icao", "length_m", "width_m", "height_m")
         if body.symbol is not None and body.symbol.affiliation in OWN:
-            ledger.approximate("body.kind", LossReason.STRUCTURE)
+            ledger.approximate("kind", LossReason.STRUCTURE)
     ledger.drop_given("times", message.times, "valid_from", "valid_until")
     ledger.drop_given("", message, "exercise", "addressees", "references", "provenance", "precedence")
     if message.mode is Mode.OPERATION:
@@ -203,5 +218,3 @@ def _account(message: Message, body: Track | Contact, ledger: Ledger) -> None:
         ledger.drop("quality.reliability", LossReason.NO_CODE)
     if quality.credibility is not None and quality.credibility not in _CREDIBILITY:
         ledger.drop("quality.credibility", LossReason.NO_CODE)
-    if message.source.label_hint is not None:
-        ledger.drop("source.label_hint")

@@ -1,17 +1,17 @@
 """Emergencies and alarms (``b-a-...``, ``b-l-...``), and their cancellation.
 
-CoT has the kind of an emergency and free text. What else an Alert says (severity, instruction, area) stands in the
-remarks for people, and the account says so.
+CoT has the kind of an emergency and free text. An Alert that says more (severity, instruction, area) fills a form in
+the remarks, which people read and which comes back whole.
 """
 
 from __future__ import annotations
 
+from protocols import form
 from protocols.body import Alert, Area
 from protocols.cot.chat import place
-from protocols.cot.detail import Details, read_identity, write_remarks
+from protocols.cot.detail import Details, read_identity, write_identity, write_remarks
 from protocols.cot.event import Element, Event, Part, is_type
-from protocols.ledger import Ledger
-from protocols.message import LossReason, Message
+from protocols.message import Message
 from protocols.quantity import Position
 from protocols.xml import escape
 
@@ -25,7 +25,6 @@ EVENTS = {  # ATAK, EmergencyType
     CUSTOM: "Custom",
 }
 _TYPES = {event: cot_type for cot_type, event in EVENTS.items()}
-_ATAK_OPENED = "Troops In Contact"  # the older word for b-a-o-opn
 
 
 def is_alert(event: Event) -> bool:
@@ -43,66 +42,52 @@ def alert_subject(event: Event, details: Details) -> str:
 
 
 def read_alert(event: Event, details: Details) -> Alert:
-    """An alert or its end."""
-    cancelled = event.type == CANCEL or details.get("emergency", "cancel") == "true"
+    """An alert or its end. One that our own writer filled into a form is read from that."""
+    remarks = details.text("remarks")
+    filled = None if remarks is None else form.read(remarks)
+    if isinstance(filled, Alert):
+        return filled
     said = details.get("emergency", "type")
     return Alert(
         event=said or EVENTS.get(event.type, event.type),
-        description=details.text("remarks"),
+        description=remarks,
         position=place(event.position),
         raised_by=read_identity(details),
-        cancelled=cancelled,
+        cancelled=event.type == CANCEL or details.get("emergency", "cancel") == "true",
     )
 
 
-def write_alert(message: Message, body: Alert, ledger: Ledger) -> Part:
+def write_alert(message: Message, body: Alert) -> Part:
     """An alert; without a position, one somewhere in its area."""
     position = body.position
     if position is None and body.area is not None:
         position = somewhere(body.area)
-        if position is not None:
-            ledger.derive("body.position", "body.area", "first-circle-or-mean-of-ring")
-    contact = {"callsign": body.raised_by.callsign} if body.raised_by.callsign else {}
-    ledger.drop_given("body.raised_by", body.raised_by, "team", "role", "system", "device", "phone", "endpoint")
-    emergency = {"cancel": "true"} if body.cancelled else {}
-    details = [
-        Element("emergency", {"type": body.event} | emergency, escape(body.raised_by.callsign or "")),
-        *([Element("contact", contact)] if contact else []),
-        *write_remarks(_said(body, ledger)),
-    ]
-    cot_type = CANCEL if body.cancelled else _type_of(body.event)
+    callsign = body.raised_by.callsign
+    emergency = Element(
+        "emergency", {"type": body.event} | ({"cancel": "true"} if body.cancelled else {}), escape(callsign or "")
+    )
+    details = [emergency, *write_identity(body.raised_by), *write_remarks(_text(body))]
     if body.cancelled:
         details.append(Element("link", {"relation": "p-p", "uid": message.subject, "type": _type_of(body.event)}))
-    return Part(cot_type, details, position, how="h-e", stale_s=3600)
+    return Part(CANCEL if body.cancelled else _type_of(body.event), details, position, how="h-e", stale_s=3600)
 
 
 def _type_of(event: str) -> str:
     if event in _TYPES:
         return _TYPES[event]
-    if event == _ATAK_OPENED:
-        return "b-a-o-opn"
     return event if event.startswith(("b-a-", "b-l-")) and is_type(event) and event != CANCEL else CUSTOM
 
 
-def _said(body: Alert, ledger: Ledger) -> str | None:
-    """The text of an alert: its description alone where there is nothing else to say."""
-    lines = [body.headline] if body.headline else []
-    lines += [body.description] if body.description else []
-    lines += [body.instruction] if body.instruction else []
-    grades = [f"{name}: {value}" for name in ("severity", "urgency", "certainty") if (value := getattr(body, name))]
-    lines += ["; ".join(grades)] if grades else []
-    lines += [", ".join(body.categories)] if body.categories else []
-    lines += [body.area.description] if body.area is not None and body.area.description else []
-    for name in ("headline", "instruction", "severity", "urgency", "certainty", "area"):
-        if getattr(body, name) is not None:
-            ledger.approximate(f"body.{name}", LossReason.STRUCTURE)
-    if body.categories:
-        ledger.approximate("body.categories", LossReason.STRUCTURE)
-    ledger.drop_given("body", body, "language")
-    text = "\n".join(lines) or None
-    if text != body.description:
-        ledger.derive("body.description", "body", "said-in-remarks")
-    return text
+def _text(body: Alert) -> str | None:
+    """The description alone where that is all there is to say, else the whole alert as a form."""
+    plain = Alert(
+        event=body.event,
+        description=body.description,
+        position=body.position,
+        raised_by=body.raised_by,
+        cancelled=body.cancelled,
+    )
+    return body.description if body == plain else form.write(body)
 
 
 def somewhere(area: Area) -> Position | None:

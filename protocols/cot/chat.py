@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from protocols.body import Chat, Receipt, ReceiptState
-from protocols.cot.detail import Details, read_identity
+from protocols.cot.detail import Details, read_identity, write_identity
 from protocols.cot.event import (
     CotError,
     CotFault,
@@ -83,19 +83,19 @@ def place(position: Position) -> Position | None:
 
 def write_chat(message: Message, body: Chat, ledger: Ledger) -> Part:
     """A chat line. Several recipients without a room become a group of that name."""
-    ledger.drop_given("body", body, "language", "thread")
+    ledger.drop_given("", body, "language", "thread")
     sender = next((r.subject for r in message.references if r.relation == "p-p"), "COMITY")
     room, identity = body.room or EVERYBODY, body.room or EVERYBODY
     if body.room is None and len(body.to) == 1:
         room = identity = body.to[0]
     elif body.room is None and body.to:
         room = identity = "Group"
-        ledger.derive("body.room", "body.to", "several-recipients-are-a-group")
+        ledger.derive("room", "to", "several-recipients-are-a-group")
     uids = [sender, identity] if room == EVERYBODY or room in body.to else [sender, *body.to[:RECIPIENTS_MAX]]
     if room == EVERYBODY and body.to:
         uids += body.to[:RECIPIENTS_MAX]
     if len(body.to) > RECIPIENTS_MAX:
-        ledger.approximate("body.to", LossReason.TOO_LONG)
+        ledger.approximate("to", LossReason.TOO_LONG)
     own = message.subject.startswith("GeoChat.")
     uid = message.subject if own else f"{RELAYED}{room.replace('.', '_')}.{message.subject}"
     chat = {
@@ -104,15 +104,16 @@ def write_chat(message: Message, body: Chat, ledger: Ledger) -> Part:
         "messageId": message.subject.rpartition(".")[2] if own else message.subject,
         "chatroom": room,
         "id": identity,
-        "senderCallsign": body.sender.callsign or "",
-    }
+    } | ({"senderCallsign": body.sender.callsign} if body.sender.callsign else {})
     members = Element("chatgrp", {f"uid{index}": uid for index, uid in enumerate(uids)} | {"id": identity})
     remarks = {"source": f"BAO.F.ATAK.{sender}", "to": identity}
-    contact = [Element("contact", {"callsign": body.sender.callsign})] if body.sender.callsign else []
-    ledger.drop_given("body.sender", body.sender, "team", "role", "system", "device", "phone", "endpoint")
     return Part(
         "b-t-f",
-        [Element("__chat", chat, members.xml()), *contact, Element("remarks", remarks, escape(body.text))],
+        [
+            Element("__chat", chat, members.xml()),
+            *write_identity(body.sender),
+            Element("remarks", remarks, escape(body.text)),
+        ],
         body.position,
         how="h-g-i-g-o",
         stale_s=86_400,

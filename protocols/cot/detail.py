@@ -89,15 +89,15 @@ def read_kinematics(details: Details, unread: list[str]) -> Kinematics:
     track = details.first.get("track")
     if track is None:
         return STILL
-    course = _tolerant(track.get("course"), "body.kinematics.course_deg", unread)
-    speed = _tolerant(track.get("speed"), "body.kinematics.speed_mps", unread)
+    course = _tolerant(track.get("course"), "kinematics.course_deg", unread)
+    speed = _tolerant(track.get("speed"), "kinematics.speed_mps", unread)
     if course is not None and not 0 <= course < 360:
         if course not in (-1, 360):
-            unread.append("body.kinematics.course_deg")
+            unread.append("kinematics.course_deg")
         course = 0.0 if course == 360 else None
     if speed is not None and not 0 <= speed < 1e6:
         if speed != -1:
-            unread.append("body.kinematics.speed_mps")
+            unread.append("kinematics.speed_mps")
         speed = None
     return STILL if course is None and speed is None else Kinematics(course_deg=course, speed_mps=speed)
 

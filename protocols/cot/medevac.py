@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
+from protocols import form
 from protocols.body import Marking, Medevac, Patient, PatientCounts, PatientOrigins, Security
 from protocols.cot.chat import place
-from protocols.cot.detail import Details, read_identity, write_remarks
+from protocols.cot.detail import Details, read_identity, write_identity, write_remarks
 from protocols.cot.event import Element, Event, Node, Part, children_of, decimal, number
-from protocols.ledger import Ledger
-from protocols.message import LossReason
+from protocols.xml import XmlError, parse
 
 TYPE = "b-r-f-h-c"
 ATAK, TAKPACKET, TEXT = "atak", "takpacket", "text"
@@ -96,21 +98,28 @@ def dialect_of(node: Node) -> str:
 def read_medevac(event: Event, details: Details, unread: list[str]) -> Medevac:
     """A request. Without a ``_medevac_`` element it is only text, and nothing is read out of that text."""
     position, remarks, who = place(event.position), details.text("remarks"), read_identity(details)
+    filled = None if remarks is None else form.read(remarks)
+    if isinstance(filled, Medevac):
+        return filled
     node = details.first.get("_medevac_")
     if node is None:
         return Medevac(position=position, remarks=remarks, requested_by=who, code_variant=TEXT, structured=False)
+    structured = _read_element(node, unread)
+    lines = [text for text in (structured.remarks, remarks) if text]
+    return replace(structured, position=position, remarks="\n".join(lines) or None, requested_by=who)
+
+
+def _read_element(node: Node, unread: list[str]) -> Medevac:
     dialect = dialect_of(node)
-    lines = [text for text in (node.get("medline_remarks"), remarks) if text]
     return Medevac(
-        position=position,
         title=node.get("title") or None,
         frequency_mhz=_frequency(node, unread),
         precedence_word=node.get("precedence") or None,
-        patients=PatientCounts(**_counts(node, _COUNTS | _MORE_COUNTS, "body.patients", unread)),
-        origins=PatientOrigins(**_counts(node, _ORIGINS, "body.origins", unread)),
+        patients=PatientCounts(**_counts(node, _COUNTS | _MORE_COUNTS, "patients", unread)),
+        origins=PatientOrigins(**_counts(node, _ORIGINS, "origins", unread)),
         equipment=_set_flags(node, _EQUIPMENT, "equipment_other", "equipment_detail"),
-        litter=_count(node, "litter", "body.litter", unread),
-        ambulatory=_count(node, "ambulatory", "body.ambulatory", unread),
+        litter=_count(node, "litter", "litter", unread),
+        ambulatory=_count(node, "ambulatory", "ambulatory", unread),
         security=_security(node, dialect, unread),
         marking=_marking(node, dialect, unread),
         marking_detail=node.get("hlz_other") or None,
@@ -119,48 +128,46 @@ def read_medevac(event: Event, details: Details, unread: list[str]) -> Medevac:
         zone=tuple((key, value) for name, key in _ZONE.items() if (value := node.get(name))),
         zone_remarks=node.get("hlz_remarks") or None,
         casualties=_patients(node),
-        remarks="\n".join(lines) or None,
-        requested_by=who,
+        remarks=node.get("medline_remarks") or None,
         code_variant=dialect,
     )
 
 
-def write_medevac(body: Medevac, ledger: Ledger) -> Part:
-    """A request in the dialect that it came in; else in ATAK's, with what that cannot count said in words."""
-    ledger.drop_given("body.requested_by", body.requested_by, "team", "role", "system", "device", "phone", "endpoint")
-    callsign = body.requested_by.callsign
-    details = [Element("contact", {"callsign": callsign})] if callsign else []
+def write_medevac(body: Medevac) -> Part:
+    """A request in the dialect that it came in, else in ATAK's. What those cannot say whole fills a form besides."""
+    details = [*write_identity(body.requested_by)]
     if not body.structured:
         details += write_remarks(body.remarks)
         return Part(TYPE, details, body.position, how="h-e", stale_s=86_400)
     takpacket = body.code_variant == TAKPACKET
-    said = [] if takpacket else _counts_in_words(body, ledger)
-    if body.cbrn:
-        said.append(f"CBRN: {', '.join(body.cbrn)}")
-        ledger.approximate("body.cbrn", LossReason.STRUCTURE)
-    if body.code_variant not in (ATAK, TAKPACKET):
-        ledger.derive("body.code_variant", "body", "written-in-the-atak-dialect")
-    remarks = "\n".join([*([body.remarks] if body.remarks else []), *said])
-    if said:
-        ledger.derive("body.remarks", "body", "said-in-remarks")
-    attributes = _scalars(body) | ({"medline_remarks": remarks} if remarks else {})
+    attributes = _scalars(body)
     if takpacket:  # present even when empty: it is what tells the dialect
         attributes["precedence"] = body.precedence_word or ""
-    attributes |= _write_security(body, takpacket=takpacket) | _write_flags(body, takpacket=takpacket, ledger=ledger)
+    attributes |= _write_security(body, takpacket=takpacket) | _write_flags(body, takpacket=takpacket)
     attributes |= _written_counts(body, takpacket=takpacket)
-    attributes |= {name: dict(body.zone)[key] for name, key in _ZONE.items() if key in dict(body.zone)}
-    if any(key not in _ZONE.values() for key, _ in body.zone):
-        ledger.approximate("body.zone", LossReason.NO_FIELD)
+    zone = dict(body.zone)
+    attributes |= {name: zone[key] for name, key in _ZONE.items() if key in zone}
     inner = "".join(Element("zMist", _write_patient(p)).xml() for p in body.casualties)
     medevac = Element("_medevac_", attributes, f"<zMistsMap>{inner}</zMistsMap>" if inner else "")
-    return Part(TYPE, [*details, medevac], body.position, how="h-e", stale_s=86_400)
+    form_text = None if _says_it_all(medevac, body) else form.write(body)
+    return Part(TYPE, [*details, medevac, *write_remarks(form_text)], body.position, how="h-e", stale_s=86_400)
+
+
+def _says_it_all(medevac: Element, body: Medevac) -> bool:
+    """Whether the element, read again, is the whole request."""
+    unread: list[str] = []
+    try:
+        again = _read_element(parse(medevac.xml().encode()), unread)
+    except XmlError:  # too large to be read again
+        return False
+    return not unread and replace(again, position=body.position, requested_by=body.requested_by) == body
 
 
 def _frequency(node: Node, unread: list[str]) -> float | None:
     try:
         return number(node.get("freq"))
     except ValueError:
-        unread.append("body.frequency_mhz")
+        unread.append("frequency_mhz")
         return None
 
 
@@ -199,7 +206,7 @@ def _security(node: Node, dialect: str, unread: list[str]) -> Security | None:
         return _SECURITY[int(text)]
     if dialect == TAKPACKET and text in ("N", "P", "E", "X"):
         return Security(text)
-    unread.append("body.security")
+    unread.append("security")
     return None
 
 
@@ -211,7 +218,7 @@ def _marking(node: Node, dialect: str, unread: list[str]) -> Marking | None:
         return _MARKING[int(text)]
     if dialect == TAKPACKET and text.lower() in _MARKING_WORDS:
         return _MARKING_WORDS[text.lower()]
-    unread.append("body.marking")
+    unread.append("marking")
     return None
 
 
@@ -235,6 +242,7 @@ def _scalars(body: Medevac) -> dict[str, str]:
         "terrain_slope_dir": body.terrain_slope_direction,
         "hlz_other": body.marking_detail,
         "hlz_remarks": body.zone_remarks,
+        "medline_remarks": body.remarks,
     }
     return {name: value for name, value in values.items() if value is not None}
 
@@ -249,13 +257,13 @@ def _write_security(body: Medevac, *, takpacket: bool) -> dict[str, str]:
     return written
 
 
-def _write_flags(body: Medevac, *, takpacket: bool, ledger: Ledger) -> dict[str, str]:
+def _write_flags(body: Medevac, *, takpacket: bool) -> dict[str, str]:
     written: dict[str, str] = {}
     groups = (
-        ("equipment", body.equipment, _EQUIPMENT, "equipment_other", "equipment_detail"),
-        ("terrain", body.terrain, _TERRAIN, "terrain_other", "terrain_other_detail"),
+        (body.equipment, _EQUIPMENT, "equipment_other", "equipment_detail"),
+        (body.terrain, _TERRAIN, "terrain_other", "terrain_other_detail"),
     )
-    for field, words, names, other, detail in groups:
+    for words, names, other, detail in groups:
         known = {word: name for name, word in names.items() if takpacket or name not in _TAKPACKET_ONLY}
         written |= {known[word]: "true" for word in words if word in known}
         rest = [word for word in words if word not in known]
@@ -263,8 +271,6 @@ def _write_flags(body: Medevac, *, takpacket: bool, ledger: Ledger) -> dict[str,
             written[other] = "true"
             if rest != ["other"]:
                 written[detail] = ", ".join(rest)
-        if len(rest) > 1:
-            ledger.approximate(f"body.{field}", LossReason.STRUCTURE)
     return written
 
 
@@ -279,16 +285,3 @@ def _written_counts(body: Medevac, *, takpacket: bool) -> dict[str, str]:
         if count is not None and not name.startswith("nonus_" if takpacket else "non_us_"):
             written[name] = str(count)
     return written
-
-
-def _counts_in_words(body: Medevac, ledger: Ledger) -> list[str]:
-    said = []
-    for key in _MORE_COUNTS:
-        count = getattr(body.patients, key)
-        if count is not None:
-            said.append(f"{key.replace('_', ' ')}: {count}")
-            ledger.approximate(f"body.patients.{key}", LossReason.STRUCTURE)
-    if body.precedence_word:
-        said.append(f"precedence: {body.precedence_word}")
-        ledger.approximate("body.precedence_word", LossReason.STRUCTURE)
-    return said

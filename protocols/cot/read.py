@@ -77,7 +77,7 @@ def _body(event: Event, details: Details, unread: list[str]) -> Body | None:  # 
         return Status(technical=beat)
     if kind == DELETE:
         return read_delete(details)
-    return read_report(event, details, unread)
+    return read_report(event, details)
 
 
 def _message(event: Event, details: Details, body: Body, form: str, unread: list[str]) -> Message:
@@ -116,6 +116,8 @@ def label_hint(event: Event) -> str | None:
 def _subject(event: Event, details: Details, kind: str) -> str:
     if kind == "alert" and event.type == CANCEL:
         return alert_subject(event, details)
+    if kind == "delete":  # a delete is about its target, so that only the target's originator may send it
+        return read_delete(details).target
     return chat_subject(event.uid) if kind == "chat" else event.uid
 
 

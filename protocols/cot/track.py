@@ -71,7 +71,7 @@ def write_track(body: Track, ledger: Ledger) -> Part:
     if body.in_distress is not None:
         details.append(Element("emergency", {"type": EMERGENCY} if body.in_distress else {"cancel": "true"}))
     if (body.symbol is None or body.symbol.affiliation not in OWN) and body.identity.system is None:
-        ledger.approximate("body.kind", LossReason.STRUCTURE)
+        ledger.approximate("kind", LossReason.STRUCTURE)
     return part._replace(details=[*details, *write_remarks(body.remarks)])
 
 
@@ -82,15 +82,15 @@ def write_contact(message: Message, body: Contact, ledger: Ledger) -> Part:
         value = getattr(body, name)
         if value is not None:
             said.append(f"{name.partition('_')[0].upper()} {value}{unit}")
-            ledger.approximate(f"body.{name}", LossReason.STRUCTURE)
+            ledger.approximate(f"{name}", LossReason.STRUCTURE)
     if body.sensors:
         said.append(f"SENSORS {', '.join(body.sensors)}")
-        ledger.approximate("body.sensors", LossReason.STRUCTURE)
+        ledger.approximate("sensors", LossReason.STRUCTURE)
     remarks = "\n".join(([body.remarks] if body.remarks else []) + said)
     if said:
-        ledger.derive("body.remarks", "body", "said-in-remarks")
+        ledger.derive("remarks", "body", "said-in-remarks")
     if body.identity.system is not None or (_is_friend(body) and not _has_producer(message)):
-        ledger.approximate("body.kind", LossReason.STRUCTURE)
+        ledger.approximate("kind", LossReason.STRUCTURE)
     part = _write_atom(body, ledger)
     return part._replace(details=[*part.details, *write_remarks(remarks)])
 
@@ -99,17 +99,17 @@ def _write_atom(body: Track | Contact, ledger: Ledger) -> Part:
     if body.symbol is None:
         # CoT has no type without an affiliation: unknown is the one that claims nothing.
         cot_type = "a-u-G" if isinstance(body, Contact) else "a-f-G"
-        ledger.derive("body.symbol", "body.kind", "own-track-is-a-friend" if cot_type == "a-f-G" else "unknown")
+        ledger.derive("symbol", "kind", "own-track-is-a-friend" if cot_type == "a-f-G" else "unknown")
     else:
         coded = to_cot(body.symbol)
         cot_type = coded.code
         if not coded.exact:
-            ledger.approximate("body.symbol", LossReason.NO_CODE)
+            ledger.approximate("symbol", LossReason.NO_CODE)
     details = [*write_identity(body.identity), *write_fix(body.position)]
     kinematics = body.kinematics
     if kinematics.course_deg is not None or kinematics.speed_mps is not None:
         details.append(_write_kinematics(kinematics))
-    ledger.drop_given("body.kinematics", kinematics, "heading_deg", "climb_mps")
+    ledger.drop_given("kinematics", kinematics, "heading_deg", "climb_mps")
     return Part(cot_type, details, body.position, how="m-r", stale_s=300)
 
 
@@ -133,7 +133,7 @@ def _battery(details: Details, unread: list[str]) -> float | None:
     except ValueError:
         percent = -1
     if percent is not None and not 0 <= percent <= 100:
-        unread.append("body.battery_percent")
+        unread.append("battery_percent")
         return None
     return percent
 

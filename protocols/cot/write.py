@@ -50,7 +50,7 @@ def draft_event(message: Message, ledger: Ledger) -> Draft:
     )
 
 
-def _part(message: Message, ledger: Ledger) -> Part:  # noqa: PLR0911  # one return a kind
+def _part(message: Message, ledger: Ledger) -> Part:  # noqa: C901, PLR0911  # one return a kind
     match message.body:
         case Track() as body:
             return write_track(body, ledger)
@@ -61,12 +61,14 @@ def _part(message: Message, ledger: Ledger) -> Part:  # noqa: PLR0911  # one ret
         case Receipt() as body:
             return write_receipt(body)
         case Alert() as body:
-            return write_alert(message, body, ledger)
+            return write_alert(message, body)
         case Medevac() as body:
-            return write_medevac(body, ledger)
+            return write_medevac(body)
         case Report() as body:
-            return write_report(body, ledger)
+            return write_report(body)
         case Delete() as body:
+            if body.target != message.subject:
+                ledger.drop("subject")
             return write_delete(body)
         case Status() as body:
             return write_status(body)
@@ -121,7 +123,7 @@ def _how(message: Message, part: Part, ledger: Ledger) -> str:
         return how
     if how is not None:
         ledger.drop("quality.how", LossReason.NO_CODE)
-    ledger.derive("quality.how", "body.kind", "usual-for-the-kind")
+    ledger.derive("quality.how", "kind", "usual-for-the-kind")
     return part.how
 
 
@@ -136,26 +138,23 @@ def _account(message: Message, ledger: Ledger) -> None:
     quality = message.quality
     if quality.reliability is not None or quality.credibility is not None:
         ledger.drop_given("quality", quality, "reliability", "credibility")
-    if message.precedence is not None:
-        ledger.drop("precedence")
+    ledger.drop_given("", message, "precedence", "label")
     if message.exercise is not None and message.mode is Mode.UNSTATED:
         ledger.drop("exercise")
-    if message.source.label_hint is not None:
-        ledger.drop("source.label_hint")
     if not carries(message.subject):
         raise CannotSayError("XML cannot carry the subject")
 
 
 def _account_position(position: Position, ledger: Ledger) -> Position:
     if position.altitude_m is not None and position.altitude_datum is not AltitudeDatum.HAE:
-        ledger.drop("body.position.altitude_m", LossReason.DATUM)
+        ledger.drop("position.altitude_m", LossReason.DATUM)
     coarse = position.coarsened_to_m
     if coarse is None:
         return position
-    ledger.approximate("body.position.coarsened_to_m", LossReason.STRUCTURE)
+    ledger.approximate("position.coarsened_to_m", LossReason.STRUCTURE)
     if position.circular_error_m is not None and position.circular_error_m >= coarse:
         return position
-    ledger.derive("body.position.circular_error_m", "body.position.coarsened_to_m", "error-is-at-least-the-coarsening")
+    ledger.derive("position.circular_error_m", "position.coarsened_to_m", "error-is-at-least-the-coarsening")
     return Position(
         latitude=position.latitude,
         longitude=position.longitude,
