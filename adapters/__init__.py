@@ -1,7 +1,7 @@
 """The adapter contract: a partner format is one module here with ``decode`` and ``encode``.
 
-An adapter is pure: bytes in, Messages out, and back. It does no I/O, knows no partners, has no clock, and raises nothing
-but DecodeError (their fault) and EncodeError (the format cannot say it). The gateway finds it by name with ``load``.
+An adapter is pure: bytes in, Messages out, and back. It does no I/O, knows no partners, has no clock, and raises
+nothing but DecodeError (their fault) and EncodeError (the format cannot say it). The gateway finds it by name.
 """
 
 from __future__ import annotations

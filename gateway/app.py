@@ -108,6 +108,7 @@ async def _links(loaded: Loaded, stack: AsyncExitStack, eyes: Eyes) -> dict[str,
 
 def _settings(loaded: Loaded, entry: LinkEntry) -> Settings:
     partner = loaded.config.gateway.partner
+    subscriptions: tuple[Subscription, ...]
     if entry.partners:
         subscriptions = (Subscription(key_filter(partner), retained=True), Subscription(data_filter(partner)))
     else:

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from gateway.audit import GENESIS, read
-from gateway.cli.status import reported
+from gateway.exits import reported
 
 app = typer.Typer(no_args_is_help=True, help="Read and verify an audit file, offline.")
 File = Annotated[Path, typer.Argument(help="the audit file of a gateway (audit.log in its state folder)")]

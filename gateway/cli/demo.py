@@ -17,12 +17,12 @@ import uvloop
 from rich.console import Console
 from rich.live import Live
 
-from gateway.cli.status import reported
 from gateway.demo import table
 from gateway.demo.coalition import Listeners, field, gateways
 from gateway.demo.field import Publication
 from gateway.demo.layout import Layout, coalition_broker, prepare
 from gateway.demo.tally import Line, Summary, Tally, Told, line
+from gateway.exits import reported
 
 REFRESH_HZ = 4
 SETTLE_S = 1.0  # after the last publication, for what is still on its way

@@ -10,8 +10,8 @@ import typer
 import uvloop
 
 from gateway import app
-from gateway.cli.status import reported
 from gateway.config import load, warnings
+from gateway.exits import reported
 
 File = Annotated[Path, typer.Argument(help="the gateway's TOML file")]
 

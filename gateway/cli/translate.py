@@ -11,8 +11,8 @@ import msgspec
 import typer
 
 from adapters import INPUT_MAX, DecodeError, Encoded, Fault, load
-from gateway.cli.status import reported
 from gateway.config import ConfigError
+from gateway.exits import reported
 from protocols.message import Message, from_json, to_json
 
 JSON = "json"  # the canonical Message, beside the adapters

@@ -14,9 +14,9 @@ import msgspec
 import uvloop
 
 from gateway import app
-from gateway.cli.status import reported
 from gateway.config import load
 from gateway.demo.tally import Told
+from gateway.exits import reported
 from gateway.stream import Outcome
 
 _encode = msgspec.json.Encoder().encode
