@@ -51,6 +51,11 @@ def unescape_narrow(text: str) -> str | None:
         return text
 
 
+def bounded_hint(hint: str, limit: int) -> str | None:
+    """A marking of bounded length. A cut one ends with an ellipsis, so that it is equal to no marking that is whole."""
+    return (hint if len(hint) <= limit else hint[: limit - 1] + "\u2026") or None
+
+
 def _escape(match: re.Match[str]) -> str:
     return "".join(f"*{byte:02X}" for byte in match[0].encode(errors="surrogatepass"))
 

@@ -22,6 +22,7 @@ from adapters.nffi.names import (
     TrackSource,
     subject_of,
 )
+from protocols.alphabet import bounded_hint
 from protocols.body import Contact, Identity, Track
 from protocols.ledger import Ledger
 from protocols.message import LossReason, Message, Mode, Quality, Source, Times, message_id
@@ -208,10 +209,10 @@ def _hint(sections: Iterable[XmlElement]) -> str | None:
     """The security markings of the sections. Where sections differ all stand there, so that no table maps them."""
     hints: list[str] = []
     for section in sections:
-        hint = ";".join(f"{name}={value}" for name in SECURITY if (value := section.get(name)))
+        hint = ";".join(f"{name}={value.replace(';', ',')}" for name in SECURITY if (value := section.get(name)))
         if hint and hint not in hints:
             hints.append(hint)
-    return "|".join(hints)[:HINT_MAX] or None
+    return bounded_hint("|".join(hints), HINT_MAX)
 
 
 def _refuse_unknown(sections: Fields, fields: Mapping[str, Fields]) -> None:

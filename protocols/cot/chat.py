@@ -86,7 +86,9 @@ def write_chat(message: Message, body: Chat, ledger: Ledger) -> Part:
     ledger.drop_given("", body, "language", "thread")
     sender = next((r.subject for r in message.references if r.relation == "p-p"), "COMITY")
     room, identity = body.room or EVERYBODY, body.room or EVERYBODY
-    if body.room is None and len(body.to) == 1:
+    if body.room is None and not body.to:
+        ledger.derive("room", "to", "nobody-named-is-everybody")
+    elif body.room is None and len(body.to) == 1:
         room = identity = body.to[0]
     elif body.room is None and body.to:
         room = identity = "Group"

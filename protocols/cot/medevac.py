@@ -18,7 +18,7 @@ from protocols.cot.event import Element, Event, Node, Part, children_of, decimal
 from protocols.xml import XmlError, parse
 
 TYPE = "b-r-f-h-c"
-ATAK, TAKPACKET, TEXT = "atak", "takpacket", "text"
+ATAK, TAKPACKET = "atak", "takpacket"
 PATIENTS_MAX = 256
 
 _SECURITY = (Security.NO_ENEMY, Security.POSSIBLE_ENEMY, Security.ENEMY, Security.ESCORT_REQUIRED)
@@ -103,7 +103,7 @@ def read_medevac(event: Event, details: Details, unread: list[str]) -> Medevac:
         return filled
     node = details.first.get("_medevac_")
     if node is None:
-        return Medevac(position=position, remarks=remarks, requested_by=who, code_variant=TEXT, structured=False)
+        return Medevac(position=position, remarks=remarks, requested_by=who, structured=False)
     structured = _read_element(node, unread)
     lines = [text for text in (structured.remarks, remarks) if text]
     return replace(structured, position=position, remarks="\n".join(lines) or None, requested_by=who)

@@ -6,6 +6,7 @@ weapons and the protocol's own negotiation are refused.
 
 from __future__ import annotations
 
+from protocols.alphabet import bounded_hint
 from protocols.body import Body, Opaque, Status
 from protocols.cot.alert import CANCEL, alert_subject, is_alert, read_alert
 from protocols.cot.chat import chat_subject, read_chat, read_receipt
@@ -110,7 +111,8 @@ def label_hint(event: Event) -> str | None:
     if event.access is None and event.caveat is None and event.releasable_to is None:
         return None
     given = (("access", event.access), ("caveat", event.caveat), ("releasableTo", event.releasable_to))
-    return ";".join(f"{name}={value}" for name, value in given if value)[:HINT_MAX] or None
+    hint = ";".join(f"{name}={value.replace(';', ',')}" for name, value in given if value)
+    return bounded_hint(hint, HINT_MAX)
 
 
 def _subject(event: Event, details: Details, kind: str) -> str:

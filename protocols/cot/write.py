@@ -92,7 +92,9 @@ def _with_links(part: Part, message: Message, ledger: Ledger) -> list[Element]:
 def _time(message: Message, ledger: Ledger) -> datetime:
     times = message.times
     if times.observed is not None:
-        if times.created is not None and times.created != times.observed:
+        if times.created is None:
+            ledger.derive("times.created", "times.observed", "the-only-time-known")
+        elif times.created != times.observed:
             ledger.drop("times.created")
         return times.observed
     for name in ("created", "received"):
