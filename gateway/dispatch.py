@@ -13,11 +13,12 @@ from gateway.keyring import Keyring
 from gateway.links import Parcel
 from gateway.routing import Way
 from protocols.envelope import Reject
-from protocols.message import Loss, Message, pack
+from protocols.message import MESSAGE_MAX, Loss, Message, pack
 from protocols.record import Event, Refused, Withheld
 from protocols.topics import data_topic, key_topic
 
 BUNDLE_MAX = 32  # messages of one envelope; SEALING.md 2.3 allows 256, past 32 little is gained
+BUNDLE_BYTES = 524_288  # of one envelope's messages, so that every gateway takes it as one frame
 
 
 class Copy(NamedTuple):
@@ -45,6 +46,13 @@ class Unsent(NamedTuple):
     reason: str
 
 
+class _Packed(NamedTuple):
+    """One message in its wire form, and the copies of it for other partners."""
+
+    data: bytes
+    copies: tuple[Copy, ...]
+
+
 class Dispatch:
     """Packs the copies of one gateway."""
 
@@ -57,7 +65,7 @@ class Dispatch:
         """Parcels in the order of the copies, and the copies that cannot go."""
         ready: list[Consignment] = []
         unsent: list[Unsent] = []
-        remote: dict[tuple[str, tuple[str, ...]], list[tuple[Message, tuple[Copy, ...]]]] = {}
+        remote: dict[tuple[str, tuple[str, ...]], list[_Packed]] = {}
         for message, same in groupby(copies, key=lambda copy: copy.message):
             together = tuple(same)
             for copy in together:
@@ -70,14 +78,17 @@ class Dispatch:
                     unsent.append(parcel)
             if abroad := tuple(copy for copy in together if copy.way.local is None):
                 audience = tuple(sorted(copy.way.destination.id for copy in abroad))
-                remote.setdefault((message.origin or "", audience), []).append((message, abroad))
+                data = pack(message)
+                if len(data) > MESSAGE_MAX:
+                    unsent += [Unsent(copy, Refused.TOO_LARGE) for copy in abroad]
+                else:
+                    remote.setdefault((message.origin or "", audience), []).append(_Packed(data, abroad))
         for (sender, audience), items in remote.items():
-            for start in range(0, len(items), BUNDLE_MAX):
-                bundle = items[start : start + BUNDLE_MAX]
+            for bundle in _bundles(items):
                 try:
                     ready += self._seal(sender, audience, bundle, now)
                 except Reject as error:
-                    unsent += [Unsent(copy, error.code) for _, abroad in bundle for copy in abroad]
+                    unsent += [Unsent(copy, error.code) for each in bundle for copy in each.copies]
         return ready, unsent
 
     def _encode(self, copy: Copy, unit: LocalUnit) -> Consignment | Unsent:
@@ -94,21 +105,31 @@ class Dispatch:
         return Consignment(unit.link, parcel, Event.DELIVERED, (copy,), unit.adapter, encoded.loss)
 
     def _seal(
-        self,
-        sender: str,
-        audience: tuple[str, ...],
-        bundle: Sequence[tuple[Message, tuple[Copy, ...]]],
-        now: datetime,
+        self, sender: str, audience: tuple[str, ...], bundle: Sequence[_Packed], now: datetime
     ) -> Iterator[Consignment]:
         """One envelope for the whole audience, posted to each partner's mailbox; a new epoch is announced first."""
-        sealed = self._keyring.seal(sender, audience, [pack(message) for message, _ in bundle], now)
+        sealed = self._keyring.seal(sender, audience, [each.data for each in bundle], now)
         for note in sealed.announcements:
             topic = key_topic(note.partner, self._partner, sealed.eid)
             lifetime = int((note.expires - now).total_seconds())
             parcel = Parcel(topic, note.data, retain=True, expires_s=lifetime)
             yield Consignment(self._link_to[note.partner], parcel, Event.FORWARDED)
-        partners = dict.fromkeys(copy.way.destination.partner for _, abroad in bundle for copy in abroad)
+        partners = dict.fromkeys(copy.way.destination.partner for each in bundle for copy in each.copies)
         for partner in partners:
-            copies = tuple(c for _, abroad in bundle for c in abroad if c.way.destination.partner == partner)
+            copies = tuple(c for each in bundle for c in each.copies if c.way.destination.partner == partner)
             topic = data_topic(partner, self._partner, sealed.eid)
             yield Consignment(self._link_to[partner], Parcel(topic, sealed.envelope), Event.FORWARDED, copies, "cse1")
+
+
+def _bundles(items: Sequence[_Packed]) -> Iterator[Sequence[_Packed]]:
+    """The same in portions for one envelope each, bounded in messages and bytes."""
+    bundle: list[_Packed] = []
+    size = 0
+    for item in items:
+        if bundle and (len(bundle) == BUNDLE_MAX or size + len(item.data) > BUNDLE_BYTES):
+            yield bundle
+            bundle, size = [], 0
+        bundle.append(item)
+        size += len(item.data)
+    if bundle:
+        yield bundle
