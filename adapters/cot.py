@@ -15,11 +15,13 @@ from protocols.cot.read import read_message, refuse_commands
 from protocols.cot.write import KINDS, draft_event
 from protocols.ledger import Ledger
 from protocols.message import Message
+from protocols.xml import REPLACEMENT, carries
 
 EDITION = "Cursor on Target 2.0 (MITRE base event schema), ATAK details"
 MEDIA_TYPE = "application/xml"
 READS = KINDS
 WRITES = KINDS
+_REPLACED = REPLACEMENT.encode()
 
 
 def decode(data: bytes) -> Sequence[Message]:
@@ -39,6 +41,8 @@ def encode(message: Message) -> Encoded:
         if isinstance(message.body, Opaque):
             return Encoded(_opaque(message.body))
         data = write_event(draft_event(message, ledger))
+        if _REPLACED in data:
+            ledger.approximate_texts(message, carries)
     except CannotSayError as error:
         raise EncodeError(str(error)) from None
     return Encoded(data, ledger.loss, ledger.derived)

@@ -6,7 +6,11 @@ stands for everything below it.
 
 from __future__ import annotations
 
-from protocols.message import Derived, Loss, LossReason
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from protocols.message import Derived, Loss, LossReason, Message
 from protocols.quantity import Value
 
 LOSSES_MAX = 64  # one message; past that the account says less, never the message
@@ -52,6 +56,25 @@ class Ledger:
             if given is not None and given != ():
                 self.drop(f"{prefix}.{name}" if prefix else name)
 
+    def approximate_texts(self, message: Message, carries: Callable[[str], bool]) -> None:
+        """Every text of a message with a character that the format cannot carry."""
+        fields = msgspec.to_builtins(message)
+        for path, text in _texts(fields.pop("body") | fields, ""):
+            if not carries(text):
+                self.approximate(path, LossReason.CHARSET)
+
     def _add(self, loss: Loss) -> None:
         if loss not in self._loss and len(self._loss) < LOSSES_MAX:
             self._loss.append(loss)
+
+
+def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Every text in a tree with its path; the items of a list go by the name of the list."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _texts(inner, f"{path}.{name}" if path else name)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner, path)

@@ -1,0 +1,439 @@
+"""Cursor on Target: what clients send is read, what is written is valid, and every trap of the format is one row."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+from msgspec.structs import replace
+
+from adapters import DecodeError, EncodeError, Fault, cot
+from gateway.specimens import FULL, SPARSE, sparse, specimen
+from protocols.body import Alert, Chat, Contact, Delete, Graphic, Medevac, Opaque, Receipt, Status, Track
+from protocols.label import Label
+from protocols.message import Message, Mode, Source, Times, message_id
+from protocols.quantity import Affiliation, AltitudeDatum, Kinematics, Position, Symbol
+from tests.adapters.oracles import pytak, schema, standards
+
+AT = datetime(2026, 5, 4, 9, 10, 11, tzinfo=UTC)
+SAMPLES = standards("cot/samples/*.xml")
+REFUSED = {"takpkt_task_engage.cot.xml": Fault.UNSUPPORTED}  # a command to engage is never carried
+
+
+def event(point: str = "", detail: str = "", **attributes: str) -> bytes:
+    given = {
+        "version": "2.0",
+        "uid": "u-1",
+        "type": "a-f-G-U-C",
+        "time": "2026-05-04T09:10:11Z",
+        "start": "2026-05-04T09:10:11Z",
+        "stale": "2026-05-04T09:15:11Z",
+        "how": "m-g",
+    } | attributes
+    text = " ".join(f"{name}='{value}'" for name, value in given.items())
+    point = point or "<point lat='45.25' lon='19.875' hae='9999999.0' ce='9999999.0' le='9999999.0'/>"
+    return f"<event {text}>{point}<detail>{detail}</detail></event>".encode()
+
+
+def read(data: bytes) -> Message:
+    (message,) = cot.decode(data)
+    return message
+
+
+def body_of(data: bytes, kind: type[Any]) -> Any:
+    body = read(data).body
+    assert isinstance(body, kind)
+    return body
+
+
+def track(position: Position, **fields: Any) -> Message:
+    return Message(
+        id="1",
+        subject="u-1",
+        body=Track(position=position, symbol=Symbol(affiliation=Affiliation.FRIEND, cot_type="a-f-G"), **fields),
+        source=Source(format="test"),
+        times=Times(observed=AT),
+    )
+
+
+@pytest.fixture(scope="module")
+def base_event() -> etree.XMLSchema:
+    return schema("cot/schema-mitre/CoT_Base-Event_Schema.xsd")
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.name)
+def test_third_party_sample_is_read_and_goes_home_valid(path: Path, base_event: etree.XMLSchema) -> None:
+    if path.name in REFUSED:
+        with pytest.raises(DecodeError) as refused:
+            cot.decode(path.read_bytes())
+        assert refused.value.fault is REFUSED[path.name]
+        return
+    message = read(path.read_bytes())
+    encoded = cot.encode(message)
+    base_event.assertValid(etree.fromstring(encoded.data))
+    again = read(encoded.data)
+
+    assert encoded.loss == ()
+    assert again == message
+
+
+def test_third_party_doctype_is_refused() -> None:
+    for path in standards("cot/malformed/*.xml"):
+        with pytest.raises(DecodeError) as refused:
+            cot.decode(path.read_bytes())
+        assert refused.value.fault is Fault.UNSAFE
+
+
+@pytest.mark.parametrize("message", [specimen(b) for b in FULL] + [sparse(b) for b in SPARSE], ids=lambda m: m.kind)
+def test_whatever_is_written_is_valid(message: Message, base_event: etree.XMLSchema) -> None:
+    try:
+        encoded = cot.encode(message)
+    except EncodeError:
+        assert message.kind not in cot.WRITES or message.kind in ("status", "opaque")
+        return
+    base_event.assertValid(etree.fromstring(encoded.data))
+
+
+def test_reads_what_pytak_generates() -> None:
+    message = read(
+        pytak.gen_cot(lat=45.25, lon=19.875, hae=80.5, ce=5, uid="sensor-4", cot_type="a-f-G-E-S", callsign="S4")
+    )
+
+    assert message.subject == "sensor-4"
+    assert isinstance(message.body, Track)
+    assert message.body.position == Position(
+        latitude=45.25, longitude=19.875, altitude_m=80.5, altitude_datum=AltitudeDatum.HAE, circular_error_m=5.0
+    )
+    assert message.body.identity.callsign == "S4"
+    assert message.times.valid_until is not None
+    assert message.times.observed is not None
+    assert message.times.valid_until > message.times.observed
+
+
+def test_an_unknown_affiliation_stays_unknown() -> None:
+    body = body_of(pytak.gen_cot(lat=1.0, lon=2.0), Contact)
+
+    assert body.symbol == Symbol(affiliation=Affiliation.UNKNOWN, cot_type="a-u-G")
+
+
+def test_reads_the_hello_of_pytak_as_a_heartbeat_not_as_a_delete() -> None:
+    assert body_of(pytak.hello_event(), Status).technical == "ping"
+    assert body_of(event(type="t-x-c-t-r"), Status).technical == "pong"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("9999999.0", None),
+        ("9999999", None),
+        ("999999", None),
+        ("999999.0", None),
+        ("NaN", None),
+        ("", None),
+        ("0", 0.0),
+        ("-29.667", -29.667),
+        ("1.5e1", 15.0),
+        ("8848.86", 8848.86),
+    ],
+)
+def test_marks_of_unknown_height_become_none(text: str, expected: float | None) -> None:
+    position = body_of(event(f"<point lat='1' lon='2' hae='{text}' ce='1' le='1'/>"), Track).position
+
+    assert position.altitude_m == expected
+    assert position.altitude_datum is (AltitudeDatum.UNKNOWN if expected is None else AltitudeDatum.HAE)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ("course='271.5' speed='8.5'", Kinematics(course_deg=271.5, speed_mps=8.5)),
+        ("course='-1.0' speed='-1.0'", Kinematics()),
+        ("course='NaN' speed='0.0'", Kinematics(speed_mps=0.0)),
+        ("course='360.0' speed='1'", Kinematics(course_deg=0.0, speed_mps=1.0)),
+        ("course='400' speed='-7'", Kinematics()),
+        ("course='x' speed=''", Kinematics()),
+    ],
+)
+def test_speed_is_metres_a_second_and_bad_movement_is_set_aside(attributes: str, expected: Kinematics) -> None:
+    assert body_of(event(detail=f"<track {attributes}/>"), Track).kinematics == expected
+
+
+def test_an_unreadable_optional_field_is_a_declared_loss() -> None:
+    message = read(event(detail="<track course='400'/><status battery='lots'/>"))
+
+    assert {loss.field for loss in message.loss} == {"kinematics.course_deg", "battery_percent"}
+
+
+def test_null_island_is_a_position_for_a_track_and_nowhere_for_a_chat() -> None:
+    nowhere = "<point lat='0.0' lon='0.0' hae='9999999.0' ce='9999999.0' le='9999999.0'/>"
+    chat = "<__chat chatroom='Ops' id='Ops'/><remarks>hello</remarks>"
+
+    assert body_of(event(nowhere), Track).position == Position(latitude=0.0, longitude=0.0)
+    assert body_of(event(nowhere, chat, type="b-t-f"), Chat).position is None
+
+
+@pytest.mark.parametrize(
+    ("cot_type", "detail", "kind"),
+    [
+        ("a-f-G-U-C", "", Track),
+        ("a-a-G", "", Track),
+        ("a-u-G", "<takv platform='ATAK-CIV' version='5'/>", Track),
+        ("a-f-G-U-C", "<link relation='p-p' uid='u-1' type='a-f-G'/>", Track),
+        ("a-f-G-U-C", "<link relation='p-p' uid='somebody-else' type='a-f-G'/>", Contact),
+        ("a-h-G", "", Contact),
+        ("a-n-A-C-F", "", Contact),
+    ],
+)
+def test_tells_a_unit_itself_from_something_seen(cot_type: str, detail: str, kind: type) -> None:
+    assert isinstance(read(event(detail=detail, type=cot_type)).body, kind)
+
+
+@pytest.mark.parametrize(
+    ("opex", "mode", "name"),
+    [
+        ("o", Mode.OPERATION, None),
+        ("e-BLUE HERON", Mode.EXERCISE, "BLUE HERON"),
+        ("s-a-b", Mode.SIMULATION, "a-b"),
+    ],
+)
+def test_mode_both_ways(opex: str, mode: Mode, name: str | None) -> None:
+    message = read(event(opex=opex))
+
+    assert (message.mode, message.exercise) == (mode, name)
+    assert f'opex="{opex}"'.encode() in cot.encode(message).data
+
+
+def test_a_test_message_is_not_written_as_if_it_were_live() -> None:
+    with pytest.raises(EncodeError):
+        cot.encode(replace(track(Position(latitude=1, longitude=2)), mode=Mode.TEST))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "hint"),
+    [
+        ({}, None),
+        ({"access": "UNCLASSIFIED"}, "access=UNCLASSIFIED"),
+        (
+            {"access": "R", "caveat": "REL", "releasableTo": "XAA, XBB"},
+            "access=R;caveat=REL;releasableTo=XAA, XBB",
+        ),
+        ({"access": "R;caveat=REL"}, "access=R,caveat=REL"),
+    ],
+)
+def test_markings_are_a_hint_and_never_a_label(attributes: dict[str, str], hint: str | None) -> None:
+    message = read(event(**attributes))
+
+    assert message.source.label_hint == hint
+    assert message.label is None
+
+
+def test_a_cut_hint_equals_no_whole_one() -> None:
+    hint = read(event(access="A" * 400)).source.label_hint
+
+    assert hint is not None
+    assert len(hint) == 256
+    assert hint.endswith("\u2026")
+
+
+def test_a_label_is_not_written_and_its_absence_is_declared() -> None:
+    message = replace(track(Position(latitude=1, longitude=2)), label=Label(policy="X", classification="RESTRICTED"))
+    encoded = cot.encode(message)
+
+    assert b"RESTRICTED" not in encoded.data
+    assert "label" in {loss.field for loss in encoded.loss}
+
+
+def test_height_above_sea_level_is_dropped_not_converted() -> None:
+    position = Position(latitude=1, longitude=2, altitude_m=80.0, altitude_datum=AltitudeDatum.MSL)
+    encoded = cot.encode(track(position))
+
+    assert b'hae="9999999.0"' in encoded.data
+    assert [(loss.field, str(loss.reason)) for loss in encoded.loss] == [("position.altitude_m", "datum")]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1e-07, b'lat="0.0000001"'), (-0.00001234, b'lat="-0.00001234"'), (45.123456789012, b'lat="45.123456789012"')],
+)
+def test_coordinates_are_written_without_an_exponent(value: float, text: bytes) -> None:
+    assert text in cot.encode(track(Position(latitude=value, longitude=2))).data
+
+
+def test_coarsened_position_says_so_in_its_error() -> None:
+    encoded = cot.encode(track(Position(latitude=1, longitude=2, circular_error_m=5, coarsened_to_m=1000)))
+
+    assert b'ce="1000"' in encoded.data
+    assert {derived.field for derived in encoded.derived} >= {"position.circular_error_m"}
+
+
+def test_text_that_xml_cannot_carry_is_replaced() -> None:
+    encoded = cot.encode(track(Position(latitude=1, longitude=2), remarks="a<b & 'c' \"d\" \x00 \x0b e"))
+
+    assert body_of(encoded.data, Track).remarks == "a<b & 'c' \"d\" \ufffd \ufffd e"
+    assert "remarks" in {loss.field for loss in encoded.loss}
+
+
+def test_time_is_kept_to_the_microsecond() -> None:
+    message = read(event(time="2026-05-04T09:10:11.599823Z"))
+
+    assert read(cot.encode(message).data).times.observed == datetime(2026, 5, 4, 9, 10, 11, 599_823, tzinfo=UTC)
+
+
+def test_the_same_report_has_the_same_id_however_it_is_read() -> None:
+    message = read(event())
+
+    assert message.id == message_id("position", "u-1", AT)
+    assert read(event(type="a-h-G")).id == message.id
+
+
+def test_a_cancellation_is_about_its_alert_and_is_another_message() -> None:
+    raised = read(event(type="b-a-o-tbl", uid="u-1-9-1-1", detail="<emergency type='911 Alert'>H</emergency>"))
+    link = "<link uid='u-1-9-1-1' type='b-a-o-tbl' relation='p-p'/><emergency cancel='true'>H</emergency>"
+    ended = read(event(type="b-a-o-can", uid="other", detail=link))
+
+    assert isinstance(raised.body, Alert)
+    assert isinstance(ended.body, Alert)
+    assert (raised.body.cancelled, ended.body.cancelled) == (False, True)
+    assert raised.subject == ended.subject == "u-1-9-1-1"
+    assert raised.id != ended.id
+
+
+@pytest.mark.parametrize(
+    ("cot_type", "name"),
+    [
+        ("b-a-o-tbl", "911 Alert"),
+        ("b-a-o-pan", "Ring The Bell"),
+        ("b-a-o-opn", "In Contact"),
+        ("b-a-g", "Geo-fence Breached"),
+        ("b-a-o-c", "Custom"),
+    ],
+)
+def test_emergency_kinds_both_ways(cot_type: str, name: str) -> None:
+    message = read(event(type=cot_type))
+
+    assert isinstance(message.body, Alert)
+    assert message.body.event == name
+    assert f'type="{cot_type}"'.encode() in cot.encode(message).data
+
+
+def test_a_chat_of_another_format_is_heard_and_answered_as_itself() -> None:
+    message = Message(
+        id="1",
+        subject="sedap:S1:7F",
+        body=Chat(text="Wait one", room="Ops.North"),
+        source=Source(format="sedap"),
+        times=Times(observed=AT),
+    )
+    data = cot.encode(message).data
+    uid = etree.fromstring(data).get("uid")
+    receipt = event(type="b-t-f-r", uid="r", detail=f"<link uid='{uid}' type='b-t-f' relation='p-p'/>")
+
+    assert uid == "GeoChat.COMITY.Ops_North.sedap:S1:7F"
+    assert read(data).subject == "sedap:S1:7F"
+    assert body_of(data, Chat).room == "Ops.North"
+    assert body_of(receipt, Receipt).of == "sedap:S1:7F"
+
+
+def test_a_direct_message_has_a_recipient_and_no_room() -> None:
+    message = Message(
+        id="1",
+        subject="x",
+        body=Chat(text="hi", to=("ANDROID-1",)),
+        source=Source(format="test"),
+        times=Times(observed=AT),
+    )
+    chat = body_of(cot.encode(message).data, Chat)
+
+    assert (chat.room, chat.to) == (None, ("ANDROID-1",))
+
+
+def test_a_delete_is_about_its_target() -> None:
+    message = read(event(type="t-x-d-d", uid="d-1", detail="<link relation='p-p' uid='u-9' type='a-f-G'/>"))
+
+    assert message.subject == "u-9"
+    assert message.body == Delete(target="u-9")
+    with pytest.raises(DecodeError):
+        cot.decode(event(type="t-x-d-d", uid="d-1"))
+
+
+@pytest.mark.parametrize("cot_type", ["t-k", "t-k-d", "t-a-k", "t-a-c", "t-p-a-k", "t-p-k-t", "t-p-a-c"])
+def test_commands_to_weapons_are_never_carried(cot_type: str) -> None:
+    with pytest.raises(DecodeError) as refused:
+        cot.decode(event(type=cot_type))
+    assert refused.value.fault is Fault.UNSUPPORTED
+    message = replace(sparse(Delete(target="x")), body=Opaque(format="cot", data=event(type=cot_type)))
+    with pytest.raises(EncodeError):
+        cot.encode(message)
+
+
+def test_what_has_no_kind_is_carried_whole() -> None:
+    data = event(type="b-w-A", detail="<environment temperature='22.5'/>")
+
+    assert read(data).body == Opaque(format="cot", data=data)
+    assert cot.encode(read(data)).data == data
+
+
+def test_a_message_without_any_time_is_not_given_one() -> None:
+    with pytest.raises(EncodeError, match="time"):
+        cot.encode(replace(track(Position(latitude=1, longitude=2)), times=Times()))
+
+
+def test_what_cot_has_no_event_for_is_refused() -> None:
+    for body in FULL:
+        if isinstance(body, Graphic | Status):
+            with pytest.raises(EncodeError):
+                cot.encode(specimen(body)) if isinstance(body, Status) else cot.encode(
+                    replace(specimen(body), times=Times())
+                )
+
+
+@pytest.mark.parametrize(
+    ("attributes", "security", "marking", "variant"),
+    [
+        ("security='0' hlz_marking='0'", "N", "panels", "atak"),
+        ("security='1' hlz_marking='1'", "P", "pyrotechnic", "atak"),
+        ("security='2' hlz_marking='2'", "E", "smoke", "atak"),
+        ("security='3' hlz_marking='3'", "X", "none", "atak"),
+        ("security='0' hlz_marking='4'", "N", "other", "atak"),
+        ("security='N' hlz_marking='Panels'", "N", "panels", "takpacket"),
+        ("security='X' hlz_marking='Smoke'", "X", "smoke", "takpacket"),
+        ("security='1' hlz_marking='Smoke'", None, "smoke", "takpacket"),
+        ("security='7' hlz_marking='9'", None, None, "atak"),
+    ],
+)
+def test_medevac_lines_six_and_seven_by_dialect(
+    attributes: str, security: str | None, marking: str | None, variant: str
+) -> None:
+    body = body_of(event(type="b-r-f-h-c", detail=f"<_medevac_ {attributes}/>"), Medevac)
+
+    assert (body.security, body.marking, body.code_variant) == (security, marking, variant)
+
+
+def test_medevac_counts_are_never_turned_into_each_other() -> None:
+    body = body_of(
+        event(type="b-r-f-h-c", detail="<_medevac_ urgent='2' urgent_surgical='1' routine='x' convenience='3'/>"),
+        Medevac,
+    )
+    patients = body.patients
+
+    assert (patients.urgent, patients.urgent_surgical, patients.priority) == (2, 1, None)
+    assert (patients.routine, patients.convenience) == (None, 3)
+
+
+def test_medevac_of_another_country_comes_back_whole() -> None:
+    (medevac,) = (body for body in FULL if isinstance(body, Medevac))
+    encoded = cot.encode(specimen(medevac))
+
+    assert body_of(encoded.data, Medevac) == medevac
+    assert b'urgent="2"' in encoded.data
+    assert b"urgent_surgical=" not in encoded.data  # ATAK has no such count: it stands in the form, for people
+
+
+def test_unstructured_casualty_request_invents_nothing() -> None:
+    text = "2 urgent surgical, 1 priority"
+    body = body_of(event(type="b-r-f-h-c", detail=f"<remarks>{text}</remarks>"), Medevac)
+
+    assert body == Medevac(position=Position(latitude=45.25, longitude=19.875), remarks=text, structured=False)
