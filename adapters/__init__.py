@@ -11,6 +11,7 @@ import pkgutil
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import cache
 from typing import NamedTuple, Protocol, cast
 
 from protocols.message import Derived, Loss, Message
@@ -79,8 +80,9 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
 
+@cache
 def load(name: str) -> Adapter:
-    """Import one adapter by name, and only that one. Raise UnknownFormatError when there is none."""
+    """Import one adapter by name, and only that one, once. Raise UnknownFormatError when there is none."""
     if not _NAME.fullmatch(name) or name not in names():
         raise UnknownFormatError(f"no adapter {name!r}: have {', '.join(names())}")
     return cast("Adapter", importlib.import_module(f"adapters.{name}"))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
 
+from adapters import load as load_adapter
 from gateway.audit import Audit
 from gateway.broker import EmbeddedBroker
 from gateway.broker_config import Access, BrokerSpec
@@ -75,6 +76,8 @@ async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
         audit = stack.enter_context(Audit(state / AUDIT))
         stream = Stream(partner, audit, now)
         keyring = Keyring.open(state, now(), _passphrase(loaded))
+        for unit in config.units:
+            load_adapter(unit.adapter)  # now, not at the first message
         rules = Rules(Table(config), secret(state / PSEUDONYM_KEY), now)
         relay = Relay(rules, Intake(partner, rules.table, keyring), Dispatch(config, keyring), stream)
         links = await _links(loaded, stack, eyes)

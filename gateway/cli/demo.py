@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.live import Live
 
 from gateway.demo import table
-from gateway.demo.coalition import Listeners, field, gateways
+from gateway.demo.coalition import CoalitionError, Listeners, field, gateways
 from gateway.demo.field import Publication
 from gateway.demo.layout import Layout, coalition_broker, prepare
 from gateway.demo.tally import Line, Summary, Tally, Told, line
-from gateway.exits import reported
+from gateway.exits import Status, reported
 
 REFRESH_HZ = 4
 SETTLE_S = 1.0  # after the last publication, for what is still on its way
@@ -37,7 +37,11 @@ def demo(
     with reported(), tempfile.TemporaryDirectory(prefix="comity-demo-") as folder:
         layout = prepare(Path(folder), datetime.now(UTC))
         screen = _Json() if json else _Terminal(layout)
-        uvloop.run(_coalition(layout, screen, seconds))
+        try:
+            uvloop.run(_coalition(layout, screen, seconds))
+        except CoalitionError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(Status.UNEXPECTED) from None
 
 
 class _Json:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,19 +35,35 @@ class Listeners(NamedTuple):
     received: Callable[[], None]
 
 
+class CoalitionError(Exception):
+    """The demonstration cannot start; one line."""
+
+
 @asynccontextmanager
 async def gateways(layout: Layout, outcome: Callable[[Told], None]) -> AsyncIterator[None]:
-    """Run the three gateways; everything that they tell is passed on. Ready when all of them have started."""
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        started = []
-        for file in layout.files.values():
+    """Run the three gateways; everything that they tell is passed on. Ready when all of them have started.
+
+    Raise CoalitionError when one of them ends before that.
+    """
+    async with AsyncExitStack() as stack:
+        started: dict[str, asyncio.Future[bool]] = {}
+        for name, file in layout.files.items():
             process = await stack.enter_async_context(_process(file))
-            up = asyncio.Event()
-            group.create_task(_listen(process, up, outcome), name=f"outcomes of {file.stem}")
-            started.append(up.wait())
-        await asyncio.gather(*started)
+            started[name] = asyncio.get_running_loop().create_future()
+            listening = asyncio.create_task(_listen(process, started[name], outcome), name=f"outcomes of {name}")
+            stack.push_async_callback(_finish, listening, process)
+        for name, up in started.items():
+            if not await up:
+                raise CoalitionError(f"{name}'s gateway ended before it had started; it says why above")
         yield
-        await stack.aclose()
+
+
+async def _finish(listening: asyncio.Task[None], process: asyncio.subprocess.Process) -> None:
+    """Close the gateway's input, which tells it to stop, and take in what it still has to say."""
+    if process.stdin is not None:
+        process.stdin.close()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(listening, STOP_S)
 
 
 @asynccontextmanager
@@ -61,24 +77,23 @@ async def _process(file: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     )
     try:
         yield process
+        await asyncio.wait_for(process.wait(), STOP_S)
     finally:
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_S)
-        except TimeoutError:
+        if process.returncode is None:
             process.kill()
-            await process.wait()
+        await process.wait()
 
 
-async def _listen(process: asyncio.subprocess.Process, up: asyncio.Event, outcome: Callable[[Told], None]) -> None:
+async def _listen(
+    process: asyncio.subprocess.Process, up: asyncio.Future[bool], outcome: Callable[[Told], None]
+) -> None:
     while process.stdout is not None and (data := await process.stdout.readline()):
         told = _read(data)
-        if told.record.event is Event.STARTED:
-            up.set()
+        if told.record.event is Event.STARTED and not up.done():
+            up.set_result(True)
         outcome(told)
-    if not up.is_set():
-        raise RuntimeError("a gateway ended before it had started; its reason is above")
+    if not up.done():
+        up.set_result(False)
 
 
 async def field(configs: Mapping[str, Config], listeners: Listeners) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import aiomqtt
@@ -23,17 +23,20 @@ async def publish(brokers: dict[str, int], told: Callable[[Publication], None]) 
             group.create_task(_send(port, queues[partner], told), name=f"field units of {partner}")
         start, step = loop.time(), 0
         while True:
-            for publication in _step(loop.time() - start, step):
+            publications = _step(step)
+            for place, publication in enumerate(publications, 1):
                 await queues[publication.partner].put(publication)
+                due = start + (step + place / len(publications)) * PERIOD_S
+                await asyncio.sleep(max(0.0, due - loop.time()))
             step += 1
-            await asyncio.sleep(max(0.0, start + step * PERIOD_S - loop.time()))
 
 
-def _step(elapsed_s: float, step: int) -> Iterator[Publication]:
+def _step(step: int) -> Sequence[Publication]:
+    """What is said in one period, spread over it by the caller: units do not speak in chorus."""
     now = datetime.now(UTC)
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    yield from positions(now, elapsed_s)
-    yield from incidents(now, elapsed_s, step)
+    elapsed_s = step * PERIOD_S
+    return [*positions(now, elapsed_s), *incidents(now, elapsed_s, step)]
 
 
 async def _send(port: int, queue: asyncio.Queue[Publication], told: Callable[[Publication], None]) -> None:
