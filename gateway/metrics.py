@@ -13,7 +13,7 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import NamedTuple, Protocol
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -73,7 +73,7 @@ def direction_of(record: Record) -> Direction | None:
 
 
 class Metrics(Collector):
-    """A reader of the Record stream, and what Prometheus collects from. One a gateway.
+    """A reader of the Record stream, and what Prometheus collects from, beside the process's own figures.
 
     Counts live in plain cells and are put into families at a scrape: a third of the cost of the library's own, locked
     counters at every message, and the same text in the end.
@@ -112,6 +112,7 @@ class Metrics(Collector):
         self._links: dict[str, Observed] = {}
         self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
         registry.register(self)
+        ProcessCollector(registry=registry)
 
     def __call__(self, outcome: Outcome) -> None:
         """Count one outcome."""

@@ -178,6 +178,8 @@ def test_every_family_has_the_prefix_a_help_text_and_bounded_label_names(
     allowed |= {"link", "state", "le", "version", "gateway"}
 
     for family in registry.collect():
+        if family.name.startswith("process_"):
+            continue
         assert family.name.startswith("comity_")
         assert family.documentation.endswith(".")
         assert {label for sample in family.samples for label in sample.labels} <= allowed
