@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from adapters.cap.area import write_places
 from adapters.cap.draft import Draft
-from adapters.cap.names import CATEGORIES, KIND, TIME, native
+from adapters.cap.names import CATEGORIES, KIND, NO_INFO, NO_ONSET, TIME, native
 from protocols import form
 from protocols.body import Alert, Identity, Medevac, Report
 from protocols.message import Derived, LossReason
@@ -18,9 +18,17 @@ _POSITION = tuple(f"position.{name}" for name in ("latitude", "longitude", "alti
 
 
 def write_info(draft: Draft, body: Alert | Medevac | Report) -> str:
-    """The one info block of a document."""
+    """The one info block of a document; none where the alert was read without one and says nothing more."""
+    if _had_none(draft, body):
+        draft.carried.add("event")
+        return ""
     block = _alert(draft, body) if isinstance(body, Alert) else _filled(draft, body)
     return f"<info>{block}</info>"
+
+
+def _had_none(draft: Draft, body: Alert | Medevac | Report) -> bool:
+    without = any(each.field == "event" and each.rule == NO_INFO for each in draft.message.derived)
+    return without and isinstance(body, Alert) and body == Alert(event=body.event, cancelled=body.cancelled)
 
 
 def _alert(draft: Draft, body: Alert) -> str:
@@ -99,7 +107,7 @@ def _coded(draft: Draft, name: str, word: StrEnum | None) -> str:
 
 def _times(draft: Draft) -> str:
     times = draft.message.times
-    effective = any(each.field == "times.valid_from" and each.rule == "no-onset" for each in draft.message.derived)
+    effective = any(each.field == "times.valid_from" and each.rule == NO_ONSET for each in draft.message.derived)
     start = draft.time("effective" if effective else "onset", times.valid_from, "times.valid_from")
     return start + draft.time("expires", times.valid_until, "times.valid_until")
 

@@ -11,7 +11,7 @@ from lxml import etree
 from adapters import DecodeError, Fault
 from adapters.cap.area import read_places
 from adapters.cap.head import Head
-from adapters.cap.names import CATEGORIES, KIND, RELAY, TIME
+from adapters.cap.names import CATEGORIES, KIND, NO_INFO, NO_ONSET, RELAY, TIME
 from protocols import form
 from protocols.body import Alert, Certainty, Identity, Medevac, Report, Severity, Urgency
 from protocols.message import Derived, Loss, LossReason
@@ -41,7 +41,7 @@ class Info:
         self.observed: datetime | None = None
         self.body: Alert | Medevac | Report
         if element is None:
-            self.derived.append(Derived(field="event", source="msgType", rule="no-info"))
+            self.derived.append(Derived(field="event", source="msgType", rule=NO_INFO))
             self.body = Alert(event=head.kind, cancelled=cancelled)
             return
         self._times(element)
@@ -120,7 +120,7 @@ class Info:
         onset, effective, self.valid_until = (self._time(text, name) for name, text in times.items())
         self.valid_from = onset or effective
         if onset is None and effective is not None:
-            self.derived.append(Derived(field="times.valid_from", source="effective", rule="no-onset"))
+            self.derived.append(Derived(field="times.valid_from", source="effective", rule=NO_ONSET))
         elif onset is not None and effective is not None and effective != onset:
             self.losses.append(Loss(field="effective", reason=LossReason.NO_FIELD))
 

@@ -11,6 +11,7 @@ NAMESPACES = {"urn:oasis:names:tc:emergency:cap:1.2": "1.2", "urn:oasis:names:tc
 RELAY = "comity"  # sender of an alert that a gateway wrote for another format's message: identifiers are subjects
 KIND = "comity.kind"  # parameter of a relayed alert: the description is a filled form of this kind
 TIME = "comity.time"  # parameter of a relayed alert: when it was observed, with its fraction of a second
+NO_INFO, NO_ONSET = "no-info", "no-onset"  # rules of what is derived while reading, and undone while writing
 NOT_DESCRIBED = "not described"  # areaDesc is mandatory; this is read as no description
 CATEGORIES = (
     "Geo", "Met", "Safety", "Security", "Rescue", "Fire", "Health", "Env", "Transport", "Infra", "CBRNE", "Other",
@@ -81,4 +82,5 @@ def metres_of_kilometres(text: str) -> float:
 
 def kilometres_of_metres(metres: float) -> str:
     """Metres in kilometres, exactly."""
-    return f"{Decimal(repr(float(metres))) / 1000:f}"
+    text = f"{Decimal(repr(float(metres))) / 1000:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

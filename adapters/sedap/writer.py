@@ -59,6 +59,7 @@ def _contact(message: Message, body: Track | Contact) -> Encoded:
         content += [name(draft, "mmsi", body.mmsi), name(draft, "icao", body.icao)]
         draft.carried.update(("width_m", "length_m", "height_m"))
     else:
+        draft.lose("kind", LossReason.STRUCTURE, approximated=True)
         content += ["", "", "", callsign, "", symbol(draft, body.symbol), "", ""]
     content += ["", _comment(draft, body.remarks)]
     return draft.encoded("CONTACT", sender_of(named), content)
