@@ -7,33 +7,38 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
+from gateway.held import Held, HeldRoot, HeldUnit, kids, new_unit, rotated, stated
 from gateway.keystore import KeyringError, Secret, load, save, write_private
 from protocols.envelope import Reject
-from protocols.identity import SUITES, SealingKey, SigningKey, UnitKeys
+from protocols.identity import SUITES, SigningKey, UnitKeys
 from protocols.partner import (
     BUNDLE_LIFE_MAX_S,
     FORMAT,
     Bundle,
     BundleFault,
     Pin,
+    Revocation,
     Revoked,
     Root,
-    SealingEntry,
-    SigningEntry,
-    Unit,
     adopt,
     fingerprint,
     first_contact,
     read_bundle,
+    read_partner,
+    read_revocation,
     reload,
     sign_bundle,
+    sign_revocation,
 )
 from protocols.quantity import Value
 from protocols.roster import Roster
@@ -42,54 +47,8 @@ from protocols.unit import is_unit_id, partner_of
 KEYS: Final = "keys"
 ROOT: Final = "root"
 BUNDLES: Final = "bundles"
-SIGNING_LIFE_S: Final = 90 * 86_400
+LOCK: Final = ".lock"
 _Content = TypeVar("_Content", bound=Value)
-
-
-class HeldSigning(Value, frozen=True):
-    """A private signing key: two seeds, and when it was made (Unix seconds)."""
-
-    ed25519: bytes
-    mldsa65: bytes
-    created: int
-
-
-class HeldSealing(Value, frozen=True):
-    """A private sealing key: its seed, when it was made, and when a newer one took its place (0: in use)."""
-
-    suite: int
-    seed: bytes
-    created: int
-    retired: int = 0
-
-
-class HeldUnit(Value, frozen=True):
-    """One of our units and its private keys, newest first."""
-
-    uid: str
-    signing: tuple[HeldSigning, ...]
-    sealing: tuple[HeldSealing, ...]
-
-
-class Held(Value, frozen=True):
-    """The content of the ``keys`` file."""
-
-    partner: str
-    units: tuple[HeldUnit, ...]
-    pins: tuple[Pin, ...] = ()
-    revoked: tuple[Revoked, ...] = ()
-
-
-class HeldRoot(Value, frozen=True):
-    """The content of the ``root`` file."""
-
-    partner: str
-    ed25519: bytes
-    mldsa65: bytes
-
-    def key(self) -> SigningKey:
-        """The root, ready to sign."""
-        return SigningKey(self.ed25519, self.mldsa65)
 
 
 class Holdings:
@@ -117,7 +76,7 @@ class Holdings:
         seeds = SigningKey.new(os.urandom).seeds
         root = HeldRoot(partner=partner, ed25519=seeds[0], mldsa65=seeds[1])
         save(directory / ROOT, msgspec.msgpack.encode(root), secret)
-        held = Held(partner=partner, units=tuple(_new_unit(uid, now_s) for uid in uids))
+        held = Held(partner=partner, units=tuple(new_unit(uid, now_s) for uid in uids))
         holdings = cls(directory, secret, held)
         holdings.issue(now_s)
         return holdings
@@ -134,7 +93,11 @@ class Holdings:
 
     def unit_keys(self) -> dict[str, UnitKeys]:
         """The private keys of our units, ready for use, newest first."""
-        return {unit.uid: _load(unit) for unit in self._held.units}
+        return {unit.uid: unit.keys() for unit in self._held.units}
+
+    def units(self) -> tuple[HeldUnit, ...]:
+        """Our units with the dates of their keys."""
+        return self._held.units
 
     def pins(self) -> tuple[Pin, ...]:
         """What we hold each partner to, ourselves included."""
@@ -167,52 +130,123 @@ class Holdings:
     def pin(self, data: bytes, expected: str, now_s: int) -> Bundle:
         """First contact: pin a partner with the fingerprint that was compared by voice. Raise Reject, KeyringError."""
         partner = read_bundle(data).partner
-        if any(pin.partner == partner for pin in self._held.pins):
-            raise KeyringError(f"{partner} is pinned already: import its newer bundle, or withdraw it first")
-        bundle, pin = first_contact(data, expected, now_s)
-        self._keep(data, pin)
+        with self._changing():
+            if any(pin.partner == partner for pin in self._held.pins):
+                raise KeyringError(f"{partner} is pinned already: import its newer bundle, or withdraw it first")
+            bundle, pin = first_contact(data, expected, now_s)
+            self._keep(data, pin)
         return bundle
 
     def adopt(self, data: bytes, now_s: int) -> Bundle:
         """A newer bundle of a pinned partner. Raise Reject."""
         partner = read_bundle(data).partner
-        known = next((pin for pin in self._held.pins if pin.partner == partner), None)
-        if known is None:
-            raise Reject(BundleFault.NOT_PINNED)
-        bundle, pin = adopt(data, known, now_s)
-        self._keep(data, pin)
+        with self._changing():
+            bundle, pin = adopt(data, self._pinned(partner), now_s)
+            self._keep(data, pin)
         return bundle
+
+    def take_revocation(self, data: bytes, now_s: int) -> Revocation:
+        """A partner's pre-signed revocation: its keys hold no longer, whatever bundle comes. Raise Reject."""
+        with self._changing():
+            revocation = read_revocation(data, self._pinned(read_partner(data)))
+            known = {entry.kid for entry in self._held.revoked}
+            news = tuple(Revoked(kid=kid, since=now_s) for kid in revocation.kids if kid not in known)
+            self._save(replace(self._held, revoked=(*self._held.revoked, *news)))
+        return revocation
 
     def withdraw(self, partner: str) -> None:
         """Trust a partner no longer: nothing is sealed to it or opened from it. Raise KeyringError."""
         if partner == self.partner:
             raise KeyringError("our own bundle cannot be withdrawn")
-        gone = self._pin(partner)
-        self._save(msgspec.structs.replace(self._held, pins=tuple(pin for pin in self._held.pins if pin != gone)))
+        with self._changing():
+            gone = self._pin(partner)
+            self._save(replace(self._held, pins=tuple(pin for pin in self._held.pins if pin != gone)))
         self._bundle_path(gone).unlink(missing_ok=True)
+
+    def rotate(self, uid: str, now_s: int, *, signing: bool = False) -> None:
+        """New sealing keys for a unit (and a new signing key); the old ones stay for what is under way.
+
+        Takes effect for others with the next bundle (``issue``). Raise KeyringError.
+        """
+        with self._changing():
+            unit = rotated(self._unit(uid), now_s, signing=signing)
+            others = tuple(each for each in self._held.units if each.uid != uid)
+            self._save(replace(self._held, units=(*others, unit)))
+
+    def add(self, uid: str, now_s: int) -> None:
+        """Keys for a further unit of ours, stated with the next bundle. Raise KeyringError."""
+        if not is_unit_id(uid) or partner_of(uid) != self.partner:
+            raise KeyringError(f"{uid} is not a unit of {self.partner}")
+        with self._changing():
+            if any(unit.uid == uid for unit in self._held.units):
+                raise KeyringError(f"{uid} has keys already: rotate them")
+            self._save(replace(self._held, units=(*self._held.units, new_unit(uid, now_s))))
+
+    def revoke(self, uid: str, now_s: int) -> None:
+        """Withdraw one of our units with all its keys; stated with the next bundle. Raise KeyringError."""
+        with self._changing():
+            unit = self._unit(uid)
+            news = tuple(Revoked(kid=kid, since=now_s) for kid in kids(unit))
+            left = tuple(each for each in self._held.units if each.uid != uid)
+            self._save(replace(self._held, units=left, withdrawn=(*self._held.withdrawn, *news)))
+
+    def presign_revocation(self, uid: str) -> bytes:
+        """A revocation of one of our units, to be kept offline until it is needed. Raise KeyringError."""
+        statement = Revocation(format=FORMAT, partner=self.partner, uid=uid, kids=kids(self._unit(uid)))
+        return sign_revocation(statement, [self._root()])
 
     def issue(self, now_s: int) -> Bundle:
         """State our units anew, one version on, signed by the root. Raise KeyringError when the root is not here."""
-        root = _read(self.directory / ROOT, self._secret, HeldRoot).key()
-        before = next((pin for pin in self._held.pins if pin.partner == self.partner), None)
-        public = Root(ed25519=root.public.ed25519, mldsa65=root.public.mldsa)
-        bundle = Bundle(
-            format=FORMAT,
-            partner=self.partner,
-            version=1 if before is None else before.version + 1,
-            issued=now_s,
-            expires=now_s + BUNDLE_LIFE_MAX_S,
-            roots=(public,),
-            threshold=1,
-            units=tuple(_stated(unit, now_s) for unit in self._held.units),
-            floor=SUITES,
-            revoked=(),
-            previous=b"" if before is None else before.digest,
-        )
-        data = sign_bundle(bundle, [root])
-        pinned = first_contact(data, fingerprint(self.partner, bundle.roots), now_s)[1]
-        self._keep(data, pinned)
+        root = self._root()
+        with self._changing():
+            before = next((pin for pin in self._held.pins if pin.partner == self.partner), None)
+            bundle = Bundle(
+                format=FORMAT,
+                partner=self.partner,
+                version=1 if before is None else before.version + 1,
+                issued=now_s,
+                expires=now_s + BUNDLE_LIFE_MAX_S,
+                roots=(Root(ed25519=root.public.ed25519, mldsa65=root.public.mldsa),),
+                threshold=1,
+                units=tuple(stated(unit, now_s) for unit in self._held.units),
+                floor=SUITES,
+                revoked=self._held.withdrawn,
+                previous=b"" if before is None else before.digest,
+            )
+            data = sign_bundle(bundle, [root])
+            self._keep(data, first_contact(data, fingerprint(self.partner, bundle.roots), now_s)[1])
         return bundle
+
+    def reload(self) -> None:
+        """Read what another process changed. Raise KeyringError."""
+        self._held = _read(self.directory / KEYS, self._secret, Held)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One process changes a state directory at a time, and begins from what is there."""
+        descriptor = os.open(self.directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if (self.directory / KEYS).exists():
+                self.reload()
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _root(self) -> SigningKey:
+        return _read(self.directory / ROOT, self._secret, HeldRoot).key()
+
+    def _unit(self, uid: str) -> HeldUnit:
+        for unit in self._held.units:
+            if unit.uid == uid:
+                return unit
+        raise KeyringError(f"no keys of {uid} here")
+
+    def _pinned(self, partner: str) -> Pin:
+        for pin in self._held.pins:
+            if pin.partner == partner:
+                return pin
+        raise Reject(BundleFault.NOT_PINNED)
 
     def _bundle_path(self, pin: Pin) -> Path:
         return self.directory / BUNDLES / f"{pin.partner}.{pin.digest.hex()[:16]}.bundle"
@@ -228,7 +262,7 @@ class Holdings:
         others = tuple(known for known in self._held.pins if known.partner != pin.partner)
         before = [known for known in self._held.pins if known.partner == pin.partner and known.digest != pin.digest]
         write_private(self._bundle_path(pin), data)
-        self._save(msgspec.structs.replace(self._held, pins=(*others, pin)))
+        self._save(replace(self._held, pins=(*others, pin)))
         for known in before:
             self._bundle_path(known).unlink(missing_ok=True)
 
@@ -242,36 +276,3 @@ def _read(path: Path, secret: Secret, kind: type[_Content]) -> _Content:
         return msgspec.msgpack.decode(load(path, secret), type=kind)
     except msgspec.DecodeError:
         raise KeyringError(f"the keystore {path} is of another kind or version") from None
-
-
-def _new_unit(uid: str, now_s: int) -> HeldUnit:
-    seeds = SigningKey.new(os.urandom).seeds
-    return HeldUnit(
-        uid=uid,
-        signing=(HeldSigning(ed25519=seeds[0], mldsa65=seeds[1], created=now_s),),
-        sealing=tuple(HeldSealing(suite=suite, seed=os.urandom(32), created=now_s) for suite in SUITES),
-    )
-
-
-def _load(unit: HeldUnit) -> UnitKeys:
-    newest = unit.signing[0]
-    sealing = tuple(SealingKey(key.suite, key.seed) for key in unit.sealing)
-    return UnitKeys(unit.uid, SigningKey(newest.ed25519, newest.mldsa65), sealing)
-
-
-def _stated(unit: HeldUnit, now_s: int) -> Unit:
-    """What a bundle says of one of our units."""
-    signing = [(SigningKey(key.ed25519, key.mldsa65).public, key.created) for key in unit.signing]
-    sealing = [(SealingKey(key.suite, key.seed).public, key.created) for key in unit.sealing if not key.retired]
-    return Unit(
-        uid=unit.uid,
-        signing=tuple(
-            SigningEntry(ed25519=p.ed25519, mldsa65=p.mldsa, not_before=at, not_after=at + SIGNING_LIFE_S)
-            for p, at in signing
-        ),
-        sealing=tuple(
-            SealingEntry(suite=p.suite, key=p.key, not_before=at, not_after=now_s + BUNDLE_LIFE_MAX_S)
-            for p, at in sealing
-        ),
-        suites=tuple(sorted({public.suite for public, _ in sealing})),
-    )

@@ -7,32 +7,32 @@ work (post-quantum signature, key slots) happens once an epoch, never for an env
 from __future__ import annotations
 
 import os
+import weakref
 from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Final, NamedTuple
 
 from gateway.holdings import Holdings
 from gateway.journal import Journal
 from gateway.keystore import KeyringError, Secret, find_secret, key_file
+from gateway.outgoing import Announced, Channel, Outgoing, Posting
+from gateway.selftest import check_primitives
 from protocols.envelope import SKEW_S, Mode, Refusal, Reject, unpack_envelope
 from protocols.opening import LATE_HORIZON_S, Inbox, Opened, Tombstone
 from protocols.parking import Parking
-from protocols.ratchet import AHEAD_MAX
-from protocols.sealing import Epoch, Profile, Signer
+from protocols.request import KeyRequest, unpack_request
+from protocols.sealing import seal_slice
 
-RENEW_AFTER_S: Final = 43_200  # seconds; an envelope stays readable for at least the other half of an epoch's day
-REANNOUNCE_AFTER: Final = AHEAD_MAX * 3 // 4  # generations; a receiver that starts late must still be able to follow
+__all__ = ["Announced", "Channel", "Keyring", "Opened", "Posting", "Sealed", "Upkeep", "secret"]
 
-
-class Announced(NamedTuple):
-    """An announcement for one partner, to be published retained until it expires, before any envelope of its epoch."""
-
-    partner: str
-    data: bytes
-    expires: datetime
-    eid: bytes
+ASK_AFTER_S: Final = 2.0  # seconds that envelopes wait before their announcement is asked for
+ASK_EVERY_S: Final = 60.0  # seconds between two requests for one epoch, and between two answers
+SOURCES_MAX: Final = 256  # sources that envelopes may wait for at once
+GARBAGE_PER_S: Final = 10  # announcements of one source that may be refused in a second
+SWEEP_EVERY_S: Final = 30.0
 
 
 class Sealed(NamedTuple):
@@ -44,6 +44,30 @@ class Sealed(NamedTuple):
     seq: int
 
 
+class Asked(NamedTuple):
+    """A key request for one partner's control mailbox."""
+
+    partner: str
+    data: bytes
+
+
+class Upkeep(NamedTuple):
+    """What is to be sent now: announcements, checkpoints, key requests; and epochs whose announcements may go."""
+
+    announcements: list[Announced]
+    heads: list[Posting]
+    requests: list[Asked]
+    lapsed: list[bytes]
+
+
+class Adopted(NamedTuple):
+    """What a newer bundle changed: our epochs that closed (what waits under them is sealed anew), theirs that did."""
+
+    partner: str
+    closed: tuple[bytes, ...]
+    refused: tuple[bytes, ...]
+
+
 class Keyring:
     """What a gateway seals and opens with."""
 
@@ -53,19 +77,25 @@ class Keyring:
         self._units = holdings.unit_keys()
         self._roster = holdings.roster()
         self._inbox = Inbox(self._roster, {uid: keys.sealing for uid, keys in self._units.items()}, horizon_s)
-        self._epochs: dict[tuple[str, frozenset[str], Mode], Epoch] = {}
+        self._outgoing = Outgoing(self._units, self._roster, self._roster.floor(holdings.partner))
         self._parked: dict[str, Parking] = {}
+        self._asked: dict[bytes, float] = {}
+        self._answered: dict[tuple[bytes, bytes], float] = {}
+        self._garbage: dict[str, tuple[int, int]] = {}
+        self._swept = 0.0
         self.refused: Counter[Refusal] = Counter()  # parked envelopes that did not open in the end
         for eid, bits in journal.settled().items():
             self._inbox.remember(eid, bits)
         for eid, until_s in journal.buried().items():
             self._inbox.bury(eid, Tombstone(until_s, b"", Refusal.EPOCH_CLOSED))
+        _forget_after_fork(self._outgoing)
 
     @classmethod
     def open(
         cls, directory: Path, now: datetime, secret: Secret | None = None, horizon_s: float = LATE_HORIZON_S
     ) -> Keyring:
-        """Unlock a state directory. Raise KeyringError, one line that says what to do."""
+        """Check every primitive and unlock a state directory. Raise KeyringError, one line that says what to do."""
+        check_primitives()
         secret = secret or find_secret(directory, _credentials())
         if secret is None:
             raise KeyringError(f"no secret for {directory}: give a passphrase, a key file or a systemd credential")
@@ -81,40 +111,66 @@ class Keyring:
     ) -> Sealed:
         """Seal messages of one of our units. Raise Reject, as ``Roster.recipients`` and ``Epoch.seal`` do."""
         now_s = now.timestamp()
-        key = (sender, frozenset(audience), mode)
-        epoch = self._epochs.get(key)
-        announcements: Sequence[Announced] = ()
-        if epoch is None or _is_due(epoch, now_s):
-            epoch = self._epochs[key] = self._begin(sender, key[1], mode, now_s)
-            announcements = announced(epoch)
-        elif epoch.generation - epoch.base >= REANNOUNCE_AFTER:
-            epoch.reannounce(self._roster.recipients(epoch.audience, epoch.profile.suite, now_s), now_s)
-            announcements = announced(epoch)
+        epoch, announcements = self._outgoing.take(Channel(sender, frozenset(audience), mode), now_s)
         envelope = epoch.seal(messages, now_s)
         return Sealed(envelope, epoch.eid, announcements, epoch.seq - 1)
 
+    def seal_slice(
+        self, sender: str, bundles: Iterable[tuple[Sequence[str], Sequence[bytes]]], now: datetime
+    ) -> list[Sealed]:
+        """Seal bundles for many audiences under one signature (MODE_TICK). Raise Reject, and then nothing is sealed."""
+        now_s = now.timestamp()
+        drafts, notes = [], []
+        for audience, messages in bundles:
+            epoch, announcements = self._outgoing.take(Channel(sender, frozenset(audience), Mode.TICK), now_s)
+            drafts.append(epoch.draft(messages, now_s))
+            notes.append((epoch.eid, announcements, epoch.seq - 1))
+        envelopes = seal_slice(drafts, self._units[sender].signing)
+        return [Sealed(envelope, *note) for envelope, note in zip(envelopes, notes, strict=True)]
+
+    def prepare(self, channels: Iterable[Channel], now: datetime) -> Iterator[Sequence[Announced]]:
+        """Begin the epochs that these channels lack, one at each step, so that an event loop can give way between.
+
+        What a step gives is published before anything is sealed in its channel. Raise Reject.
+        """
+        return self._outgoing.prepare(channels, now.timestamp())
+
+    def reseal(self, envelope: bytes, now: datetime) -> Sealed:
+        """Seal anew what waits under a closed epoch, for those of its audience who may still read it.
+
+        Raise Reject: unknown-epoch for an envelope from before a restart, not-for-me when nobody is left.
+        """
+        channel, messages = self._outgoing.recall(envelope)
+        left = [uid for uid in channel.audience if self._roster.reaches(uid, now.timestamp())]
+        if not left:
+            raise Reject(Refusal.NOT_FOR_ME)
+        return self.seal(channel.sender, left, messages, now, Mode.SIGNED)
+
     def announcements(self) -> Sequence[Announced]:
         """Every announcement that should stand retained now: to publish again when a broker lost them."""
-        return [announcement for epoch in self._epochs.values() for announcement in announced(epoch)]
+        return self._outgoing.announcements()
 
-    def accept(self, announcement: bytes, now: datetime) -> Sequence[Opened]:
-        """Take an announcement; give what waited for it and now opens. Raise Reject."""
+    def accept(self, announcement: bytes, now: datetime, source: str = "") -> Sequence[Opened]:
+        """Take an announcement; give what waited for it and now opens. Raise Reject.
+
+        ``source``: where it came from; beyond ten refused in a second more is refused unread (epoch-exhausted).
+        """
         now_s = now.timestamp()
-        eid = self._inbox.accept(announcement, now_s)
+        second, count = self._garbage.get(source, (0, 0))
+        if second == int(now_s) and count >= GARBAGE_PER_S:
+            raise Reject(Refusal.EPOCH_EXHAUSTED)
+        try:
+            eid = self._inbox.accept(announcement, now_s)
+        except Reject:
+            self._garbage[source] = (int(now_s), count + 1 if second == int(now_s) else 1)
+            raise
         self._journal.epoch(eid, self._inbox.epoch(eid).terms.not_after + SKEW_S)
-        waiting = [envelope for parking in self._parked.values() for envelope in parking.take(eid)]
-        opened = []
-        for envelope in waiting:
-            try:
-                opened.append(self._open(envelope, now_s))
-            except Reject as refusal:
-                self.refused[Refusal(refusal.code)] += 1
-        return opened
+        return self._unpark(eid, now_s)
 
     def unseal(self, envelope: bytes, now: datetime, source: str = "") -> Opened | None:
         """Open an envelope, each exactly once; None when it waits for its announcement. Raise Reject.
 
-        ``source``: where it came from (a partner, by its topic); what waits is bounded for each source.
+        ``source``: the partner it came from, by its topic; what waits is bounded for each source.
         """
         now_s = now.timestamp()
         try:
@@ -122,6 +178,8 @@ class Keyring:
         except Reject as refusal:
             if refusal.code is not Refusal.UNKNOWN_EPOCH:
                 raise
+        if source not in self._parked and len(self._parked) >= SOURCES_MAX:
+            raise Reject(Refusal.UNKNOWN_EPOCH)
         self._parked.setdefault(source, Parking()).put(unpack_envelope(envelope)[0].eid, envelope, now_s)
         return None
 
@@ -133,8 +191,55 @@ class Keyring:
         """
         self._journal.settle(eid, seq)
 
+    def adopt(self, data: bytes, now: datetime) -> Adopted:
+        """Take a partner's newer bundle at run time. Raise Reject, KeyringError."""
+        bundle = self._holdings.adopt(data, int(now.timestamp()))
+        return self._know(bundle.partner, now)
+
+    def revoke(self, data: bytes, now: datetime) -> Adopted:
+        """Take a partner's pre-signed revocation. Raise Reject, KeyringError."""
+        return self._know(self._holdings.take_revocation(data, int(now.timestamp())).partner, now)
+
+    def reload(self, now: datetime) -> Adopted:
+        """Take what another process changed in the state directory. Raise KeyringError."""
+        self._holdings.reload()
+        return self._know(self._holdings.partner, now)
+
+    def answer(self, data: bytes, now: datetime) -> Announced | None:
+        """Answer a key request of a unit in the audience; None when it was answered a moment ago. Raise Reject."""
+        now_s = now.timestamp()
+        request = unpack_request(data, self._roster, now_s)
+        announcement = self._outgoing.announcement(request.eid, request.uid)
+        key = request.eid, request.sig_kid
+        if now_s - self._answered.get(key, 0.0) < ASK_EVERY_S:
+            return None
+        self._answered[key] = now_s
+        return announcement
+
+    def upkeep(self, now: datetime, budget_s: float = 0.01) -> Upkeep:
+        """What is due besides the traffic: renewals, checkpoints, key requests. Call it every second or oftener.
+
+        It stops at the first step after ``budget_s`` seconds; what is left is due at the next call.
+        """
+        now_s, started = now.timestamp(), perf_counter()
+        due = Upkeep([], [], self._requests(now_s), self._sweep(now_s))
+        for announcements in self._outgoing.renew(now_s):
+            due.announcements.extend(announcements)
+            if perf_counter() - started > budget_s:
+                return due
+        for posting in self._outgoing.heads(now_s):
+            due.heads.append(posting)
+            if perf_counter() - started > budget_s:
+                return due
+        return due
+
+    def finish(self, now: datetime) -> list[Posting]:
+        """The final checkpoint of every epoch, before a gateway stops."""
+        return self._outgoing.finish(now.timestamp())
+
     def close(self) -> None:
-        """Let go of files."""
+        """Let go of files and epochs."""
+        self._outgoing.drop()
         self._journal.close()
 
     def _open(self, envelope: bytes, now_s: float) -> Opened:
@@ -143,14 +248,52 @@ class Keyring:
         self._journal.opened(opened.eid, opened.seq)
         return opened._replace(repeat=True) if repeat else opened
 
-    def _begin(self, sender: str, audience: frozenset[str], mode: Mode, now_s: float) -> Epoch:
-        """A new epoch. Raise Reject."""
-        keys = self._units.get(sender)
-        if keys is None:
-            raise Reject(Refusal.UNKNOWN_SIGNER)
-        suite = self._roster.best_suite(audience, self._roster.floor(self._holdings.partner))
-        recipients = self._roster.recipients(audience, suite, now_s)
-        return Epoch(Signer(sender, keys.signing), recipients, Profile(suite, mode), now_s, os.urandom)
+    def _unpark(self, eid: bytes, now_s: float) -> list[Opened]:
+        opened = []
+        for envelope in [each for parking in self._parked.values() for each in parking.take(eid)]:
+            try:
+                opened.append(self._open(envelope, now_s))
+            except Reject as refusal:
+                self.refused[Refusal(refusal.code)] += 1
+        return opened
+
+    def _requests(self, now_s: float) -> list[Asked]:
+        """A request for each epoch that envelopes have been waiting for, signed by the first of our units."""
+        signer = next(iter(self._units.values()))
+        requests = []
+        for source, parking in self._parked.items():
+            for eid in parking.epochs(now_s - ASK_AFTER_S):
+                if source and now_s - self._asked.get(eid, 0.0) >= ASK_EVERY_S:
+                    self._asked[eid] = now_s
+                    request = KeyRequest(eid, signer.uid, signer.signing.kid, int(now_s))
+                    requests.append(Asked(source, request.pack(signer.signing)))
+        return requests
+
+    def _sweep(self, now_s: float) -> list[bytes]:
+        """Forget what has passed its time, every half minute."""
+        if abs(now_s - self._swept) < SWEEP_EVERY_S:
+            return []
+        self._swept = now_s
+        self._inbox.sweep(now_s)
+        self._journal.sweep(now_s)
+        for parking in self._parked.values():
+            parking.sweep(now_s)
+        self._parked = {source: parking for source, parking in self._parked.items() if len(parking)}
+        self._asked = {eid: at for eid, at in self._asked.items() if now_s - at < ASK_EVERY_S}
+        self._answered = {key: at for key, at in self._answered.items() if now_s - at < ASK_EVERY_S}
+        self._garbage = {source: told for source, told in self._garbage.items() if told[0] == int(now_s)}
+        return self._outgoing.sweep(now_s)
+
+    def _know(self, partner: str, now: datetime) -> Adopted:
+        """Act on a changed roster at once: the removal barrier."""
+        now_s = now.timestamp()
+        self._units, self._roster = self._holdings.unit_keys(), self._holdings.roster()
+        closed = self._outgoing.adopt(self._roster, self._units, now_s)
+        until = {eid: self._inbox.epoch(eid).terms.not_after + SKEW_S for eid in self._inbox.epochs()}
+        refused = self._inbox.adopt(self._roster, {uid: keys.sealing for uid, keys in self._units.items()})
+        for eid in refused:
+            self._journal.bury(eid, until[eid])
+        return Adopted(partner, tuple(closed), tuple(refused))
 
 
 def secret(path: Path) -> bytes:
@@ -158,16 +301,16 @@ def secret(path: Path) -> bytes:
     return key_file(path).value
 
 
-def announced(epoch: Epoch) -> Sequence[Announced]:
-    """One announcement for each partner of an epoch's audience."""
-    expires = datetime.fromtimestamp(epoch.not_after, UTC)
-    return [Announced(partner, epoch.announcement_for(partner), expires, epoch.eid) for partner in epoch.partners()]
+def _forget_after_fork(outgoing: Outgoing) -> None:
+    """A child of this process begins its own epochs: two processes never share a counter."""
+    known = weakref.ref(outgoing)
 
+    def forget() -> None:
+        still = known()
+        if still is not None:
+            still.drop()
 
-def _is_due(epoch: Epoch, now_s: float) -> bool:
-    """Whether an epoch should seal no more."""
-    lived = now_s - epoch.created
-    return epoch.closed or epoch.exhausted or lived >= RENEW_AFTER_S or now_s >= epoch.not_after
+    os.register_at_fork(after_in_child=forget)
 
 
 def _credentials() -> Path | None:

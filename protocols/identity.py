@@ -6,6 +6,7 @@ A private key is its seed, 32 bytes: Ed25519 and ML-DSA-65 to sign, X-Wing (suit
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -29,6 +30,7 @@ MLDSA_PUBLIC: Final = 1952
 SEED: Final = 32
 _MLKEM_PUBLIC = 1184
 _MLKEM_SEED = 64
+_RECENT = 8  # signed slices of time remembered for each signer
 
 _Private = hpke.MLKEM768X25519PrivateKey | x25519.X25519PrivateKey
 _HPKE = {
@@ -64,12 +66,13 @@ class SealingPublic(NamedTuple):
 class Verifier:
     """A signing key of somebody else, loaded once."""
 
-    __slots__ = ("_ed25519", "_mldsa", "kid", "partner", "uid")
+    __slots__ = ("_ed25519", "_mldsa", "_recent", "kid", "partner", "uid")
 
     def __init__(self, uid: str, public: SigningPublic) -> None:
         self.uid = uid
         self.partner = partner_of(uid)
         self.kid = public.kid
+        self._recent: deque[tuple[bytes, bytes]] = deque(maxlen=_RECENT)
         self._ed25519 = ed25519.Ed25519PublicKey.from_public_bytes(public.ed25519)
         self._mldsa = mldsa.MLDSA65PublicKey.from_public_bytes(public.mldsa)
 
@@ -79,6 +82,13 @@ class Verifier:
             self._ed25519.verify(signature, data)
         except InvalidSignature:
             raise Reject(Refusal.BAD_SIGNATURE) from None
+
+    def verify_once(self, signature: bytes, data: bytes) -> None:
+        """As ``verify``, for a signature that many envelopes carry: it is checked once."""
+        if (signature, data) in self._recent:
+            return
+        self.verify(signature, data)
+        self._recent.append((signature, data))
 
     def verify_lasting(self, signature: bytes, data: bytes) -> None:
         """Check an ML-DSA-65 signature. Raise Reject (bad-signature)."""

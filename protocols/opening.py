@@ -13,9 +13,11 @@ from typing import Final, NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from protocols import schedule
+from protocols import schedule, tick
+from protocols.checkpoint import Checkpoint, Ledger, Standing, open_head
 from protocols.envelope import (
     ED25519_SIGNATURE,
+    HEAD,
     LIFE_MAX_S,
     SKEW_S,
     Announcement,
@@ -37,13 +39,14 @@ from protocols.ratchet import Chain
 from protocols.replay import Received
 from protocols.roster import Roster
 
-EPOCHS_MAX: Final = 256  # live epochs of one signer; the oldest is closed for a newer one
-TOMBSTONES_MAX: Final = 4096  # closed epochs of one signer that would not have expired yet
 LATE_HORIZON_S: Final = 86_400  # default; 3 600 on a LAN, 259 200 over a satellite
 
 
 class Opened(NamedTuple):
-    """What one envelope held. ``sealed_at`` is the signer's word; ``repeat``: it may have been delivered before."""
+    """What one envelope held. ``sealed_at`` is the signer's word; ``repeat``: it may have been delivered before.
+
+    ``checkpoint``: what a HEAD proved (a HEAD holds no message), or the HEAD that this envelope completed.
+    """
 
     sender: str
     audience: tuple[str, ...]
@@ -52,6 +55,7 @@ class Opened(NamedTuple):
     eid: bytes
     seq: int
     repeat: bool = False
+    checkpoint: Checkpoint | None = None
 
 
 class Tombstone(NamedTuple):
@@ -62,10 +66,20 @@ class Tombstone(NamedTuple):
     reason: Refusal
 
 
+class Bounds(NamedTuple):
+    """What one signer may make us hold: live epochs (the oldest is closed for a newer one), and closed ones."""
+
+    epochs: int = 256
+    tombstones: int = 4096
+
+
+BOUNDS: Final = Bounds()
+
+
 class Incoming:
     """One epoch of somebody else that we can open."""
 
-    __slots__ = ("_audience", "_chain", "_opened", "_verifier", "received", "terms")
+    __slots__ = ("_audience", "_chain", "_last", "_ledger", "_verifier", "received", "terms")
 
     def __init__(self, terms: Terms, verifier: Verifier, chain: Chain, received: Received) -> None:
         self.terms = terms
@@ -73,6 +87,8 @@ class Incoming:
         self._audience = tuple(entry.uid for entry in terms.audience)
         self._verifier = verifier
         self._chain = chain
+        self._ledger = Ledger()
+        self._last = terms.envelopes  # the number of the final HEAD, once it came
 
     def announced_again(self, terms: Terms, key: bytes) -> None:
         """The same epoch announced from a later generation, to more units. Raise Reject (bad-commitment)."""
@@ -85,6 +101,51 @@ class Incoming:
 
     def open(self, header: Header, ciphertext: bytes, now_s: float) -> Opened:
         """Open one envelope. Raise Reject; only an envelope that is accepted leaves a trace."""
+        seq = header.seq
+        self._admit(header, now_s)
+        self._chain.sweep(now_s)
+        keys = self._chain.generation(header.generation)
+        try:
+            plain = keys.cipher.decrypt(keys.nonce(seq), ciphertext, header.raw)
+        except InvalidTag:
+            raise Reject(Refusal.BAD_TAG) from None
+        take = self._take_head if header.type == HEAD else self._take_data
+        return take(header, plain, keys.salt, now_s)
+
+    def _take_data(self, header: Header, plain: bytes, salt: bytes, now_s: float) -> Opened:
+        t_ms, messages, root = self._read(header, plain, salt)
+        self._timely(self.terms.created * 1000 + t_ms)
+        opened = self._accept(header, messages, self.terms.created * 1000 + t_ms, now_s)
+        checkpoint = self._ledger.note(header.seq, root, self.received)
+        return opened if checkpoint is None else opened._replace(checkpoint=checkpoint)
+
+    def _take_head(self, header: Header, plain: bytes, _: bytes, now_s: float) -> Opened:
+        """A checkpoint; one that contradicts what its signer sent is refused. After the final one nothing is newer."""
+        head = open_head(header, plain, self._verifier)
+        self._timely(head.t_ms)
+        checkpoint = self._ledger.prove(head, self.received)
+        if checkpoint.standing is Standing.CONTRADICTED:
+            raise Reject(Refusal.HEAD_MISMATCH)
+        opened = self._accept(header, [], head.t_ms, now_s)
+        if head.final:
+            self._last = head.seq
+        return opened._replace(checkpoint=checkpoint)
+
+    def _timely(self, sealed_ms: int) -> None:
+        """Refuse what says that it was sealed after its epoch. Raise Reject (expired)."""
+        if sealed_ms > (self.terms.not_after + SKEW_S) * 1000:
+            raise Reject(Refusal.EXPIRED)
+
+    def _accept(self, header: Header, messages: list[bytes], sealed_ms: int, now_s: float) -> Opened:
+        """Everything held: the number is spent, the chain moves on."""
+        terms = self.terms
+        self._chain.commit(header.generation, now_s)
+        self.received.mark(header.seq)
+        sealed_at = datetime.fromtimestamp(sealed_ms / 1000, UTC)
+        return Opened(terms.sender, self._audience, messages, sealed_at, header.eid, header.seq)
+
+    def _admit(self, header: Header, now_s: float) -> None:
+        """Everything that can be refused before a key is used."""
         terms, seq = self.terms, header.seq
         if header.suite != terms.suite:
             raise Reject(Refusal.SUITE_MISMATCH)
@@ -94,29 +155,25 @@ class Incoming:
             raise Reject(Refusal.EXPIRED)
         if seq in self.received:
             raise Reject(Refusal.REPLAY)
-        self._chain.sweep(now_s)
-        keys = self._chain.generation(header.generation)
-        try:
-            plain = keys.cipher.decrypt(keys.nonce(seq), ciphertext, header.raw)
-        except InvalidTag:
-            raise Reject(Refusal.BAD_TAG) from None
-        t_ms, messages = self._read(header, plain, keys.salt)
-        sealed_ms = terms.created * 1000 + t_ms
-        if sealed_ms > (terms.not_after + SKEW_S) * 1000:
-            raise Reject(Refusal.EXPIRED)
-        self._chain.commit(header.generation, now_s)
-        self.received.mark(seq)
-        sealed_at = datetime.fromtimestamp(sealed_ms / 1000, UTC)
-        return Opened(terms.sender, self._audience, messages, sealed_at, header.eid, seq)
+        if seq > self._last:
+            raise Reject(Refusal.EPOCH_CLOSED)
 
-    def _read(self, header: Header, plain: bytes, salt: bytes) -> tuple[int, list[bytes]]:
-        """Time and messages of a data envelope, once its signature held."""
-        if self.terms.mode is Mode.PAIRWISE:
-            return unpack_body(plain)
-        t_ms, messages = unpack_body(plain[ED25519_SIGNATURE:])
+    def _read(self, header: Header, plain: bytes, salt: bytes) -> tuple[int, list[bytes], bytes]:
+        """Time, messages and root of a data envelope, once its proof held."""
+        mode, proof = self.terms.mode, None
+        if mode is Mode.SIGNED:
+            signature, body = plain[:ED25519_SIGNATURE], plain[ED25519_SIGNATURE:]
+        elif mode is Mode.TICK:
+            proof, body = tick.unpack_proof(plain)
+        else:
+            body = plain
+        t_ms, messages = unpack_body(body)
         root = schedule.envelope_root(header.raw, t_ms, messages, salt, header.seq)
-        self._verifier.verify(plain[:ED25519_SIGNATURE], schedule.DATA_SIGNED + root)
-        return t_ms, messages
+        if proof is not None:
+            self._verifier.verify_once(proof.signature, tick.signed(proof.top(root)))
+        elif mode is Mode.SIGNED:
+            self._verifier.verify(signature, schedule.DATA_SIGNED + root)
+        return t_ms, messages, root
 
     def sweep(self, now_s: float) -> None:
         """Forget keys whose late horizon has passed."""
@@ -127,10 +184,15 @@ class Inbox:
     """Every epoch that our units can open. ``keys``: the sealing keys of each of our units."""
 
     def __init__(
-        self, roster: Roster, keys: Mapping[str, Sequence[SealingKey]], horizon_s: float = LATE_HORIZON_S
+        self,
+        roster: Roster,
+        keys: Mapping[str, Sequence[SealingKey]],
+        horizon_s: float = LATE_HORIZON_S,
+        bounds: Bounds = BOUNDS,
     ) -> None:
         self.roster = roster
-        self._keys = [(uid, key) for uid, held in keys.items() for key in held]
+        self._bounds = bounds
+        self._keys = _flat(keys)
         self._horizon_s = horizon_s
         self._epochs: dict[bytes, Incoming] = {}
         self._tombstones: dict[bytes, Tombstone] = {}
@@ -220,8 +282,8 @@ class Inbox:
             epoch.announced_again(terms, key)
             return
         live = [known for known, other in self._epochs.items() if other.terms.sig_kid == terms.sig_kid]
-        if len(live) >= EPOCHS_MAX:
-            if sum(stone.sig_kid == terms.sig_kid for stone in self._tombstones.values()) >= TOMBSTONES_MAX:
+        if len(live) >= self._bounds.epochs:
+            if sum(stone.sig_kid == terms.sig_kid for stone in self._tombstones.values()) >= self._bounds.tombstones:
                 raise Reject(Refusal.EPOCH_EXHAUSTED)
             self.close(min(live, key=lambda known: self._epochs[known].terms.created), Refusal.EPOCH_CLOSED)
         chain = Chain(eid, terms.base, key, self._horizon_s)
@@ -233,6 +295,18 @@ class Inbox:
         self._accepted.pop(epoch.terms.rnd, None)
         self._tombstones[eid] = Tombstone(epoch.terms.not_after + SKEW_S, epoch.terms.sig_kid, reason)
 
+    def epochs(self) -> list[bytes]:
+        """Every epoch that is open."""
+        return list(self._epochs)
+
+    def adopt(self, roster: Roster, keys: Mapping[str, Sequence[SealingKey]]) -> list[bytes]:
+        """Know other partners and keys from now on; gives the epochs closed because their signer was withdrawn."""
+        self.roster, self._keys = roster, _flat(keys)
+        gone = [eid for eid, epoch in self._epochs.items() if not roster.vouches(epoch.terms.sig_kid)]
+        for eid in gone:
+            self.close(eid, Refusal.REVOKED)
+        return gone
+
     def sweep(self, now_s: float) -> None:
         """Forget what has passed its time: keys beyond the late horizon, expired epochs, old tombstones."""
         for eid, epoch in list(self._epochs.items()):
@@ -240,6 +314,10 @@ class Inbox:
             if now_s > epoch.terms.not_after + SKEW_S:
                 self.close(eid, Refusal.EXPIRED)
         self._tombstones = {eid: stone for eid, stone in self._tombstones.items() if now_s <= stone.until_s}
+
+
+def _flat(keys: Mapping[str, Sequence[SealingKey]]) -> list[tuple[str, SealingKey]]:
+    return [(uid, key) for uid, held in keys.items() for key in held]
 
 
 def _open_box(announcement: Announcement, chain: bytes) -> tuple[Attested, bytes]:

@@ -43,9 +43,9 @@ class Parking:
             self._bytes -= sum(map(len, taken))
         return taken
 
-    def epochs(self) -> frozenset[bytes]:
-        """The epochs whose announcement is waited for."""
-        return frozenset(parked.eid for parked in self._waiting)
+    def epochs(self, before_s: float) -> list[bytes]:
+        """The epochs whose announcement is waited for since before this moment, those of longest wait first."""
+        return list(dict.fromkeys(parked.eid for parked in self._waiting if parked.until_s - PARKED_S <= before_s))
 
     def sweep(self, now_s: float) -> None:
         """Let go of what waited too long."""

@@ -261,6 +261,11 @@ def reload(data: bytes, pin: Pin) -> Bundle:
     return read_bundle(data)
 
 
+def read_partner(data: bytes) -> str:
+    """Whose revocation a file says it is, not yet verified. Raise Reject."""
+    return _decode(_open(data)[0], Revocation).partner
+
+
 def read_revocation(data: bytes, pin: Pin) -> Revocation:
     """A revocation of a pinned partner, verified. It does not expire. Raise Reject."""
     payload, signatures = _open(data)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import NamedTuple
 
 from protocols.envelope import ENVELOPES_MAX
 
 _GROWTH = 512  # bytes; at most 128 KiB for the longest epoch
+_FULL, _EMPTY = 0xFF, 0
+
+
+class Gap(NamedTuple):
+    """Sequence numbers that were not received: from ``start`` up to but not including ``stop``."""
+
+    start: int
+    stop: int
 
 
 class Received:
@@ -44,9 +52,30 @@ class Received:
         while self.contiguous in self:
             self.contiguous += 1
 
-    def missing(self, start: int, stop: int) -> Iterator[int]:
-        """The numbers of ``[start, stop)`` that were not received, in order."""
-        return (seq for seq in range(max(start, self.contiguous), stop) if seq not in self)
+    def gaps(self, start: int, stop: int, limit: int) -> list[Gap]:
+        """The runs of ``[start, stop)`` that were not received, in order, as many as ``limit``."""
+        found: list[Gap] = []
+        at = max(start, self.contiguous)
+        while len(found) < limit:
+            first = self._skip(at, stop, _FULL)
+            if first >= stop:
+                break
+            at = self._skip(first, stop, _EMPTY)
+            found.append(Gap(first, at))
+        return found
+
+    def _skip(self, at: int, stop: int, over: int) -> int:
+        """The first number from ``at`` whose bit is not as in the byte ``over``, or ``stop``; whole bytes at a time."""
+        bits = self._bits
+        while at < stop:
+            byte = bits[at >> 3] if at >> 3 < len(bits) else _EMPTY
+            if byte == over:
+                at = (at | 7) + 1
+            elif byte >> (at & 7) & 1 == over & 1:
+                at += 1
+            else:
+                return at
+        return stop
 
     def bits(self) -> bytes:
         """The bitmap, least significant bit first, without trailing zeros."""

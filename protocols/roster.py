@@ -56,6 +56,10 @@ class Roster:
         """Whether a signing or sealing key was withdrawn."""
         return kid in self._revoked
 
+    def vouches(self, kid: bytes) -> bool:
+        """Whether a signing key is known and not withdrawn."""
+        return kid in self._signing and kid not in self._revoked
+
     def expires(self, partner: str) -> int:
         """When what we know of a partner ends, Unix seconds; 0 for a stranger."""
         bundle = self._bundles.get(partner)
@@ -102,6 +106,16 @@ class Roster:
         if newest.public.kid in self._revoked:
             raise Reject(Refusal.REVOKED)
         return Recipient(Entry(uid, newest.public.kid), newest.public, min(until, newest.not_after))
+
+    def reaches(self, uid: str, now_s: float) -> bool:
+        """Whether something can be sealed to a unit now, in any suite."""
+        for suite in SUITES:
+            try:
+                self._recipient(uid, suite, now_s)
+            except Reject:
+                continue
+            return True
+        return False
 
     def best_suite(self, audience: Iterable[str], floor: Iterable[int]) -> int:
         """The best suite that every unit of an audience lists and our floor allows. Raise Reject."""

@@ -7,20 +7,26 @@ arguments.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from protocols import schedule
+from protocols import schedule, tick
+from protocols.checkpoint import Head, seal_head
 from protocols.envelope import (
     AUDIENCE_MAX,
     DATA,
+    ED25519_SIGNATURE,
     ENVELOPE_MAX,
     ENVELOPES_MAX,
+    HEAD,
     LIFE_MAX_S,
     Announcement,
     Attested,
+    Entry,
     Mode,
     Refusal,
     Reject,
@@ -31,6 +37,8 @@ from protocols.envelope import (
     pack_envelope,
     pack_header,
     pack_terms,
+    unpack_body,
+    unpack_envelope,
 )
 from protocols.identity import HYBRID, Randomness, SigningKey, seal_slot
 from protocols.roster import Recipient
@@ -38,6 +46,8 @@ from protocols.unit import partner_of
 
 GENERATION_ENVELOPES: Final = 256  # envelopes under one AES key
 GENERATION_S: Final = 60  # seconds one AES key is used
+HEAD_ENVELOPES: Final = 4096  # envelopes between two checkpoints
+HEAD_S: Final = 60  # seconds between two checkpoints while something is sent
 _BODY_MAX = ENVELOPE_MAX - 4096  # bytes, with room for header, tag, and the longest proof
 
 
@@ -55,6 +65,31 @@ class Profile(NamedTuple):
     mode: Mode = Mode.SIGNED
     not_after: int = 1 << 32
     policy: str | None = None
+
+
+class Draft(NamedTuple):
+    """An envelope before its proof: header, keys, sequence number, root and body."""
+
+    header: bytes
+    keys: schedule.Generation
+    seq: int
+    root: bytes
+    body: bytes
+
+    def seal(self, proof: bytes) -> bytes:
+        """The envelope."""
+        ciphertext = self.keys.cipher.encrypt(self.keys.nonce(self.seq), proof + self.body, self.header)
+        return pack_envelope(self.header, ciphertext)
+
+
+def seal_slice(drafts: Sequence[Draft], key: SigningKey) -> list[bytes]:
+    """The envelopes of one slice of time under one signature; all drafts are of this key's MODE_TICK epochs."""
+    top, paths = tick.tree([draft.root for draft in drafts])
+    signature = key.sign(tick.signed(top))
+    return [
+        draft.seal(tick.Proof(signature, index, path).pack())
+        for index, (draft, path) in enumerate(zip(drafts, paths, strict=True))
+    ]
 
 
 class Epoch:
@@ -79,7 +114,9 @@ class Epoch:
         self.generation = 0
         self.closed = False
         self._random = random
+        self._roots, self._rooted, self._headed = hashlib.sha256(), 0, now_s
         self._chain = random(32)
+        self._passed: dict[int, schedule.Generation] = {}
         self._enter(now_s)
         self._announce(recipients)
 
@@ -90,6 +127,11 @@ class Epoch:
     def audience(self) -> tuple[str, ...]:
         """The units that can open this epoch, sorted."""
         return tuple(entry.uid for entry in self._terms.audience)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The units that can open this epoch and the keys it was sealed to, sorted."""
+        return self._terms.audience
 
     @property
     def base(self) -> int:
@@ -132,6 +174,12 @@ class Epoch:
 
         Raise Reject: too-large, malformed-body (no message), epoch-closed, epoch-exhausted, expired.
         """
+        draft = self.draft(messages, now_s)
+        proof = b"" if self.profile.mode is Mode.PAIRWISE else self._prove(draft.root)
+        return draft.seal(proof)
+
+    def draft(self, messages: Sequence[bytes], now_s: float) -> Draft:
+        """An envelope that lacks only its proof; its sequence number is spent. Raise Reject, as ``seal``."""
         t_ms = max(0, int((now_s - self.created) * 1000))
         records = list(messages)
         body = pack_body(t_ms, records)
@@ -140,9 +188,33 @@ class Epoch:
         header = self._advance(DATA, now_s)
         keys, seq = self._keys, self.seq - 1
         root = schedule.envelope_root(header, t_ms, records, keys.salt, seq)
+        self._roots.update(root)
+        self._rooted += 1
+        return Draft(header, keys, seq, root, body)
+
+    def _prove(self, root: bytes) -> bytes:
+        """The proof of an envelope that goes alone."""
         if self.profile.mode is Mode.SIGNED:
-            body = self.signer.key.sign(schedule.DATA_SIGNED + root) + body
-        return pack_envelope(header, keys.cipher.encrypt(keys.nonce(seq), body, header))
+            return self.signer.key.sign(schedule.DATA_SIGNED + root)
+        return tick.Proof(self.signer.key.sign(tick.signed(tick.leaf(root))), 0, ()).pack()
+
+    def head(self, now_s: float, *, final: bool = False) -> bytes:
+        """A checkpoint over every envelope since the last one; the final one closes the epoch. About a millisecond.
+
+        Raise Reject: epoch-closed, epoch-exhausted, expired.
+        """
+        header = self._advance(HEAD, now_s)
+        keys, seq = self._keys, self.seq - 1
+        head = Head(int(now_s * 1000), seq - self._rooted, seq, self._roots.digest(), final)
+        plain = seal_head(header, head, self.signer.key)
+        self._roots, self._rooted, self._headed = hashlib.sha256(), 0, now_s
+        self.closed = final
+        return pack_envelope(header, keys.cipher.encrypt(keys.nonce(seq), plain, header))
+
+    def head_due(self, now_s: float) -> bool:
+        """Whether a checkpoint is due: 60 s or 4 096 envelopes after the last one, and something to check."""
+        waited = now_s - self._headed >= HEAD_S
+        return not self.closed and self._rooted > 0 and (waited or self._rooted >= HEAD_ENVELOPES)
 
     def _advance(self, kind: int, now_s: float) -> bytes:
         """Claim the next sequence number, before anything is encrypted under it, and give its header."""
@@ -159,8 +231,32 @@ class Epoch:
         self._used += 1
         return pack_header(self.profile.suite, kind, self.eid, self.generation, seq)
 
+    def recall(self, envelope: bytes) -> list[bytes]:
+        """The messages of an envelope of this epoch, to be sealed anew without a unit that was removed.
+
+        Raise Reject: malformed, unknown-epoch, generation-too-old or -too-far, bad-tag, malformed-body.
+        """
+        header, ciphertext = unpack_envelope(envelope)
+        if header.eid != self.eid or header.type != DATA:
+            raise Reject(Refusal.UNKNOWN_EPOCH)
+        keys = self._keys if header.generation == self.generation else self._passed.get(header.generation)
+        if keys is None:
+            raise Reject(Refusal.GENERATION_TOO_OLD)
+        try:
+            plain = keys.cipher.decrypt(keys.nonce(header.seq), ciphertext, header.raw)
+        except InvalidTag:
+            raise Reject(Refusal.BAD_TAG) from None
+        if self.profile.mode is Mode.TICK:
+            return unpack_body(tick.unpack_proof(plain)[1])[1]
+        return unpack_body(plain[ED25519_SIGNATURE if self.profile.mode is Mode.SIGNED else 0 :])[1]
+
+    def forget(self, generation: int) -> None:
+        """Nothing sealed before this generation waits any more: its keys go."""
+        self._passed = {number: keys for number, keys in self._passed.items() if number >= generation}
+
     def _step(self, now_s: float) -> None:
-        """Go on to the next generation and forget the chain key of this one."""
+        """Go on to the next generation; its chain key goes, its envelope keys stay while envelopes may wait."""
+        self._passed[self.generation] = self._keys
         self._chain = schedule.next_chain(self._chain, self.eid, self.generation)
         self.generation += 1
         self._enter(now_s)
