@@ -146,17 +146,23 @@ class EmbeddedBroker:
 
     async def _ready(self, process: asyncio.subprocess.Process) -> None:
         """Return once the server answers and every stream is there."""
-        while True:
-            if process.returncode is not None:
-                raise BrokerError(f"{self._spec.name}: the broker ended at once; see {self._log}")
-            try:
-                await self._provision()
-            except LostError:
-                await asyncio.sleep(0.02)
-            except (RefusedError, ApiError) as error:
-                raise BrokerError(f"{self._spec.name}: the broker at {self._nats} is not ours: {error}") from None
-            else:
-                return
+        over = asyncio.create_task(process.wait(), name=f"broker {self._spec.name} ended")
+        try:
+            while True:
+                asking = asyncio.create_task(self._provision(), name=f"broker {self._spec.name} streams")
+                await asyncio.wait((over, asking), return_when=asyncio.FIRST_COMPLETED)
+                if over.done():  # another process has the port, or the configuration is bad
+                    asking.cancel()
+                    await asyncio.wait((asking,))
+                    raise BrokerError(f"{self._spec.name}: the broker ended at once; see {self._log}")
+                try:
+                    return asking.result()
+                except LostError:
+                    await asyncio.sleep(0.02)
+                except (RefusedError, ApiError) as error:
+                    raise BrokerError(f"{self._spec.name}: the broker at {self._nats} is not ours: {error}") from None
+        finally:
+            over.cancel()
 
     async def _provision(self) -> None:
         connection = NatsConnection("_INBOX", 1_048_576, Traffic())

@@ -10,6 +10,7 @@ import re
 
 _UNSAYABLE = re.compile(r"[\x00-\x20\x7f*>]")
 _OWN = ("$", "_INBOX")
+SUBJECT_MAX = 2048  # bytes; a server closes the connection over a control line of more than 4096
 
 
 class BadTopicError(ValueError):
@@ -20,7 +21,7 @@ def subject(topic: str) -> str:
     """The subject of a topic. Raise BadTopicError for a filter, or for what a subject cannot carry."""
     if "+" in topic or "#" in topic:
         raise BadTopicError("a topic has no wildcards")
-    return _convert(topic)
+    return _bounded(_convert(topic))
 
 
 def filters(topic_filter: str) -> tuple[str, ...]:
@@ -76,9 +77,15 @@ def token(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", text)[:64]
 
 
+def _bounded(name: str) -> str:
+    if len(name.encode(errors="replace")) > SUBJECT_MAX:
+        raise BadTopicError("longer than a subject can be")
+    return name
+
+
 def _wild(text: str) -> str:
     """The subject of a filter whose wildcards each stand alone."""
-    return ".".join("*" if level == "+" else level for level in _convert(text).split("."))
+    return _bounded(".".join("*" if level == "+" else level for level in _convert(text).split(".")))
 
 
 def _convert(text: str) -> str:
