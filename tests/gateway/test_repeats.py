@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from protocols.record import Refused, Withheld
 from tests.fakes import NOW
 from tests.gateway.reports import HERE, a_chat, a_delete, a_message, a_track
 
-BRAVO = {"origin": "bravo/ops"}
+BRAVO: dict[str, Any] = {"origin": "bravo/ops"}
 
 
 def objections(*messages: Message) -> list[Refused | Withheld | None]:
@@ -152,10 +153,10 @@ def test_positions_that_pass_are_ever_newer_and_none_passes_twice(steps: list[tu
     assert len({number for _, number in passed}) == len(passed)
 
 
-@given(st.datetimes(timezones=st.just(NOW.tzinfo)), st.text(min_size=1, max_size=8))  # type: ignore[arg-type]
-def test_no_copy_in_whole_seconds_passes_after_its_original(moment: object, subject: str) -> None:
-    exact = Times(observed=moment)  # type: ignore[arg-type]
-    cut = Times(observed=exact.observed.replace(microsecond=0), whole_seconds=True)  # type: ignore[union-attr]
+@given(st.datetimes(timezones=st.just(UTC)), st.text(min_size=1, max_size=8))
+def test_no_copy_in_whole_seconds_passes_after_its_original(moment: datetime, subject: str) -> None:
+    exact = Times(observed=moment)
+    cut = Times(observed=moment.replace(microsecond=0), whole_seconds=True)
     body = Track(position=Position(latitude=0.0, longitude=0.0))
     original, copy = (
         a_message(body, id=message_id("position", subject, times.observed), subject=subject, times=times)
