@@ -57,10 +57,14 @@ class HeldUnit(Value, frozen=True):
 
 
 class Held(Value, frozen=True):
-    """The content of the ``keys`` file: our units, our pins, partners' keys revoked and keys of ours withdrawn."""
+    """The content of the ``keys`` file.
+
+    ``enrolled``: units of ours that hold their own keys; ``revoked``: keys of partners; ``withdrawn``: keys of ours.
+    """
 
     partner: str
     units: tuple[HeldUnit, ...]
+    enrolled: tuple[Unit, ...] = ()
     pins: tuple[Pin, ...] = ()
     revoked: tuple[Revoked, ...] = ()
     withdrawn: tuple[Revoked, ...] = ()

@@ -19,17 +19,18 @@ from msgspec.structs import replace
 
 from gateway.held import Held, HeldRoot, HeldUnit, kids, new_unit, rotated, stated
 from gateway.keystore import KeyringError, Secret, load, save, write_private
+from protocols.enrolment import read_enrolment, sign_enrolment
 from protocols.envelope import Reject
 from protocols.identity import SUITES, SigningKey, UnitKeys
 from protocols.partner import (
     BUNDLE_LIFE_MAX_S,
     FORMAT,
     Bundle,
-    BundleFault,
     Pin,
     Revocation,
     Revoked,
     Root,
+    Unit,
     adopt,
     fingerprint,
     first_contact,
@@ -42,6 +43,7 @@ from protocols.partner import (
 )
 from protocols.quantity import Value
 from protocols.roster import Roster
+from protocols.statement import BundleFault
 from protocols.unit import is_unit_id, partner_of
 
 KEYS: Final = "keys"
@@ -63,23 +65,41 @@ class Holdings:
     def create(cls, directory: Path, units: Iterable[str], secret: Secret, now_s: int) -> Holdings:
         """New root and unit keys in an empty directory, and the first bundle. Raise KeyringError."""
         uids = sorted(set(units))
-        if not all(map(is_unit_id, uids)):
-            raise KeyringError("a unit id is partner/unit, each a-z, 0-9 and -")
-        partners = {partner_of(uid) for uid in uids}
-        if len(partners) != 1:
-            raise KeyringError("all units of one state directory belong to one partner")
-        if (directory / KEYS).exists() or (directory / ROOT).exists():
-            raise KeyringError(f"{directory} already holds keys")
-        partner = partners.pop()
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (directory / BUNDLES).mkdir(exist_ok=True, mode=0o700)
+        partner = _begin(directory, uids)
         seeds = SigningKey.new(os.urandom).seeds
         root = HeldRoot(partner=partner, ed25519=seeds[0], mldsa65=seeds[1])
         save(directory / ROOT, msgspec.msgpack.encode(root), secret)
-        held = Held(partner=partner, units=tuple(new_unit(uid, now_s) for uid in uids))
-        holdings = cls(directory, secret, held)
+        holdings = cls(directory, secret, Held(partner=partner, units=tuple(new_unit(uid, now_s) for uid in uids)))
         holdings.issue(now_s)
         return holdings
+
+    @classmethod
+    def create_unit(cls, directory: Path, uid: str, secret: Secret, now_s: int) -> Holdings:
+        """Keys for one unit that holds them itself; its partner states it once it is enrolled. Raise KeyringError."""
+        holdings = cls(directory, secret, Held(partner=_begin(directory, [uid]), units=(new_unit(uid, now_s),)))
+        holdings._save(holdings._held)
+        return holdings
+
+    def has_root(self) -> bool:
+        """Whether bundles can be issued here."""
+        return (self.directory / ROOT).exists()
+
+    def enrolment(self, uid: str, now_s: int) -> bytes:
+        """The file by which a unit of ours asks the holder of the root to be stated. Raise KeyringError."""
+        unit = self._unit(uid)
+        return sign_enrolment(stated(unit, now_s), unit.signing[0].key())
+
+    def enrol(self, data: bytes) -> Unit:
+        """State a unit of ours that holds its own keys, from the next bundle on. Raise Reject, KeyringError."""
+        unit = read_enrolment(data)
+        if partner_of(unit.uid) != self.partner:
+            raise KeyringError(f"{unit.uid} is not a unit of {self.partner}")
+        with self._changing():
+            if any(known.uid == unit.uid for known in self._held.units):
+                raise KeyringError(f"the keys of {unit.uid} are held here")
+            others = tuple(known for known in self._held.enrolled if known.uid != unit.uid)
+            self._save(replace(self._held, enrolled=(*others, unit)))
+        return unit
 
     @classmethod
     def open(cls, directory: Path, secret: Secret) -> Holdings:
@@ -185,14 +205,15 @@ class Holdings:
     def revoke(self, uid: str, now_s: int) -> None:
         """Withdraw one of our units with all its keys; stated with the next bundle. Raise KeyringError."""
         with self._changing():
-            unit = self._unit(uid)
-            news = tuple(Revoked(kid=kid, since=now_s) for kid in kids(unit))
-            left = tuple(each for each in self._held.units if each.uid != uid)
-            self._save(replace(self._held, units=left, withdrawn=(*self._held.withdrawn, *news)))
+            news = tuple(Revoked(kid=kid, since=now_s) for kid in self._kids(uid))
+            units = tuple(each for each in self._held.units if each.uid != uid)
+            enrolled = tuple(each for each in self._held.enrolled if each.uid != uid)
+            withdrawn = (*self._held.withdrawn, *news)
+            self._save(replace(self._held, units=units, enrolled=enrolled, withdrawn=withdrawn))
 
     def presign_revocation(self, uid: str) -> bytes:
         """A revocation of one of our units, to be kept offline until it is needed. Raise KeyringError."""
-        statement = Revocation(format=FORMAT, partner=self.partner, uid=uid, kids=kids(self._unit(uid)))
+        statement = Revocation(format=FORMAT, partner=self.partner, uid=uid, kids=self._kids(uid))
         return sign_revocation(statement, [self._root()])
 
     def issue(self, now_s: int) -> Bundle:
@@ -208,7 +229,7 @@ class Holdings:
                 expires=now_s + BUNDLE_LIFE_MAX_S,
                 roots=(Root(ed25519=root.public.ed25519, mldsa65=root.public.mldsa),),
                 threshold=1,
-                units=tuple(stated(unit, now_s) for unit in self._held.units),
+                units=(*(stated(unit, now_s) for unit in self._held.units), *self._held.enrolled),
                 floor=SUITES,
                 revoked=self._held.withdrawn,
                 previous=b"" if before is None else before.digest,
@@ -235,6 +256,13 @@ class Holdings:
 
     def _root(self) -> SigningKey:
         return _read(self.directory / ROOT, self._secret, HeldRoot).key()
+
+    def _kids(self, uid: str) -> tuple[bytes, ...]:
+        """The ids of every key of one of our units, whoever holds them. Raise KeyringError."""
+        for unit in self._held.enrolled:
+            if unit.uid == uid:
+                return (*(entry.public.kid for entry in unit.signing), *(entry.public.kid for entry in unit.sealing))
+        return kids(self._unit(uid))
 
     def _unit(self, uid: str) -> HeldUnit:
         for unit in self._held.units:
@@ -269,6 +297,20 @@ class Holdings:
     def _save(self, held: Held) -> None:
         save(self.directory / KEYS, msgspec.msgpack.encode(held), self._secret)
         self._held = held
+
+
+def _begin(directory: Path, uids: Iterable[str]) -> str:
+    """An empty state directory for units of one partner; gives the partner. Raise KeyringError."""
+    if not all(map(is_unit_id, uids)):
+        raise KeyringError("a unit id is partner/unit, each a-z, 0-9 and -")
+    partners = {partner_of(uid) for uid in uids}
+    if len(partners) != 1:
+        raise KeyringError("all units of one state directory belong to one partner")
+    if (directory / KEYS).exists() or (directory / ROOT).exists():
+        raise KeyringError(f"{directory} already holds keys")
+    (directory / BUNDLES).mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory.chmod(0o700)
+    return partners.pop()
 
 
 def _read(path: Path, secret: Secret, kind: type[_Content]) -> _Content:

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from gateway.holdings import Holdings
 from gateway.journal import Journal
-from gateway.keystore import KeyringError, Secret, find_secret, key_file
+from gateway.keystore import CREDENTIALS, KeyringError, Secret, find_secret, key_file
 from gateway.outgoing import Announced, Channel, Outgoing, Posting
 from gateway.selftest import check_primitives
 from protocols.envelope import SKEW_S, Mode, Refusal, Reject, unpack_envelope
@@ -77,6 +77,8 @@ class Keyring:
         self._units = holdings.unit_keys()
         self._roster = holdings.roster()
         self._inbox = Inbox(self._roster, {uid: keys.sealing for uid, keys in self._units.items()}, horizon_s)
+        if not self._roster.knows(holdings.partner):
+            raise KeyringError(f"the bundle of {holdings.partner} is not here: import it with its fingerprint")
         self._outgoing = Outgoing(self._units, self._roster, self._roster.floor(holdings.partner))
         self._parked: dict[str, Parking] = {}
         self._asked: dict[bytes, float] = {}
@@ -315,5 +317,5 @@ def _forget_after_fork(outgoing: Outgoing) -> None:
 
 def _credentials() -> Path | None:
     """Where systemd put this service's credentials."""
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    folder = os.environ.get(CREDENTIALS)
     return None if folder is None else Path(folder)

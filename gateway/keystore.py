@@ -27,6 +27,7 @@ ARGON2_MEMORY_KIB: Final = 64 * 1024
 ARGON2_PASSES: Final = 3
 ARGON2_LANES: Final = 4
 KEY_FILE: Final = "secret.key"
+CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"  # where systemd puts a service's credentials
 CREDENTIAL_KEY: Final = "comity.key"
 CREDENTIAL_PASSPHRASE: Final = "comity.passphrase"  # noqa: S105 - the name of a file
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from enum import StrEnum
-from typing import Final, NamedTuple, TypeVar
+from typing import Final
 
 import msgspec
 
 from protocols.curve import is_sound
-from protocols.envelope import ED25519_SIGNATURE, ENVELOPE_MAX, MLDSA_SIGNATURE, Reject, pack, unpack_strict
+from protocols.envelope import Reject
 from protocols.identity import (
     ED25519_PUBLIC,
     MLDSA_PUBLIC,
@@ -22,40 +21,18 @@ from protocols.identity import (
     SealingPublic,
     SigningKey,
     SigningPublic,
-    Verifier,
     seal_slot,
 )
 from protocols.quantity import Value
 from protocols.schedule import BUNDLE_SIGNED, REVOCATION_SIGNED
+from protocols.statement import KID, SIGNERS_MAX, BundleFault, Signature, decode, open_statement, sign, verify
 from protocols.unit import is_partner_id, is_unit_id, partner_of
 
-BUNDLE_MAX: Final = ENVELOPE_MAX  # bytes; about 300 units
 BUNDLE_LIFE_MAX_S: Final = 30 * 86_400
 STALE_AFTER_S: Final = 7 * 86_400  # seconds after which an operator is warned that no newer bundle came
-SIGNERS_MAX: Final = 16
-_Statement = TypeVar("_Statement", bound=Value)
 FORMAT: Final = 1
-_KID = 8
 _DIGITS, _GROUP = 40, 5
 _CLOCK_SKEW_S = 300
-
-
-class BundleFault(StrEnum):
-    """Why a partner bundle or a revocation is refused. Bounded."""
-
-    TOO_LARGE = "bundle-too-large"
-    MALFORMED = "bundle-malformed"
-    WRONG_PARTNER = "bundle-of-another-partner"
-    WRONG_ROOT = "bundle-signed-by-wrong-root"
-    BAD_SIGNATURE = "bundle-bad-signature"
-    ROLLED_BACK = "bundle-rolled-back"
-    FORKED = "bundle-forked"
-    EXPIRED = "bundle-expired"
-    NOT_YET_VALID = "bundle-not-yet-valid"
-    WEAK_KEY = "bundle-weak-key"
-    KEY_COLLISION = "bundle-key-collision"
-    FINGERPRINT_MISMATCH = "fingerprint-mismatch"
-    NOT_PINNED = "partner-not-pinned"
 
 
 class SigningEntry(Value, frozen=True):
@@ -136,7 +113,7 @@ class Revoked(Value, frozen=True):
     since: int
 
     def __post_init__(self) -> None:
-        if len(self.kid) != _KID:
+        if len(self.kid) != KID:
             raise ValueError("a key id has eight bytes")
 
 
@@ -192,14 +169,6 @@ class Pin(Value, frozen=True):
     digest: bytes
 
 
-class _Signature(NamedTuple):
-    """Both signatures of one root."""
-
-    kid: bytes
-    ed25519: bytes
-    mldsa: bytes
-
-
 def fingerprint(partner: str, roots: Sequence[Root]) -> str:
     """Forty decimal digits in eight groups: what two persons read to each other before a partner is pinned."""
     digest = hashlib.sha256(partner.encode() + b"".join(root.ed25519 + root.mldsa65 for root in roots)).digest()
@@ -209,40 +178,40 @@ def fingerprint(partner: str, roots: Sequence[Root]) -> str:
 
 def sign_bundle(bundle: Bundle, roots: Sequence[SigningKey]) -> bytes:
     """The file of a bundle, signed by these roots."""
-    return _sign(msgspec.msgpack.encode(bundle), BUNDLE_SIGNED, roots)
+    return sign(msgspec.msgpack.encode(bundle), BUNDLE_SIGNED, roots)
 
 
 def sign_revocation(revocation: Revocation, roots: Sequence[SigningKey]) -> bytes:
     """The file of a revocation, signed by these roots."""
-    return _sign(msgspec.msgpack.encode(revocation), REVOCATION_SIGNED, roots)
+    return sign(msgspec.msgpack.encode(revocation), REVOCATION_SIGNED, roots)
 
 
 def read_bundle(data: bytes) -> Bundle:
     """What a bundle file says, not yet verified. Raise Reject."""
-    payload, _ = _open(data)
-    return _decode(payload, Bundle)
+    payload, _ = open_statement(data)
+    return decode(payload, Bundle)
 
 
 def first_contact(data: bytes, expected: str, now_s: int) -> tuple[Bundle, Pin]:
     """Pin a partner by its first bundle and the fingerprint that was read over voice. Raise Reject."""
-    payload, signatures = _open(data)
-    bundle = _decode(payload, Bundle)
+    payload, signatures = open_statement(data)
+    bundle = decode(payload, Bundle)
     if "".join(expected.split()) != fingerprint(bundle.partner, bundle.roots).replace(" ", ""):
         raise Reject(BundleFault.FINGERPRINT_MISMATCH)
-    _verify(payload, BUNDLE_SIGNED, signatures, (bundle.roots, bundle.threshold))
+    _verify(BUNDLE_SIGNED + payload, signatures, bundle)
     _check_content(bundle, now_s)
     return bundle, _pin(bundle, data)
 
 
 def adopt(data: bytes, pin: Pin, now_s: int) -> tuple[Bundle, Pin]:
     """Take a newer bundle of a pinned partner (or the same again). Raise Reject with what is wrong with it."""
-    payload, signatures = _open(data)
-    bundle = _decode(payload, Bundle)
+    payload, signatures = open_statement(data)
+    bundle = decode(payload, Bundle)
     if bundle.partner != pin.partner:
         raise Reject(BundleFault.WRONG_PARTNER)
-    _verify(payload, BUNDLE_SIGNED, signatures, (pin.roots, pin.threshold))
+    _verify(BUNDLE_SIGNED + payload, signatures, pin)
     if bundle.roots != pin.roots or bundle.threshold != pin.threshold:
-        _verify(payload, BUNDLE_SIGNED, signatures, (bundle.roots, bundle.threshold))
+        _verify(BUNDLE_SIGNED + payload, signatures, bundle)
     if bundle.version < pin.version:
         raise Reject(BundleFault.ROLLED_BACK)
     digest = hashlib.sha256(data).digest()
@@ -263,76 +232,21 @@ def reload(data: bytes, pin: Pin) -> Bundle:
 
 def read_partner(data: bytes) -> str:
     """Whose revocation a file says it is, not yet verified. Raise Reject."""
-    return _decode(_open(data)[0], Revocation).partner
+    return decode(open_statement(data)[0], Revocation).partner
 
 
 def read_revocation(data: bytes, pin: Pin) -> Revocation:
     """A revocation of a pinned partner, verified. It does not expire. Raise Reject."""
-    payload, signatures = _open(data)
-    revocation = _decode(payload, Revocation)
+    payload, signatures = open_statement(data)
+    revocation = decode(payload, Revocation)
     if revocation.partner != pin.partner:
         raise Reject(BundleFault.WRONG_PARTNER)
-    _verify(payload, REVOCATION_SIGNED, signatures, (pin.roots, pin.threshold))
+    _verify(REVOCATION_SIGNED + payload, signatures, pin)
     return revocation
 
 
-def _sign(payload: bytes, context: bytes, roots: Sequence[SigningKey]) -> bytes:
-    """A signed file: one signature of each kind from each root, one after the other, in the order of the key ids."""
-    signed = context + payload
-    ed25519 = b"".join(root.sign(signed) for root in roots)
-    mldsa = b"".join(root.sign_lasting(signed) for root in roots)
-    return pack((payload, ed25519, mldsa, b"".join(root.kid for root in roots)))
-
-
-def _open(data: bytes) -> tuple[bytes, list[_Signature]]:
-    """The payload and the signatures of a signed file, not yet verified."""
-    if len(data) > BUNDLE_MAX:
-        raise Reject(BundleFault.TOO_LARGE)
-    fields = unpack_strict(data, BundleFault.MALFORMED)
-    if type(fields) is not list or len(fields) != 4 or not all(type(field) is bytes for field in fields):
-        raise Reject(BundleFault.MALFORMED)
-    payload, ed25519, mldsa, kids = fields
-    count = len(kids) // _KID
-    sizes = (_KID * count, ED25519_SIGNATURE * count, MLDSA_SIGNATURE * count)
-    if not 0 < count <= SIGNERS_MAX or (len(kids), len(ed25519), len(mldsa)) != sizes:
-        raise Reject(BundleFault.MALFORMED)
-    return payload, [
-        _Signature(_part(kids, i, _KID), _part(ed25519, i, ED25519_SIGNATURE), _part(mldsa, i, MLDSA_SIGNATURE))
-        for i in range(count)
-    ]
-
-
-def _part(data: bytes, index: int, size: int) -> bytes:
-    return data[index * size : (index + 1) * size]
-
-
-def _decode(payload: bytes, kind: type[_Statement]) -> _Statement:
-    """A statement in its only legal encoding: repeated keys, longer forms and unknown fields are refused."""
-    try:
-        statement = msgspec.msgpack.decode(payload, type=kind)
-    except (msgspec.DecodeError, RecursionError):
-        raise Reject(BundleFault.MALFORMED) from None
-    if msgspec.msgpack.encode(statement) != payload:
-        raise Reject(BundleFault.MALFORMED)
-    return statement
-
-
-def _verify(payload: bytes, context: bytes, signatures: list[_Signature], by: tuple[tuple[Root, ...], int]) -> None:
-    """Whether enough of these roots signed. Raise Reject (wrong root, bad signature)."""
-    roots, threshold = by
-    keys = {root.public.kid: root.public for root in roots}
-    signers = {signature.kid: signature for signature in signatures if signature.kid in keys}
-    if len(signers) < threshold:
-        raise Reject(BundleFault.WRONG_ROOT)
-    for kid, signature in signers.items():
-        if not is_sound(keys[kid].ed25519):
-            raise Reject(BundleFault.WEAK_KEY)
-        verifier = Verifier("", keys[kid])
-        try:
-            verifier.verify(signature.ed25519, context + payload)
-            verifier.verify_lasting(signature.mldsa, context + payload)
-        except Reject:
-            raise Reject(BundleFault.BAD_SIGNATURE) from None
+def _verify(signed: bytes, signatures: list[Signature], by: Bundle | Pin) -> None:
+    verify(signed, signatures, [root.public for root in by.roots], by.threshold)
 
 
 def _check_content(bundle: Bundle, now_s: int) -> None:

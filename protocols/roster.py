@@ -48,6 +48,10 @@ class Roster:
     def __contains__(self, uid: str) -> bool:
         return uid in self._units
 
+    def knows(self, partner: str) -> bool:
+        """Whether a partner's bundle is pinned."""
+        return partner in self._bundles
+
     def units(self) -> tuple[Unit, ...]:
         """Every unit that is known."""
         return tuple(self._units.values())
