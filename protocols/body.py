@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from protocols.quantity import (
+    STILL,
     Kinematics,
     Position,
     Symbol,
@@ -33,13 +34,16 @@ class Identity(Value, frozen=True):
     endpoint: str | None = None
 
 
+NOBODY = Identity()  # of whom nothing is said; the same object everywhere, so that it takes no room on the wire
+
+
 class Track(Value, frozen=True, tag="track", tag_field="kind"):
     """A unit reports itself (blue force tracking)."""
 
     position: Position
     symbol: Symbol | None = None
-    identity: Identity = Identity()
-    kinematics: Kinematics = Kinematics()
+    identity: Identity = NOBODY
+    kinematics: Kinematics = STILL
     battery_percent: float | None = None
     ready: bool | None = None
     in_distress: bool | None = None
@@ -54,8 +58,8 @@ class Contact(Value, frozen=True, tag="contact", tag_field="kind"):
 
     position: Position
     symbol: Symbol | None = None
-    identity: Identity = Identity()
-    kinematics: Kinematics = Kinematics()
+    identity: Identity = NOBODY
+    kinematics: Kinematics = STILL
     sensors: tuple[str, ...] = ()
     mmsi: str | None = None
     icao: str | None = None
@@ -76,7 +80,7 @@ class Chat(Value, frozen=True, tag="chat", tag_field="kind"):
     text: str
     room: str | None = None
     to: tuple[str, ...] = ()
-    sender: Identity = Identity()
+    sender: Identity = NOBODY
     thread: str | None = None
     language: str | None = None
     position: Position | None = None
@@ -168,7 +172,7 @@ class Alert(Value, frozen=True, tag="alert", tag_field="kind"):
     language: str | None = None
     position: Position | None = None
     area: Area | None = None
-    raised_by: Identity = Identity()
+    raised_by: Identity = NOBODY
     cancelled: bool = False
 
     def __post_init__(self) -> None:
@@ -267,7 +271,7 @@ class Medevac(Value, frozen=True, tag="medevac", tag_field="kind"):
     zone_remarks: str | None = None
     casualties: tuple[Patient, ...] = ()
     remarks: str | None = None
-    requested_by: Identity = Identity()
+    requested_by: Identity = NOBODY
     code_variant: str | None = None
     structured: bool = True
 
@@ -290,7 +294,7 @@ class Report(Value, frozen=True, tag="report", tag_field="kind"):
     missing: int | None = None
     displaced: int | None = None
     evacuated: int | None = None
-    reported_by: Identity = Identity()
+    reported_by: Identity = NOBODY
     language: str | None = None
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""An alert, a medical evacuation request or a report as a filled form: lines that people read and Comity reads back.
+"""An alert, an evacuation request, a report or a receipt as a filled form: lines for people that Comity reads back.
 
 For formats that have only free text. The first line says what it is, each further line is ``Label: value``; a label is
 the field's path (``Patients / urgent: 2``), a value with several lines goes on with two blanks. Nothing is invented on
@@ -11,9 +11,9 @@ from typing import TypeAlias, TypeGuard
 
 import msgspec
 
-from protocols.body import TEXT_MAX, Alert, Body, Medevac, Report
+from protocols.body import TEXT_MAX, Alert, Body, Medevac, Receipt, Report
 
-Filled: TypeAlias = Alert | Medevac | Report
+Filled: TypeAlias = Alert | Medevac | Report | Receipt
 
 MARK = " (Comity form 1)"
 CUT = "(cut)"
@@ -22,6 +22,7 @@ _TITLES: dict[str, type[Filled]] = {
     "ALERT CANCELLED": Alert,
     "MEDEVAC REQUEST": Medevac,
     "REPORT": Report,
+    "RECEIPT": Receipt,
 }
 _MEANINGS = {  # codes that not every reader knows by heart: the meaning is written behind, and not read
     "security": {"N": "no enemy", "P": "possible enemy", "E": "enemy in area", "X": "enemy, escort required"},
@@ -31,14 +32,14 @@ _ITEMS_MAX = 500  # of one list
 
 def is_filled(body: Body) -> TypeGuard[Filled]:
     """Whether a body is of a kind that has a form."""
-    return isinstance(body, Alert | Medevac | Report)
+    return isinstance(body, Alert | Medevac | Report | Receipt)
 
 
 def write(body: Filled) -> str:
     """Fill the form for a body."""
     values = msgspec.to_builtins(body)
     del values["kind"]
-    title = {Alert: "ALERT", Medevac: "MEDEVAC REQUEST", Report: "REPORT"}[type(body)]
+    title = {Alert: "ALERT", Medevac: "MEDEVAC REQUEST", Report: "REPORT", Receipt: "RECEIPT"}[type(body)]
     if values.pop("cancelled", False):
         title = "ALERT CANCELLED"
     lines = [title + MARK]

@@ -6,9 +6,9 @@ decoding alike, so NaN, infinities and sentinels (9999999, 511, 91/181) never ge
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from math import isfinite
+from math import inf, isfinite
 
 import msgspec
 
@@ -59,9 +59,12 @@ class Position(Value, frozen=True):
             raise ValueError("position outside WGS84")
         if self.altitude_m is not None and not -12_000 <= self.altitude_m <= 100_000_000:
             raise ValueError("altitude_m out of range")
-        at_least_zero("circular_error_m", self.circular_error_m)
-        at_least_zero("linear_error_m", self.linear_error_m)
-        at_least_zero("coarsened_to_m", self.coarsened_to_m)
+        if self.circular_error_m is not None:  # asked here and not there: a call costs more than the check
+            at_least_zero("circular_error_m", self.circular_error_m)
+        if self.linear_error_m is not None:
+            at_least_zero("linear_error_m", self.linear_error_m)
+        if self.coarsened_to_m is not None:
+            at_least_zero("coarsened_to_m", self.coarsened_to_m)
 
 
 class Kinematics(Value, frozen=True):
@@ -73,11 +76,17 @@ class Kinematics(Value, frozen=True):
     climb_mps: float | None = None
 
     def __post_init__(self) -> None:
-        bearing("course_deg", self.course_deg)
-        bearing("heading_deg", self.heading_deg)
-        at_least_zero("speed_mps", self.speed_mps)
+        if self.course_deg is not None:
+            bearing("course_deg", self.course_deg)
+        if self.heading_deg is not None:
+            bearing("heading_deg", self.heading_deg)
+        if self.speed_mps is not None:
+            at_least_zero("speed_mps", self.speed_mps)
         if self.climb_mps is not None and not isfinite(self.climb_mps):
             raise ValueError("climb_mps is not finite")
+
+
+STILL = Kinematics()  # of whose movement nothing is said; the same object everywhere, like ``body.NOBODY``
 
 
 class Symbol(Value, frozen=True):
@@ -94,7 +103,7 @@ class Symbol(Value, frozen=True):
 
 def at_least_zero(name: str, value: float | None) -> None:
     """Refuse a negative or not finite quantity (also NaN, for which every comparison is false); None is "not said"."""
-    if value is not None and not 0 <= value < float("inf"):
+    if value is not None and not 0 <= value < inf:
         raise ValueError(f"{name} must be finite and not negative")
 
 
@@ -112,8 +121,9 @@ def percent(name: str, value: float | None) -> None:
 
 def in_utc(*times: datetime | None) -> None:
     """Refuse a time without a zone or in another zone than UTC; None is "not said"."""
-    if any(time is not None and time.utcoffset() != timedelta(0) for time in times):
-        raise ValueError("a time must be in UTC (written with Z)")
+    for time in times:
+        if time is not None and time.tzinfo is not UTC and time.utcoffset() != timedelta(0):
+            raise ValueError("a time must be in UTC (written with Z)")
 
 
 def whole_counts(*counts: int | None) -> None:

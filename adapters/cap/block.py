@@ -115,7 +115,12 @@ def _times(draft: Draft) -> str:
 def _parameters(draft: Draft, kind: str | None) -> str:
     """What only a gateway reads back: the kind, and a time of observation that the alert's own does not say."""
     written = [(KIND, kind)] if kind is not None else []
-    observed = draft.message.times.observed
+    times = draft.message.times
+    observed = times.observed
+    if observed is None or times.created is None:
+        known = "created" if observed is None else "observed"
+        missing = "observed" if observed is None else "created"
+        draft.derived.append(Derived(field=f"times.{missing}", source=f"times.{known}", rule="the-only-time-known"))
     if observed is not None and observed != draft.sent.replace(microsecond=0):
         if native(draft.message.subject) is None:
             written.append((TIME, write_iso(observed)))

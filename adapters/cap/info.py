@@ -13,7 +13,7 @@ from adapters.cap.area import read_places
 from adapters.cap.head import Head
 from adapters.cap.names import CATEGORIES, KIND, NO_INFO, NO_ONSET, RELAY, TIME
 from protocols import form
-from protocols.body import Alert, Certainty, Identity, Medevac, Report, Severity, Urgency
+from protocols.body import NOBODY, Alert, Certainty, Identity, Medevac, Report, Severity, Urgency
 from protocols.message import Derived, Loss, LossReason
 from protocols.moment import read_iso
 
@@ -82,11 +82,13 @@ class Info:
             language=self.head.text(element, "language") or None,
             position=place.position,
             area=place.area,
-            raised_by=Identity(
-                callsign=self._words(element, "senderName"), phone=self.head.text(element, "contact") or None
-            ),
+            raised_by=self._person(element),
             cancelled=cancelled,
         )
+
+    def _person(self, element: etree._Element) -> Identity:
+        name, phone = self._words(element, "senderName"), self.head.text(element, "contact")
+        return Identity(callsign=name, phone=phone or None) if name or phone else NOBODY
 
     def _words(self, element: etree._Element, name: str) -> str | None:
         """Text for people, with its white space; None when there is nothing else."""

@@ -9,7 +9,7 @@ from adapters.sedap.fields import Draft, altitude, number_or_empty
 from adapters.sedap.grammar import RELAY, is_field, native, write_base64, write_number
 from adapters.sedap.graphics import SHAPES
 from protocols.body import Graphic, Shape
-from protocols.message import LossReason, Message
+from protocols.message import Derived, LossReason, Message
 from protocols.quantity import Position
 
 _CODES = {shape: str(code) for code, shape in SHAPES.items()}
@@ -73,4 +73,6 @@ def _colour(draft: Draft, field: str, value: str | None) -> str:
     if not _COLOUR.fullmatch(value.upper()):
         draft.lose(field, LossReason.NO_CODE)
         return ""
+    if value != value.lower() or len(value) < len("#rrggbbaa"):
+        draft.derived.append(Derived(field=field, source=field, rule="lower-case-with-opacity"))
     return value[1:].upper().ljust(8, "F")

@@ -60,9 +60,9 @@ class Draft:
         if read_epoch(milliseconds(at)) != at:
             self.lose("times.observed", LossReason.PRECISION, approximated=True)
         if times.observed is None:
-            self.derived.append(Derived(field="times.observed", source="times.created", rule="one-time"))
+            self.derived.append(Derived(field="times.observed", source="times.created", rule="the-only-time-known"))
         elif times.created is None:
-            self.derived.append(Derived(field="times.created", source="times.observed", rule="one-time"))
+            self.derived.append(Derived(field="times.created", source="times.observed", rule="the-only-time-known"))
         elif times.created != times.observed:
             self.lose("times.created", LossReason.NO_FIELD)
         return text

@@ -88,7 +88,7 @@ def _colour(text: str, field: str, losses: list[Loss]) -> str | None:
     if not _COLOUR.fullmatch(text):
         losses.append(Loss(field=field, reason=LossReason.UNREADABLE))
         return None
-    return "#" + text.upper().ljust(8, "F")
+    return "#" + text.lower().ljust(8, "f")
 
 
 def _lost(field: str) -> Loss:

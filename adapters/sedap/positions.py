@@ -14,9 +14,9 @@ from adapters.sedap.grammar import (
     read_base64,
     read_words,
 )
-from protocols.body import Contact, Delete, Identity, Track
+from protocols.body import NOBODY, Contact, Delete, Identity, Track
 from protocols.message import Loss, LossReason, Mode
-from protocols.quantity import AltitudeDatum, Kinematics, Position, Symbol
+from protocols.quantity import STILL, AltitudeDatum, Kinematics, Position, Symbol
 from protocols.symbols import from_sidc15
 
 SENSORS = {
@@ -33,7 +33,7 @@ def own_unit(line: Line) -> Meaning:
     body = Track(
         position=read_position(latitude, longitude, altitude),
         symbol=symbol,
-        identity=Identity(callsign=name or None),
+        identity=Identity(callsign=name) if name else NOBODY,
         kinematics=_kinematics(speed, course, heading),
     )
     return Meaning(line.subject(name or OWN), body, losses, mode=mode)
@@ -65,7 +65,7 @@ def contact(line: Line) -> Meaning:
     body = Contact(
         position=read_position(content[2], content[3], content[4]),
         symbol=symbol,
-        identity=Identity(callsign=name or None),
+        identity=Identity(callsign=name) if name else NOBODY,
         kinematics=_kinematics(speed, course, heading),
         sensors=_sensors(sensors),
         mmsi=mmsi or None,
@@ -104,6 +104,8 @@ def read_symbol(code: str, losses: list[Loss]) -> tuple[Symbol | None, Mode]:
 
 
 def _kinematics(speed: str, course: str, heading: str) -> Kinematics:
+    if not speed and not course and not heading:
+        return STILL
     return Kinematics(
         speed_mps=number(speed, "speed", 0.0, 100_000.0),
         course_deg=direction(course, "course"),

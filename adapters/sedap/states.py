@@ -8,6 +8,7 @@ from adapters import Encoded, EncodeError
 from adapters.sedap.fields import Draft, name
 from adapters.sedap.grammar import OWN, TYPES, native, write_base64, write_number
 from adapters.sedap.orders import OPERATIONAL, TECHNICAL
+from adapters.sedap.words import write_filled
 from protocols.body import Receipt, ReceiptState, Status
 from protocols.message import LossReason, Message
 
@@ -41,11 +42,11 @@ def write_status(message: Message, body: Status) -> Encoded:
 
 
 def write_receipt(message: Message, body: Receipt) -> Encoded:
-    """An acknowledgement; only that of a SEDAP-Express message can be named, and only that it arrived."""
+    """An acknowledgement that a SEDAP-Express message arrived; every other receipt is a notice for people to read."""
     named = native(body.of)
     found = None if named is None else _NAMED.fullmatch(named[1])
     if named is None or found is None or found[1] not in TYPES or body.state is not ReceiptState.DELIVERED:
-        raise EncodeError("ACKNOWLEDGE names a SEDAP-Express message that arrived")
+        return write_filled(message, body)
     draft = Draft(message)
     draft.carried.update(("of", "state"))
     draft.carried.add("mode" if message.mode == "unstated" else "of")

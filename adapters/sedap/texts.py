@@ -11,7 +11,7 @@ import re
 from adapters import DecodeError, Fault
 from adapters.sedap.grammar import RELAY, TEXT_BYTES, Line, Meaning, read_base64, read_words, unescape
 from protocols import form
-from protocols.body import Alert, Chat, Identity
+from protocols.body import NOBODY, Alert, Chat, Identity
 from protocols.message import Reference
 
 EVENT = "Alert"  # the event of an alert that is only text
@@ -44,13 +44,17 @@ def text(line: Line) -> Meaning:
     if number == 1:
         return Meaning(subject, plain_alert(words, author), [], references=about)
     to = tuple(name for name in recipient.split("#") if name)
-    body = Chat(text=words, to=to, sender=Identity(callsign=author))
+    body = Chat(text=words, to=to, sender=_person(author))
     return Meaning(subject, body, [], references=about, dialect=DIALECTS.get(number))
 
 
 def plain_alert(words: str, author: str | None) -> Alert:
     """An alert of which only the words are known."""
-    return Alert(event=EVENT, description=words, raised_by=Identity(callsign=author))
+    return Alert(event=EVENT, description=words, raised_by=_person(author))
+
+
+def _person(name: str | None) -> Identity:
+    return NOBODY if name is None else Identity(callsign=name)
 
 
 def _author(words: str) -> tuple[str | None, str]:

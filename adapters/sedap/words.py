@@ -22,7 +22,8 @@ from adapters.sedap.grammar import (
 )
 from adapters.sedap.texts import DIALECTS, plain_alert
 from protocols import form
-from protocols.body import Alert, Chat, Medevac, Report
+from protocols.body import Alert, Chat, Receipt, Report
+from protocols.form import Filled
 from protocols.message import LossReason, Message
 
 ALERT, NOTICE, CHAT = "1", "3", "4"  # one digit: some readers know no leading zero
@@ -53,8 +54,8 @@ def write_chat(message: Message, body: Chat) -> Encoded:
     return draft.encoded("TEXT", sender, [recipient, kind, encoding, field, reference], number=number)
 
 
-def write_filled(message: Message, body: Alert | Medevac | Report) -> Encoded:
-    """An alert, a request or a report: a report as a notice, the others as alerts."""
+def write_filled(message: Message, body: Filled) -> Encoded:
+    """A filled form: alerts and requests as alerts, reports and receipts as notices."""
     draft = Draft(message)
     sender, number, reference = _named(draft, message)
     draft.carried.update(type(body).__struct_fields__)
@@ -62,7 +63,7 @@ def write_filled(message: Message, body: Alert | Medevac | Report) -> Encoded:
     if words is None or form.read(words) is not None or plain_alert(words, sender or None) != body:
         words = form.write(body)
         draft.lose("body", LossReason.STRUCTURE, approximated=True)
-    kind = NOTICE if isinstance(body, Report) else ALERT
+    kind = NOTICE if isinstance(body, Report | Receipt) else ALERT
     encoding, field = _words(draft, "body", words, lines=True)
     return draft.encoded("TEXT", sender, ["", kind, encoding, field, reference], number=number)
 
