@@ -80,7 +80,7 @@ def _receipt(head: Head, reference: Reference) -> Message:
         times=_times(head, None),
         mode=head.mode,
         addressees=head.addressees,
-        loss=tuple(head.losses),
+        loss=tuple(loss for loss in head.losses if loss.field != "note"),
     )
 
 
