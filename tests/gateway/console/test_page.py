@@ -12,7 +12,7 @@ from gateway.console.feed import Feed
 from gateway.console.serving import Address
 from protocols.record import Event
 from tests.gateway.console import traffic
-from tests.gateway.console.conftest import Watch
+from tests.gateway.console.looking import Watch
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

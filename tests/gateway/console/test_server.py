@@ -19,7 +19,7 @@ from gateway.console.serving import Address, ListenError
 from gateway.metrics import Metrics
 from protocols.record import Event
 from tests.gateway.console import traffic
-from tests.gateway.console.conftest import get
+from tests.gateway.console.looking import get
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
