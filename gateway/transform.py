@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from functools import partial
+from collections.abc import Mapping
+from functools import cache, partial
 from math import cos, floor, radians
 
 from msgspec import NODEFAULT
@@ -34,9 +35,8 @@ def transform(message: Message, agreement: Agreement, pseudonym_key: bytes) -> M
         body = _coarse(body, wanted.coarsen_m)
     if wanted.drop_identities:
         body = anonymous(body, alias)
-    taken = [
-        f"body.{each.name}" for each in fields(body) if getattr(body, each.name) != getattr(message.body, each.name)
-    ]
+    names = type(body).__struct_fields__
+    taken = [f"body.{name}" for name in names if getattr(body, name) != getattr(message.body, name)]
     if wanted.drop_identities:
         taken.append("subject")
         message = _nameless(message, alias(message.id), alias(message.subject))
@@ -58,8 +58,13 @@ def _nameless(message: Message, number: str, subject: str) -> Message:
 
 
 def _stripped(body: Body, names: tuple[str, ...]) -> Body:
-    defaults = {each.name: each.default for each in fields(body) if each.name in names}
-    return replace(body, **{name: value for name, value in defaults.items() if value is not NODEFAULT})
+    return replace(body, **{name: value for name, value in _optional(type(body)).items() if name in names})
+
+
+@cache
+def _optional(kind: type[Body]) -> Mapping[str, object]:
+    """The optional fields of a kind, with what they hold when nothing was said."""
+    return {each.name: each.default for each in fields(kind) if each.default is not NODEFAULT}
 
 
 def _coarse(body: Body, grid_m: float) -> Body:

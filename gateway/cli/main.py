@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.cli import audit, demo, formats, run, translate
+from gateway.cli import audit, demo, formats, key, partner, run, translate, unit
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,3 +18,6 @@ app.command("check")(run.check)
 app.command("formats")(formats.formats)
 app.command("translate")(translate.translate)
 app.add_typer(audit.app, name="audit")
+app.add_typer(key.app, name="key")
+app.add_typer(partner.app, name="partner")
+app.add_typer(unit.app, name="unit")

@@ -80,17 +80,28 @@ def closing(console: Console, summary: Summary) -> None:
     for pair in summary.pairs:
         pairs.add_row(pair.source, pair.to, pair.format, str(pair.delivered))
     console.print(pairs)
-    for title, counts in (
-        ("withheld", summary.withheld),
-        ("refused", summary.refused),
-        ("lost in translation", summary.losses),
-    ):
-        if counts:
-            table = Table(title=title, title_justify="left", show_header=False)
-            table.add_column("what")
-            table.add_column("count", justify="right")
-            for name, count in counts.items():
-                table.add_row(name, str(count))
-            console.print(table)
+    kept = Table(title="not delivered, and why", title_justify="left")
+    for name in ("what", "reason"):
+        kept.add_column(name)
+    kept.add_column("count", justify="right")
+    for what, counts in (("withheld by policy", summary.withheld), ("refused as input", summary.refused)):
+        for reason, count in counts.items():
+            kept.add_row(what, reason, str(count))
+    console.print(kept)
+    console.print(_losses(summary))
     console.print(f"first gateway to unit: p50 {summary.latency_ms_p50} ms, p99 {summary.latency_ms_p99} ms")
     console.print(f"the units' own clients received {summary.received_by_units}")
+
+
+def _losses(summary: Summary) -> Table:
+    """What translation lost, a row for each pair of formats: each field with the reason."""
+    fields: dict[str, list[str]] = {}
+    for loss in summary.losses:
+        way, field, reason = loss.rsplit(":", 2)
+        fields.setdefault(way, []).append(f"{field.strip()} ({reason})")
+    table = Table(title="lost in translation", title_justify="left", show_lines=True)
+    table.add_column("formats", no_wrap=True)
+    table.add_column("fields")
+    for way, lost in sorted(fields.items()):
+        table.add_row(way, ", ".join(sorted(lost)))
+    return table
