@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from adapters import INPUT_MAX, DecodeError, Encoded, EncodeError, Fault
 from protocols.body import Opaque
-from protocols.cot.detail import details_of
 from protocols.cot.event import CannotSayError, CotError, parse_event, write_event
 from protocols.cot.read import read_message, refuse_commands
 from protocols.cot.write import KINDS, draft_event
@@ -54,7 +53,7 @@ def _opaque(body: Opaque) -> bytes:
         raise EncodeError("not a CoT event")
     try:
         event = parse_event(body.data)
-        refuse_commands(event, details_of(event))
+        refuse_commands(event, event.details)
     except CotError:
         raise EncodeError("not a CoT event that may be carried") from None
     return body.data

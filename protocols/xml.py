@@ -83,6 +83,11 @@ def escape(value: str) -> str:
     return _MARKUP.sub(_escaped, value)
 
 
+def is_plain(value: str) -> bool:
+    """Whether a text stands in a document as it is."""
+    return _MARKUP.search(value) is None
+
+
 def carries(value: str) -> bool:
     """Whether XML 1.0 can carry every character of a text."""
     return _NOT_XML.search(value) is None

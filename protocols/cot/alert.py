@@ -9,8 +9,8 @@ from __future__ import annotations
 from protocols import form
 from protocols.body import Alert, Area
 from protocols.cot.chat import place
-from protocols.cot.detail import Details, read_identity, write_identity, write_remarks
-from protocols.cot.event import Element, Event, Part, is_type
+from protocols.cot.detail import read_identity, write_identity, write_remarks
+from protocols.cot.event import Details, Element, Event, Part, is_type
 from protocols.message import Message
 from protocols.quantity import Position
 from protocols.xml import escape
@@ -51,7 +51,7 @@ def read_alert(event: Event, details: Details) -> Alert:
     return Alert(
         event=said or EVENTS.get(event.type, event.type),
         description=remarks,
-        position=place(event.position),
+        position=place(event.point),
         raised_by=read_identity(details),
         cancelled=event.type == CANCEL or details.get("emergency", "cancel") == "true",
     )

@@ -9,13 +9,15 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from protocols.body import Chat, Receipt, ReceiptState
-from protocols.cot.detail import Details, read_identity, write_identity
+from protocols.cot.detail import read_identity, write_identity
 from protocols.cot.event import (
     CotError,
     CotFault,
+    Details,
     Element,
     Event,
     Part,
+    Point,
     children_of,
     text_of,
 )
@@ -71,14 +73,13 @@ def read_chat(event: Event, details: Details) -> Chat:
         room=None if direct is not None else room,
         to=(direct,) if direct is not None else tuple(uid for uid in uids[1:] if uid != room),
         sender=sender if callsign is None else replace(sender, callsign=callsign),
-        position=place(event.position),
+        position=place(event.point),
     )
 
 
-def place(position: Position) -> Position | None:
-    """The position of an event that need not have one: 0, 0 with no error known is how TAK writes "nowhere"."""
-    nowhere = position.latitude == 0 and position.longitude == 0 and position.circular_error_m is None
-    return None if nowhere else position
+def place(point: Point) -> Position | None:
+    """The position of an event that need not have one."""
+    return None if point.is_nowhere else point.position()
 
 
 def write_chat(message: Message, body: Chat, ledger: Ledger) -> Part:

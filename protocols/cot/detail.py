@@ -3,53 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from datetime import datetime
 
-from protocols.body import Identity
-from protocols.cot.event import Element, Event, Node, number, text_of
+from protocols.body import NOBODY, Identity
+from protocols.cot.event import Details, Element, Node, number
 from protocols.ledger import Ledger
 from protocols.message import Hop, LossReason, Message, Reference
 from protocols.moment import read_iso, write_iso
-from protocols.quantity import Kinematics, Position
+from protocols.quantity import STILL, Kinematics
 from protocols.xml import attributes_of, escape
 
 _XML_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 REFERENCES_MAX = 256
 HOPS_MAX = 64
 
-NO_NODE: Node = {}
-NOBODY = Identity()
-STILL = Kinematics()
-
-
-class Details(NamedTuple):
-    """The children of ``detail``, found by tag; ``links`` in order. A repeated element counts once, the first."""
-
-    first: Mapping[str, Node]
-    links: Sequence[Node]
-
-    def get(self, tag: str, attribute: str) -> str | None:
-        """One attribute of an element; empty counts as not given."""
-        node = self.first.get(tag)
-        return None if node is None else node.get(attribute) or None
-
-    def text(self, tag: str) -> str | None:
-        """The text of an element; empty counts as not given."""
-        node = self.first.get(tag)
-        return None if node is None else text_of(node) or None
-
-
-def details_of(event: Event) -> Details:
-    """Index the details of an event."""
-    first: dict[str, Node] = {}
-    links: list[Node] = []
-    for tag, node in event.details:
-        if tag == "link":
-            links.append(node)
-        elif tag not in first:
-            first[tag] = node
-    return Details(first, links)
+_NO_NODE: Node = {}
 
 
 def read_identity(details: Details) -> Identity:
@@ -59,7 +28,9 @@ def read_identity(details: Details) -> Identity:
     takv = details.first.get("takv")
     if contact is None and group is None and takv is None:
         return NOBODY
-    contact, group, takv = (node if node is not None else NO_NODE for node in (contact, group, takv))
+    contact = _NO_NODE if contact is None else contact
+    group = _NO_NODE if group is None else group
+    takv = _NO_NODE if takv is None else takv
     system, version = takv.get("platform") or None, takv.get("version") or None
     return Identity(
         callsign=contact.get("callsign") or None,
@@ -72,16 +43,26 @@ def read_identity(details: Details) -> Identity:
     )
 
 
-def write_identity(identity: Identity) -> Iterator[Element]:
+def write_identity(identity: Identity) -> list[Element]:
     """The elements that say who."""
-    contact = _given(callsign=identity.callsign, phone=identity.phone, endpoint=identity.endpoint)
+    if identity is NOBODY:
+        return []
+    elements, contact = [], {}
+    if identity.callsign is not None:
+        contact["callsign"] = identity.callsign
+    if identity.phone is not None:
+        contact["phone"] = identity.phone
+    if identity.endpoint is not None:
+        contact["endpoint"] = identity.endpoint
     if contact:
-        yield Element("contact", contact)
+        elements.append(Element("contact", contact))
     if identity.team is not None or identity.role is not None:
-        yield Element("__group", {"name": identity.team or "", "role": identity.role or ""})
+        elements.append(Element("__group", {"name": identity.team or "", "role": identity.role or ""}))
     if identity.system is not None or identity.device is not None:
         platform, _, version = (identity.system or "").partition(" ")
-        yield Element("takv", {"platform": platform, "version": version, "device": identity.device or "", "os": ""})
+        takv = {"platform": platform, "version": version, "device": identity.device or "", "os": ""}
+        elements.append(Element("takv", takv))
+    return elements
 
 
 def read_kinematics(details: Details, unread: list[str]) -> Kinematics:
@@ -125,43 +106,35 @@ def read_provenance(details: Details, unread: list[str]) -> tuple[Hop, ...]:
     node = details.first.get("_flow-tags_")
     if node is None or isinstance(node, Mapping):
         return ()
-    hops = []
-    for system, text in list(attributes_of(node).items())[:HOPS_MAX]:
-        try:
-            at = read_iso(text)
-        except ValueError:
-            at = None
-            unread.append("provenance.at")
-        hops.append(Hop(system=system, at=at))
-    return tuple(hops)
+    tags = attributes_of(node)
+    if len(tags) > HOPS_MAX:
+        unread.append("provenance")
+        return ()
+    return tuple([Hop(system=system, at=_moment(text, unread)) for system, text in tags.items()])
 
 
-def write_provenance(message: Message, ledger: Ledger) -> Iterator[Element]:
+def write_provenance(message: Message, ledger: Ledger) -> list[Element]:
     """The flow-tags element, where there is anything to say that can be said."""
-    tags = {}
+    tags: dict[str, str] = {}
     for hop in message.provenance:
         if hop.at is None or _XML_NAME.fullmatch(hop.system) is None:
             ledger.approximate("provenance", LossReason.NO_CODE)
         else:
             tags[hop.system] = write_iso(hop.at)
-    if tags:
-        yield Element("_flow-tags_", tags)
+    return [Element("_flow-tags_", tags)] if tags else []
 
 
-def write_remarks(text: str | None) -> Iterator[Element]:
+def write_remarks(text: str | None) -> list[Element]:
     """The remarks element, where there are any."""
-    if text:
-        yield Element("remarks", inner=escape(text))
+    return [Element("remarks", inner=escape(text))] if text else []
 
 
-def write_fix(position: Position) -> Iterator[Element]:
-    """Where the position comes from."""
-    if position.fix_source is not None:
-        yield Element("precisionlocation", {"geopointsrc": position.fix_source, "altsrc": position.fix_source})
-
-
-def _given(**attributes: str | None) -> dict[str, str]:
-    return {name: value for name, value in attributes.items() if value is not None}
+def _moment(text: str, unread: list[str]) -> datetime | None:
+    try:
+        return read_iso(text)
+    except ValueError:
+        unread.append("provenance")
+        return None
 
 
 def _tolerant(text: str | None, field: str, unread: list[str]) -> float | None:

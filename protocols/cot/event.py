@@ -6,7 +6,7 @@ Unknown is None here: the marks that stand for it (9999999, 999999, NaN) are rea
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -14,12 +14,10 @@ from typing import NamedTuple, TypeAlias
 
 from protocols.moment import read_iso, write_iso
 from protocols.quantity import AltitudeDatum, Position
-from protocols.xml import XmlElement, XmlError, attributes_of, escape, parse
+from protocols.xml import XmlElement, XmlError, attributes_of, escape, is_plain, parse
 
-NAN = float("nan")
 UNKNOWN = "9999999.0"  # metres; hae, ce and le in XML
 UNKNOWN_FROM = 999_999.0  # metres; TAK Protocol writes one digit fewer than XML
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _TYPE = re.compile(r"\w+(?:-\w+)*(?:;[^;]*)?")  # MITRE base event schema, event/@type
 _HOW = re.compile(r"\w(?:-\w+)*")
 _VERSION = re.compile(r"\d{1,4}(?:\.\d{1,4})?", re.ASCII)
@@ -53,8 +51,55 @@ Node: TypeAlias = XmlElement | Mapping[str, str]
 """One detail element: as parsed, or only its attributes where a protobuf message stands for it."""
 
 
+class Point(NamedTuple):
+    """Where an event is, as it was written: degrees, metres; None is unknown. Checked when a Position is made of it."""
+
+    latitude: float
+    longitude: float
+    hae_m: float | None
+    ce_m: float | None
+    le_m: float | None
+
+    def position(self, fix_source: str | None = None) -> Position:
+        """The Position. Raise CotError where that cannot be."""
+        try:
+            return Position(
+                latitude=self.latitude,
+                longitude=self.longitude,
+                altitude_m=self.hae_m,
+                altitude_datum=AltitudeDatum.UNKNOWN if self.hae_m is None else AltitudeDatum.HAE,
+                circular_error_m=self.ce_m,
+                linear_error_m=self.le_m,
+                fix_source=fix_source,
+            )
+        except ValueError:
+            raise CotError(CotFault.OUT_OF_RANGE, "point") from None
+
+    @property
+    def is_nowhere(self) -> bool:
+        """Whether this is how TAK writes that there is no position: 0, 0 with no error known."""
+        return self.latitude == 0 and self.longitude == 0 and self.ce_m is None
+
+
+class Details(NamedTuple):
+    """The children of ``detail``, found by tag; ``links`` in order. A repeated element counts once, the first."""
+
+    first: Mapping[str, Node]
+    links: Sequence[Node]
+
+    def get(self, tag: str, attribute: str) -> str | None:
+        """One attribute of an element; empty counts as not given."""
+        node = self.first.get(tag)
+        return None if node is None else node.get(attribute) or None
+
+    def text(self, tag: str) -> str | None:
+        """The text of an element; empty counts as not given."""
+        node = self.first.get(tag)
+        return None if node is None else text_of(node) or None
+
+
 class Event(NamedTuple):
-    """One event. ``details`` are the children of ``detail`` in order: (tag, node)."""
+    """One event."""
 
     type: str
     uid: str
@@ -62,8 +107,8 @@ class Event(NamedTuple):
     start: datetime | None
     stale: datetime | None
     how: str | None
-    position: Position
-    details: Sequence[tuple[str, Node]]
+    point: Point
+    details: Details
     version: str = "2.0"
     access: str | None = None
     qos: str | None = None
@@ -82,15 +127,19 @@ class Element(NamedTuple):
 
     def xml(self) -> str:
         """The element as XML."""
-        attributes = "".join([f' {name}="{escape(value)}"' for name, value in self.attributes.items()])
-        return f"<{self.tag}{attributes}>{self.inner}</{self.tag}>" if self.inner else f"<{self.tag}{attributes}/>"
+        tag, given, inner = self
+        if is_plain("".join(given.values())):
+            attributes = "".join([f' {name}="{value}"' for name, value in given.items()])
+        else:
+            attributes = "".join([f' {name}="{escape(value)}"' for name, value in given.items()])
+        return f"<{tag}{attributes}>{inner}</{tag}>" if inner else f"<{tag}{attributes}/>"
 
 
 class Part(NamedTuple):
     """What one kind of body puts into an event; ``uid`` where it is not the subject itself."""
 
     type: str
-    details: Sequence[Element]
+    details: list[Element]
     position: Position | None = None
     how: str = "m-r"  # machine, relayed
     stale_s: int = 300
@@ -111,6 +160,9 @@ class Draft(NamedTuple):
     opex: str | None = None
 
 
+NOTHING = Details({}, ())
+
+
 def text_of(node: Node) -> str:
     """The character data directly in a detail element."""
     return node.text or "" if isinstance(node, XmlElement) else ""
@@ -123,11 +175,12 @@ def children_of(node: Node) -> Sequence[XmlElement]:
 
 def number(text: str | None) -> float | None:
     """A decimal number, or None for "unknown" (absent, empty, NaN). Raise ValueError for anything else."""
-    if text is None or not text or text in ("NaN", "nan"):
+    if not text:
         return None
-    if _NUMBER.fullmatch(text) is None:
+    value = float(text)
+    if "_" in text:  # Python's numbers may be written so, nobody else's
         raise ValueError("not a decimal number")
-    return float(text)
+    return None if value != value else value  # noqa: PLR0124  # NaN alone is not equal to itself
 
 
 def measure(text: str | None) -> float | None:
@@ -159,27 +212,29 @@ def event_of(root: XmlElement) -> Event:
     version = given.get("version")
     if version is None:
         raise CotError(CotFault.MISSING, "event@version")
-    if _VERSION.fullmatch(version) is None or float(version) < 2:
+    if version != "2.0" and (_VERSION.fullmatch(version) is None or float(version) < 2):
         raise CotError(CotFault.UNSUPPORTED, "event@version")
     point: XmlElement | None = None
-    details: list[tuple[str, Node]] = []
+    detail: XmlElement | None = None
     for child in root:
-        if child.tag == "point" and point is None:
+        tag = child.tag
+        if tag == "point" and point is None:
             point = child
-        elif child.tag == "detail":
-            details.extend([(str(node.tag), node) for node in child])
+        elif tag == "detail" and detail is None:
+            detail = child
     if point is None:
         raise CotError(CotFault.MISSING, "point")
     unread: list[str] = []
+    time = _time(_required(given, "time"), "time")
     return Event(
         type=_matching(given, "type", _TYPE),
         uid=_required(given, "uid"),
-        time=_time(_required(given, "time"), "time"),
-        start=_optional_time(given, "start", unread),
+        time=time,
+        start=time if given.get("start") == given["time"] else _optional_time(given, "start", unread),
         stale=_optional_time(given, "stale", unread),
         how=_how(given.get("how"), unread),
-        position=read_position(point),
-        details=details,
+        point=read_point(point),
+        details=NOTHING if detail is None else read_details(detail),
         version=version,
         access=given.get("access"),
         qos=given.get("qos"),
@@ -190,23 +245,34 @@ def event_of(root: XmlElement) -> Event:
     )
 
 
-def read_position(point: Node) -> Position:
-    """Read a point. Raise CotError where it is not on WGS84 or hae, ce or le cannot be."""
-    if point.get("lat") is None or point.get("lon") is None:
+def read_point(point: Node) -> Point:
+    """Read a point. Raise CotError where a number is none."""
+    latitude, longitude = point.get("lat"), point.get("lon")
+    if latitude is None or longitude is None:
         raise CotError(CotFault.MISSING, "point")
     try:
-        latitude, longitude = number(point.get("lat")), number(point.get("lon"))
-        altitude_m = measure(point.get("hae"))
-        return Position(
-            latitude=NAN if latitude is None else latitude,
-            longitude=NAN if longitude is None else longitude,
-            altitude_m=altitude_m,
-            altitude_datum=AltitudeDatum.UNKNOWN if altitude_m is None else AltitudeDatum.HAE,
-            circular_error_m=measure(point.get("ce")),
-            linear_error_m=measure(point.get("le")),
+        return Point(
+            float(latitude),
+            float(longitude),
+            measure(point.get("hae")),
+            measure(point.get("ce")),
+            measure(point.get("le")),
         )
     except ValueError:
         raise CotError(CotFault.OUT_OF_RANGE, "point") from None
+
+
+def read_details(detail: Iterable[XmlElement]) -> Details:
+    """Index detail elements by tag."""
+    first: dict[str, Node] = {}
+    links: list[Node] = []
+    for node in detail:
+        tag = str(node.tag)
+        if tag == "link":
+            links.append(node)
+        elif tag not in first:
+            first[tag] = node
+    return Details(first, links)
 
 
 def write_event(draft: Draft) -> bytes:

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from protocols import form
 from protocols.body import Marking, Medevac, Patient, PatientCounts, PatientOrigins, Security
 from protocols.cot.chat import place
-from protocols.cot.detail import Details, read_identity, write_identity, write_remarks
-from protocols.cot.event import Element, Event, Node, Part, children_of, decimal, number
+from protocols.cot.detail import read_identity, write_identity, write_remarks
+from protocols.cot.event import Details, Element, Event, Node, Part, children_of, decimal, number
 from protocols.xml import XmlError, parse
 
 TYPE = "b-r-f-h-c"
@@ -97,7 +97,7 @@ def dialect_of(node: Node) -> str:
 
 def read_medevac(event: Event, details: Details, unread: list[str]) -> Medevac:
     """A request. Without a ``_medevac_`` element it is only text, and nothing is read out of that text."""
-    position, remarks, who = place(event.position), details.text("remarks"), read_identity(details)
+    position, remarks, who = place(event.point), details.text("remarks"), read_identity(details)
     filled = None if remarks is None else form.read(remarks)
     if isinstance(filled, Medevac):
         return filled

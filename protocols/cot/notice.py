@@ -9,8 +9,8 @@ from __future__ import annotations
 from protocols import form
 from protocols.body import Delete, Report, Status
 from protocols.cot.alert import somewhere
-from protocols.cot.detail import Details, write_remarks
-from protocols.cot.event import CannotSayError, CotError, CotFault, Element, Event, Part
+from protocols.cot.detail import write_remarks
+from protocols.cot.event import CannotSayError, CotError, CotFault, Details, Element, Event, Part
 
 DELETE = "t-x-d-d"
 PING, PONG = "t-x-c-t", "t-x-c-t-r"

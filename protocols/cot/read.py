@@ -10,13 +10,13 @@ from protocols.alphabet import bounded_hint
 from protocols.body import Body, Opaque, Status
 from protocols.cot.alert import CANCEL, alert_subject, is_alert, read_alert
 from protocols.cot.chat import chat_subject, read_chat, read_receipt
-from protocols.cot.detail import Details, details_of, read_provenance, read_references
-from protocols.cot.event import CotError, CotFault, Event, children_of
+from protocols.cot.detail import read_provenance, read_references
+from protocols.cot.event import CotError, CotFault, Details, Event, children_of
 from protocols.cot.medevac import TYPE as MEDEVAC
 from protocols.cot.medevac import read_medevac
 from protocols.cot.notice import DELETE, heartbeat, read_delete, read_report
 from protocols.cot.track import read_atom
-from protocols.message import Loss, LossReason, Message, Mode, Quality, Source, Times, message_id
+from protocols.message import UNGRADED, Loss, LossReason, Message, Mode, Quality, Source, Times, message_id
 
 ADDRESSEES_MAX = 256
 HINT_MAX = 256  # characters of the format's own marking that are kept
@@ -37,7 +37,7 @@ _ENGAGE = frozenset({"engage", "strike", "destroy", "attack", "fire", "target"})
 
 def read_message(event: Event, form: str, raw: bytes) -> Message:
     """Read an event that came as ``form``; ``raw`` is its XML, kept where the kind is not known. Raise CotError."""
-    details = details_of(event)
+    details = event.details
     refuse_commands(event, details)
     unread = list(event.unread)
     try:
@@ -86,9 +86,7 @@ def _message(event: Event, details: Details, body: Body, form: str, unread: list
     subject = _subject(event, details, kind)
     family = "position" if kind in _POSITION_KINDS else kind
     cancelled = ("cancelled",) if kind == "alert" and body.cancelled else ()  # type: ignore[union-attr]  # kind says so
-    mode, _, exercise = (event.opex or "").partition("-")
-    if event.opex and mode not in _MODES:
-        raise CotError(CotFault.OUT_OF_RANGE, "event@opex")
+    mode, exercise = _mode(event.opex)
     provenance = read_provenance(details, unread)
     return Message(
         id=message_id(family, subject, event.time, *cancelled),
@@ -96,14 +94,23 @@ def _message(event: Event, details: Details, body: Body, form: str, unread: list
         body=body,
         source=Source(format=form, version=event.version, label_hint=label_hint(event)),
         times=Times(observed=event.time, created=event.time, valid_from=event.start, valid_until=event.stale),
-        mode=_MODES.get(mode, Mode.UNSTATED),
-        exercise=exercise or None,
+        mode=mode,
+        exercise=exercise,
         addressees=_addressees(details),
         references=read_references(details),
         provenance=provenance,
-        quality=Quality(how=event.how),
-        loss=tuple(Loss(field=field, reason=LossReason.UNREADABLE) for field in unread),
+        quality=UNGRADED if event.how is None else Quality(how=event.how),
+        loss=tuple([Loss(field=field, reason=LossReason.UNREADABLE) for field in unread]) if unread else (),
     )
+
+
+def _mode(opex: str | None) -> tuple[Mode, str | None]:
+    if not opex:
+        return Mode.UNSTATED, None
+    letter, _, name = opex.partition("-")
+    if letter not in _MODES:
+        raise CotError(CotFault.OUT_OF_RANGE, "event@opex")
+    return _MODES[letter], name or None
 
 
 def label_hint(event: Event) -> str | None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from protocols.body import Contact, Track
 from protocols.cot.detail import (
-    Details,
     read_identity,
     read_kinematics,
-    write_fix,
     write_identity,
     write_remarks,
 )
-from protocols.cot.event import CotError, CotFault, Element, Event, Part, decimal, number
+from protocols.cot.event import CotError, CotFault, Details, Element, Event, Part, decimal, number
 from protocols.ledger import Ledger
 from protocols.message import LossReason, Message
-from protocols.quantity import Affiliation, Kinematics, Position, Symbol
+from protocols.quantity import Affiliation, Kinematics, Symbol
 from protocols.symbols import from_cot, to_cot
 
 OWN = frozenset({Affiliation.FRIEND, Affiliation.ASSUMED_FRIEND})
@@ -28,7 +24,8 @@ def read_atom(event: Event, details: Details, unread: list[str]) -> Track | Cont
     symbol = from_cot(event.type)
     if symbol is None:
         raise CotError(CotFault.UNSUPPORTED, "event@type: affiliation")
-    position = _with_fix(event.position, details)
+    fix = details.get("precisionlocation", "geopointsrc")
+    position = event.point.position(None if fix == "???" else fix)
     if is_own_report(event, details, symbol):
         return Track(
             position=position,
@@ -53,14 +50,15 @@ def is_own_report(event: Event, details: Details, symbol: Symbol) -> bool:
     """Whether the reported thing itself speaks: it names its device, or is a friend that no other uid produced."""
     if "takv" in details.first:
         return True
-    producers = [node.get("uid") for node in details.links if node.get("relation") == "p-p"]
-    return symbol.affiliation in OWN and all(uid == event.uid for uid in producers)
+    if symbol.affiliation not in OWN:
+        return False
+    return not [node for node in details.links if node.get("relation") == "p-p" and node.get("uid") != event.uid]
 
 
 def write_track(body: Track, ledger: Ledger) -> Part:
     """A unit's own track."""
     part = _write_atom(body, ledger)
-    details = list(part.details)
+    details = part.details
     status = {}
     if body.battery_percent is not None:
         status["battery"] = decimal(body.battery_percent)
@@ -72,7 +70,8 @@ def write_track(body: Track, ledger: Ledger) -> Part:
         details.append(Element("emergency", {"type": EMERGENCY} if body.in_distress else {"cancel": "true"}))
     if (body.symbol is None or body.symbol.affiliation not in OWN) and body.identity.system is None:
         ledger.approximate("kind", LossReason.STRUCTURE)
-    return part._replace(details=[*details, *write_remarks(body.remarks)])
+    details += write_remarks(body.remarks)
+    return part
 
 
 def write_contact(message: Message, body: Contact, ledger: Ledger) -> Part:
@@ -92,7 +91,8 @@ def write_contact(message: Message, body: Contact, ledger: Ledger) -> Part:
     if body.identity.system is not None or (_is_friend(body) and not _has_producer(message)):
         ledger.approximate("kind", LossReason.STRUCTURE)
     part = _write_atom(body, ledger)
-    return part._replace(details=[*part.details, *write_remarks(remarks)])
+    part.details.extend(write_remarks(remarks))
+    return part
 
 
 def _write_atom(body: Track | Contact, ledger: Ledger) -> Part:
@@ -105,7 +105,10 @@ def _write_atom(body: Track | Contact, ledger: Ledger) -> Part:
         cot_type = coded.code
         if not coded.exact:
             ledger.approximate("symbol", LossReason.NO_CODE)
-    details = [*write_identity(body.identity), *write_fix(body.position)]
+    details = write_identity(body.identity)
+    fix = body.position.fix_source
+    if fix is not None:
+        details.append(Element("precisionlocation", {"geopointsrc": fix, "altsrc": fix}))
     kinematics = body.kinematics
     if kinematics.course_deg is not None or kinematics.speed_mps is not None:
         details.append(_write_kinematics(kinematics))
@@ -120,11 +123,6 @@ def _write_kinematics(kinematics: Kinematics) -> Element:
     if kinematics.speed_mps is not None:
         attributes["speed"] = decimal(kinematics.speed_mps)
     return Element("track", attributes)
-
-
-def _with_fix(position: Position, details: Details) -> Position:
-    fix = details.get("precisionlocation", "geopointsrc")
-    return position if fix is None or fix == "???" else replace(position, fix_source=fix)
 
 
 def _battery(details: Details, unread: list[str]) -> float | None:
