@@ -96,16 +96,19 @@ class FakeLink:
 class FakeAudit:
     """An accountant in memory, whose disk can be full."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, full: bool = False, full_on_commit: bool = False) -> None:
         self.outcomes: list[Outcome] = []
         self.committed = 0
-        self.fails = False
+        self._full = full
+        self._full_on_commit = full_on_commit
 
     def __call__(self, outcome: Outcome, /) -> None:
+        if self._full:
+            raise OSError("disk full")
         self.outcomes.append(outcome)
 
     def commit(self) -> None:
-        if self.fails:
+        if self._full_on_commit:
             raise OSError("disk full")
         self.committed = len(self.outcomes)
 
