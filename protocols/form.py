@@ -27,6 +27,8 @@ _TITLES: dict[str, type[Filled]] = {
 _MEANINGS = {  # codes that not every reader knows by heart: the meaning is written behind, and not read
     "security": {"N": "no enemy", "P": "possible enemy", "E": "enemy in area", "X": "enemy, escort required"},
 }
+_WORDS = ("description", "instruction", "headline", "narrative", "remarks", "zone_remarks", "reason")
+_SHORT = 60  # bytes of words that are not worth cutting
 _ITEMS_MAX = 500  # of one list
 
 
@@ -45,6 +47,29 @@ def write(body: Filled) -> str:
     lines = [title + MARK]
     _lines(values, [], lines)
     return "\n".join(lines)
+
+
+def fit(body: Filled, room: int) -> tuple[str, frozenset[str]]:
+    """Fill the form in at most so many bytes of UTF-8, and name the fields that were shortened for that.
+
+    The longest words are cut first, then an area is left out: counts, places and names stay whole. What is still too
+    long is cut as a text, which then is no form any more; that is named by ``kind`` and every field with a value.
+    """
+    cut: set[str] = set()
+    while (over := len(write(body).encode()) - room) > 0:
+        words = {name: value for name in _WORDS if isinstance(value := getattr(body, name, None), str)}
+        longest = max(words, key=lambda name: len(words[name].encode()), default="")
+        if longest and len(words[longest].encode()) > _SHORT:
+            kept = words[longest].encode()[: max(_SHORT - 3, len(words[longest].encode()) - over - 3)]
+            body = msgspec.structs.replace(body, **{longest: kept.decode(errors="ignore").rstrip() + "…"})
+            cut.add(longest)
+        elif getattr(body, "area", None) is not None:
+            body = msgspec.structs.replace(body, area=None)
+            cut.add("area")
+        else:
+            text = write(body).encode()[: room - len(CUT) - 1].decode(errors="ignore")
+            return "\n".join((text.rpartition("\n")[0], CUT)), frozenset({"kind", *msgspec.to_builtins(body)} | cut)
+    return write(body), frozenset(cut)
 
 
 def read(text: str) -> Filled | None:

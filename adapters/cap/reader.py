@@ -17,7 +17,7 @@ from adapters.cap.names import NAMESPACES, RELAY
 from protocols.body import Body, Receipt, ReceiptState
 from protocols.message import Message, Reference, Times, message_id
 from protocols.moment import is_whole
-from protocols.xml import XmlError, parse
+from protocols.xml import XmlElement, XmlError, parse
 
 
 def decode(data: bytes) -> Sequence[Message]:
@@ -41,10 +41,10 @@ def decode(data: bytes) -> Sequence[Message]:
 def _alert(head: Head) -> Sequence[Message]:
     if head.kind in ("Ack", "Error"):
         return [_receipt(head, reference) for reference in _referenced(head)]
+    blocks = list(enumerate(head.infos or [None], 1))
     if head.kind == "Cancel":
-        return [_cancelled(head, reference) for reference in _referenced(head)]
-    infos = [Info(head, element) for element in head.infos] or [Info(head, None)]
-    return [_message(head, info, place) for place, info in enumerate(infos)]
+        return [_cancelled(head, each, info, place) for each in _referenced(head) for place, info in blocks]
+    return [_message(head, info, place) for place, info in blocks]
 
 
 def _referenced(head: Head) -> tuple[Reference, ...]:
@@ -53,20 +53,26 @@ def _referenced(head: Head) -> tuple[Reference, ...]:
     return head.references
 
 
-def _message(head: Head, info: Info, place: int) -> Message:
-    """One info block. Those after the first have ids of their own under the alert's subject."""
-    observed = info.observed or head.sent
-    block = (f"info-{place}",) if place else ()
-    ident = message_id(_kind(info.body), head.subject, observed, *block)
-    return _built(head, ident, info, references=head.references)
+def _message(head: Head, element: XmlElement | None, place: int) -> Message:
+    info, subject = Info(head, element), _block(head.subject, place)
+    ident = message_id(_kind(info.body), subject, info.observed or head.sent)
+    return _built(head, ident, info, subject=subject, references=head.references)
 
 
-def _cancelled(head: Head, reference: Reference) -> Message:
+def _cancelled(head: Head, reference: Reference, element: XmlElement | None, place: int) -> Message:
     """The end of one alert. The Cancel's own name is kept, so that it can be written again."""
-    info = Info(head, head.infos[0] if head.infos else None, cancelled=True)
-    ident = message_id("alert", reference.subject, info.observed or head.sent, "cancelled")
-    own = () if head.sender == RELAY else (reference, Reference(relation="identifier", subject=head.subject))
-    return _built(head, ident, info, subject=reference.subject, references=own)
+    info, subject = Info(head, element, cancelled=True), _block(reference.subject, place)
+    ident = message_id("alert", subject, info.observed or head.sent, "cancelled")
+    own: tuple[Reference, ...] = ()
+    if head.sender != RELAY:
+        own = (Reference(relation=reference.relation, subject=subject),)
+        own += (Reference(relation="identifier", subject=head.subject),) if place == 1 else ()
+    return _built(head, ident, info, subject=subject, references=own)
+
+
+def _block(subject: str, place: int) -> str:
+    """Each info block is shown, updated and ended by itself: those after the first have a number in their subject."""
+    return subject if place == 1 else f"{subject},{place}"
 
 
 def _receipt(head: Head, reference: Reference) -> Message:
@@ -84,12 +90,10 @@ def _receipt(head: Head, reference: Reference) -> Message:
     )
 
 
-def _built(
-    head: Head, ident: str, info: Info, *, references: tuple[Reference, ...], subject: str | None = None
-) -> Message:
+def _built(head: Head, ident: str, info: Info, *, references: tuple[Reference, ...], subject: str) -> Message:
     return Message(
         id=ident,
-        subject=subject or head.subject,
+        subject=subject,
         body=info.body,
         source=head.source,
         times=_times(head, info),

@@ -47,10 +47,12 @@ class _Head:
     def write(self, *, cancelled: bool) -> str:
         sender, identifier = named(self.draft.message.subject)
         kind, references = self._cancel(sender, identifier) if cancelled else self._update()
+        if cancelled:
+            sender, identifier = self._cancellation(sender)
         scope, restriction = self._scope()
         words = self.draft.words
         parts = [
-            words("identifier", self._cancel_identifier() if cancelled else identifier),
+            words("identifier", identifier),
             words("sender", sender),
             words("sent", write_time(self.draft.sent)),
             words("status", self._status()),
@@ -72,10 +74,10 @@ class _Head:
             self.draft.carried.add("references")
         return "Cancel", f"{sender},{identifier},{write_time(sent or self.draft.sent)}"
 
-    def _cancel_identifier(self) -> str:
-        """A name for the cancellation itself: the one that it had, else one of its own."""
+    def _cancellation(self, sender: str) -> tuple[str, str]:
+        """Sender and identifier of the cancellation itself: those that it had, else the alert's and one of its own."""
         own = [native(ref.subject) for ref in self.draft.message.references if ref.relation == "identifier"]
-        return own[0][1] if own and own[0] is not None else f"cancel-{self.draft.message.id}"
+        return own[0] if own and own[0] is not None else (sender, f"cancel-{self.draft.message.id}")
 
     def _update(self) -> tuple[str, str]:
         found = self._references()

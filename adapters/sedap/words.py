@@ -61,10 +61,12 @@ def write_filled(message: Message, body: Filled) -> Encoded:
     draft.carried.update(type(body).__struct_fields__)
     words = body.description if isinstance(body, Alert) and sender != RELAY else None
     if words is None or form.read(words) is not None or plain_alert(words, sender or None) != body:
-        words = form.write(body)
+        words, cut = form.fit(body, TEXT_BYTES * 3 // 4)
         draft.lose("body", LossReason.STRUCTURE, approximated=True)
+        for each in sorted(cut):
+            draft.lose(each, LossReason.TOO_LONG, approximated=True)
     kind = NOTICE if isinstance(body, Report | Receipt) else ALERT
-    encoding, field = _words(draft, "body", words, lines=True)
+    encoding, field = _words(draft, "description", words)
     return draft.encoded("TEXT", sender, ["", kind, encoding, field, reference], number=number)
 
 
@@ -94,16 +96,12 @@ def _author(draft: Draft, author: str | None) -> str:
     return plain
 
 
-def _words(draft: Draft, field: str, words: str, *, lines: bool = False) -> tuple[str, str]:
+def _words(draft: Draft, field: str, words: str) -> tuple[str, str]:
     """Encoding and text, in base64 where the characters need it, cut to the document's bytes."""
     plain = is_field(words) and "#" not in words
     room = TEXT_BYTES if plain else TEXT_BYTES * 3 // 4
     coding = "latin-1" if plain else "utf-8"
     if len(words.encode(coding)) > room:
         draft.lose(field, LossReason.TOO_LONG, approximated=True)
-        if lines:
-            room -= len(form.CUT) + 1
         words = words.encode(coding)[:room].decode(coding, errors="ignore")
-        if lines:
-            words = "\n".join((words.rpartition("\n")[0], form.CUT))
     return ("NONE", words) if plain else ("BASE64", write_base64(words))

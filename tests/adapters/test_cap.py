@@ -322,6 +322,10 @@ def test_cancel_without_info_and_of_several_alerts() -> None:
 
     assert (first.subject, second.subject) == ("cap:cp@example.org,A-1", "cap:cp@example.org,A-2")
     assert first.body == Alert(event="Cancel", cancelled=True)
+    ended = cap.decode(document(INFO * 2, kind="Cancel", more="<references>x,A-1,2026-03-15T15:22:10Z</references>"))
+    assert [each.subject for each in ended] == ["cap:x,A-1", "cap:x,A-1,2"]
+    assert again(ended[0]) == ended[0]
+    assert (again(ended[1]).subject, again(ended[1]).id) == (ended[1].subject, ended[1].id)
     assert first.derived[0].field == "event"
 
 
@@ -359,11 +363,12 @@ def test_acknowledgements_are_receipts(kind: str, state: ReceiptState) -> None:
         cap.encode(message)
 
 
-def test_each_info_block_is_a_message_of_the_same_alert() -> None:
+def test_each_info_block_is_a_message_with_a_subject_of_its_own() -> None:
     first, second = cap.decode(document(INFO + INFO.replace("Flood", "Inondation").replace("en-GB", "fr-FR")))
 
-    assert first.subject == second.subject
-    assert first.id != second.id
+    assert (first.subject, second.subject) == ("cap:cp@example.org,A-1", "cap:cp@example.org,A-1,2")
+    assert second.id == message_id("alert", second.subject, AT)
+    assert (again(second).subject, again(second).id) == (second.subject, second.id)
     assert isinstance(second.body, Alert)
     assert (second.body.event, second.body.language) == ("Inondation", "fr-FR")
 

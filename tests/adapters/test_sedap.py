@@ -496,13 +496,30 @@ def test_a_form_is_plain_to_people() -> None:
 
 
 def test_a_form_that_was_cut_is_never_read_as_a_whole_one() -> None:
-    message = report(Report(event="IED", killed=4, narrative="x\n" * 2000, displaced=70))
+    equipment = tuple(f"piece {number}" for number in range(200))
+    message = report(Medevac(litter=4, equipment=equipment, remarks="long " * 500))
 
     back = again(message)
 
-    assert ("body", "too-long") in lost(message)
-    assert isinstance(back.body, Chat)
-    assert back.body.text.endswith("\n(cut)")
+    assert {("kind", "too-long"), ("equipment", "too-long"), ("litter", "too-long")} <= lost(message)
+    assert isinstance(back.body, Alert)
+    assert back.body.description is not None
+    assert back.body.description.endswith("\n(cut)")
+
+
+def test_long_words_are_cut_and_the_counts_stay_whole() -> None:
+    ring = tuple((1.0 + step / 7, 2.0) for step in range(99))
+    area = Area(polygons=((*ring, ring[0]),))
+    message = report(Report(event="IED", killed=4, narrative="Größe\n" * 2000, displaced=70, area=area))
+
+    back = again(message)
+
+    assert lost(message) == {("body", "structure"), ("narrative", "too-long"), ("area", "too-long")}
+    assert isinstance(back.body, Report)
+    assert (back.body.killed, back.body.displaced, back.body.area) == (4, 70, None)
+    assert back.body.narrative is not None
+    assert back.body.narrative.endswith("…")
+    assert back.id == message.id
 
 
 def test_a_native_alert_that_is_cancelled_elsewhere_reads_back_cancelled() -> None:
