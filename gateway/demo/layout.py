@@ -43,10 +43,11 @@ class Layout(NamedTuple):
         return rows
 
 
-def prepare(folder: Path, now: datetime) -> Layout:
-    """Lay a new coalition out in an empty folder."""
+def prepare(folder: Path, now: datetime, *, usual_ports: bool = True) -> Layout:
+    """Lay a new coalition out in an empty folder; on the usual ports where they are free, or on any."""
     tables = {name: (files("gateway.demo") / "tables" / f"{name}.toml").read_text() for name in PARTNERS}
-    moved = _free_ports(sorted({port for text in tables.values() for port in _ADDRESS.findall(text)}))
+    usual = sorted({port for text in tables.values() for port in _ADDRESS.findall(text)})
+    moved = _free_ports(usual, usual_ports=usual_ports)
     configs, paths = {}, {}
     for name, text in tables.items():
         paths[name] = folder / f"{name}.toml"
@@ -76,12 +77,12 @@ def _keys(folder: Path, configs: Mapping[str, Config], now_s: int) -> None:
                 ours.pin(theirs.bundle_file(other), theirs.fingerprint(other), now_s)
 
 
-def _free_ports(wanted: Sequence[str]) -> dict[str, int]:
+def _free_ports(wanted: Sequence[str], *, usual_ports: bool) -> dict[str, int]:
     """Each wanted port where it is free, else another that is."""
     found: dict[str, int] = {}
     with closing(_Held()) as held:
         for port in wanted:
-            found[port] = held.bind(int(port)) or held.bind(0)
+            found[port] = (held.bind(int(port)) if usual_ports else 0) or held.bind(0)
     return found
 
 

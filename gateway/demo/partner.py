@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+import typer
 import uvloop
 
 from gateway import app
@@ -34,11 +35,11 @@ async def _until_orphaned() -> None:
     await reader.read()
 
 
-def main() -> None:
-    """Run the gateway of the file named on the command line."""
+def main(file: Path) -> None:
+    """Run the gateway of a configuration file."""
     with reported():
-        uvloop.run(app.run(load(Path(sys.argv[1])), app.Eyes((tell,)), _until_orphaned()))
+        uvloop.run(app.run(load(file), app.Eyes((tell,)), _until_orphaned()))
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

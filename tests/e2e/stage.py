@@ -46,7 +46,7 @@ class Stage(NamedTuple):
 @asynccontextmanager
 async def stage(folder: Path, brokers: str) -> AsyncIterator[Stage]:
     """Run a coalition on ``embedded`` or ``mosquitto`` brokers, with an observer at the courier."""
-    layout = prepare(folder, datetime.now(UTC))
+    layout = prepare(folder, datetime.now(UTC), usual_ports=False)
     told: list[Told] = []
     envelopes: list[bytes] = []
     if brokers == "embedded":

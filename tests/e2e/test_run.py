@@ -69,7 +69,7 @@ def alive(pid: int) -> bool:
 
 
 async def test_a_gateway_starts_serves_and_stops_when_told(tmp_path: Path) -> None:
-    layout = prepare(tmp_path, datetime.now(UTC))
+    layout = prepare(tmp_path, datetime.now(UTC), usual_ports=False)
     async with coalition_broker(layout), comity_run(layout.files["alpha"]) as process:
         await ready(layout, "alpha")
         await publish(mqtt_port(layout.configs["alpha"]), "tak/alpha/one", track("one"))
@@ -98,7 +98,7 @@ async def test_a_gateway_starts_serves_and_stops_when_told(tmp_path: Path) -> No
 
 
 async def test_no_broker_outlives_a_gateway_that_was_killed(tmp_path: Path) -> None:
-    layout = prepare(tmp_path, datetime.now(UTC))
+    layout = prepare(tmp_path, datetime.now(UTC), usual_ports=False)
     async with coalition_broker(layout), comity_run(layout.files["alpha"]) as process:
         await ready(layout, "alpha")
         (broker,) = children(process.pid)
@@ -122,7 +122,7 @@ async def test_no_broker_outlives_a_gateway_that_was_killed(tmp_path: Path) -> N
 async def test_a_faulty_configuration_is_one_line_with_its_path(
     tmp_path: Path, change: tuple[str, str], line: str
 ) -> None:
-    layout = prepare(tmp_path, datetime.now(UTC))
+    layout = prepare(tmp_path, datetime.now(UTC), usual_ports=False)
     file = layout.files["alpha"]
     file.write_text(file.read_text().replace(*change, 1))
     async with comity_run(file) as process:
@@ -134,7 +134,7 @@ async def test_a_faulty_configuration_is_one_line_with_its_path(
 
 
 async def test_a_gateway_without_keys_says_what_to_do(tmp_path: Path) -> None:
-    layout = prepare(tmp_path, datetime.now(UTC))
+    layout = prepare(tmp_path, datetime.now(UTC), usual_ports=False)
     (tmp_path / "state" / "alpha" / "secret.key").unlink()
     async with comity_run(layout.files["alpha"]) as process:
         said = (await asyncio.wait_for(process.communicate(), 15))[1].decode()
@@ -145,7 +145,7 @@ async def test_a_gateway_without_keys_says_what_to_do(tmp_path: Path) -> None:
 
 
 async def test_what_was_acknowledged_survives_a_receiving_gateway_killed_in_full_flow(tmp_path: Path) -> None:
-    layout = prepare(tmp_path, datetime.now(UTC))
+    layout = prepare(tmp_path, datetime.now(UTC), usual_ports=False)
     with mosquitto_everywhere(layout) as (ports, _, _):
         async with (
             comity_run(layout.files["alpha"]),
