@@ -78,14 +78,19 @@ def attributes_of(element: XmlElement) -> dict[str, str]:
 
 def escape(value: str) -> str:
     """Text or attribute value as it stands in a document; what XML cannot carry becomes U+FFFD."""
-    if _MARKUP.search(value) is None:
-        return value
-    return _MARKUP.sub(_escaped, value)
+    return value if is_plain(value) else _MARKUP.sub(_escaped, value)
 
 
 def is_plain(value: str) -> bool:
-    """Whether a text stands in a document as it is."""
-    return _MARKUP.search(value) is None
+    """Whether a text stands in a document as it is. Quick to say yes; a no may only mean a rare character."""
+    return (
+        value.isprintable()
+        and "&" not in value
+        and "<" not in value
+        and '"' not in value
+        and ">" not in value
+        and "'" not in value
+    )
 
 
 def carries(value: str) -> bool:

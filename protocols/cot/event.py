@@ -128,10 +128,7 @@ class Element(NamedTuple):
     def xml(self) -> str:
         """The element as XML."""
         tag, given, inner = self
-        if is_plain("".join(given.values())):
-            attributes = "".join([f' {name}="{value}"' for name, value in given.items()])
-        else:
-            attributes = "".join([f' {name}="{escape(value)}"' for name, value in given.items()])
+        attributes = "".join([f' {name}="{escape(value)}"' for name, value in given.items()])
         return f"<{tag}{attributes}>{inner}</{tag}>" if inner else f"<{tag}{attributes}/>"
 
 
@@ -278,15 +275,29 @@ def read_details(detail: Iterable[XmlElement]) -> Details:
 def write_event(draft: Draft) -> bytes:
     """Write an event as XML, valid by the MITRE base event schema."""
     opex = f' opex="{escape(draft.opex)}"' if draft.opex else ""
-    details = "".join([element.xml() for element in draft.details])
+    time = write_iso(draft.time)
+    start = time if draft.start == draft.time else write_iso(draft.start)
     latitude, longitude, hae, ce, le = point_of(draft.position)
     return (
         "<?xml version='1.0' encoding='UTF-8' standalone='yes'?>\n"
-        f'<event version="2.0" uid="{escape(draft.uid)}" type="{escape(draft.type)}" time="{write_iso(draft.time)}"'
-        f' start="{write_iso(draft.start)}" stale="{write_iso(draft.stale)}" how="{draft.how}"{opex}>'
+        f'<event version="2.0" uid="{escape(draft.uid)}" type="{escape(draft.type)}" time="{time}"'
+        f' start="{start}" stale="{write_iso(draft.stale)}" how="{draft.how}"{opex}>'
         f'<point lat="{latitude}" lon="{longitude}" hae="{hae}" ce="{ce}" le="{le}"/>'
-        f"<detail>{details}</detail></event>"
+        f"<detail>{write_details(draft.details)}</detail></event>"
     ).encode()
+
+
+def write_details(details: Sequence[Element]) -> str:
+    """Elements as XML. Escaping is asked for once for all of them, because hardly any needs it."""
+    if not is_plain("".join(["".join(attributes.values()) for _, attributes, _ in details])):
+        return "".join([element.xml() for element in details])
+    return "".join(
+        [
+            f"<{tag}{attributes}>{inner}</{tag}>" if inner else f"<{tag}{attributes}/>"
+            for tag, given, inner in details
+            for attributes in ("".join([f' {name}="{value}"' for name, value in given.items()]),)
+        ]
+    )
 
 
 def point_of(position: Position | None) -> tuple[str, str, str, str, str]:

@@ -78,6 +78,8 @@ def _part(message: Message, ledger: Ledger) -> Part:  # noqa: C901, PLR0911  # o
 
 def _with_links(part: Part, message: Message, ledger: Ledger) -> list[Element]:
     """The part's details and a link for every reference; the part's own link only where none says the same."""
+    if not message.references and not any(element.tag == "link" for element in part.details):
+        return part.details
     referred = {reference.subject for reference in message.references}
     details = []
     for element in part.details:
@@ -121,7 +123,7 @@ def _validity(message: Message, part: Part, time: datetime, ledger: Ledger) -> t
 
 def _how(message: Message, part: Part, ledger: Ledger) -> str:
     how = message.quality.how
-    if how is not None and is_how(how):
+    if how is not None and (how in ("m-g", "h-e") or is_how(how)):
         return how
     if how is not None:
         ledger.drop("quality.how", LossReason.NO_CODE)

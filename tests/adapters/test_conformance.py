@@ -85,11 +85,8 @@ def test_sample_decodes_to_its_canonical_file(path: Path) -> None:
     adapter = adapters.load(path.parent.name)
     messages = adapter.decode(path.read_bytes())
 
-    found = [json.loads(to_json(message)) for message in messages]
-    expected = json.loads(_twin(path).read_text())
-    for message in (*found, *expected):
-        message.pop("id", None)  # a digest of what stands beside it
-    assert found == expected
+    expected = [from_json(json.dumps({**fields, "id": "x"}).encode()) for fields in json.loads(_twin(path).read_text())]
+    assert [msgspec.structs.replace(message, id="x") for message in messages] == expected  # the id digests the rest
     assert check_decoded(adapter, messages) == []
 
 
