@@ -6,7 +6,9 @@ after a reconnect is recognised (MQTT 5, 4.4: same packet identifier) and not yi
 
 from __future__ import annotations
 
+import struct
 from collections import deque
+from collections.abc import Callable
 from enum import IntEnum
 
 from gateway.links.fault import ProtocolError
@@ -30,45 +32,41 @@ _ANSWERS = {
     "too-large": Answer.TOO_LARGE,
     "unknown-source": Answer.NOT_AUTHORISED,
 }
+_PUBACK = struct.Struct(">BBH").pack  # MQTT 5, 3.4: success and no properties
 _OPEN = -1  # nobody has said yet what becomes of the frame
 
 
 class MqttFrame:
     """One PUBLISH. QoS 0 frames have nothing to acknowledge."""
 
-    __slots__ = ("_answer", "_half", "data", "pid", "qos", "topic")
+    __slots__ = ("_half", "answer", "connection", "data", "pid", "qos", "topic")
 
     def __init__(self, topic: str, data: bytes, qos: int, pid: int, half: Incoming | None) -> None:
         self.topic = topic
         self.data = data
         self.qos = qos
         self.pid = pid
+        self.answer = _OPEN  # the reason code to answer with
+        self.connection = 0  # the number of the connection that brought it last
         self._half = half
-        self._answer = _OPEN
 
     def ack(self) -> None:
         """See Frame."""
-        self._settle(Answer.TAKEN)
+        self._settle(0)
 
     def refuse(self, reason: str) -> None:
         """See Frame. A negative acknowledgement also ends the delivery (MQTT 5, 4.3.2)."""
         self._settle(_ANSWERS.get(reason, Answer.REFUSED))
 
-    @property
-    def answer(self) -> int:
-        """The reason code to answer with, or -1 while open."""
-        return self._answer
-
     def detach(self) -> None:
         """Forget the session: it is gone, and nobody waits for the acknowledgement."""
         self._half = None
 
-    def _settle(self, answer: Answer) -> None:
-        if self._answer != _OPEN:
-            return
-        self._answer = answer
-        if self._half is not None:
-            self._half.settled(self)
+    def _settle(self, answer: int) -> None:
+        if self.answer == _OPEN:
+            self.answer = answer
+            if self._half is not None:
+                self._half.wake()
 
 
 class Incoming:
@@ -80,8 +78,9 @@ class Incoming:
         self._out = out
         self._held: dict[int, MqttFrame] = {}
         self._order: deque[MqttFrame] = deque()
-        self._current: set[int] = set()
+        self._connection = 0
         self._released: set[int] = set()  # QoS 2: PUBREC sent, PUBREL awaited
+        self.wake: Callable[[], None] = _nobody  # the connection's: there is something to write
         self.bytes_held = 0
         self.acknowledged = 0
         self.refused = 0
@@ -94,7 +93,7 @@ class Incoming:
     def resume(self, *, session_present: bool) -> None:
         """Start a connection. Without a session at the broker, frames in hand can no longer be acknowledged."""
         self._order.clear()
-        self._current.clear()
+        self._connection += 1
         self.bytes_held = 0
         if session_present:
             return
@@ -105,28 +104,38 @@ class Incoming:
 
     def publish(self, topic: str, data: bytes, qos: int, pid: int) -> MqttFrame | None:
         """The frame of a PUBLISH with QoS 1 or 2, or None when it is already in hand."""
-        if pid in self._released:
+        if pid in self._held or pid in self._released:
+            return self._again(topic, data, qos, pid)
+        frame = MqttFrame(topic, data, qos, pid, self)
+        self._hold(frame)
+        return frame
+
+    def _again(self, topic: str, data: bytes, qos: int, pid: int) -> MqttFrame | None:
+        """A packet identifier that is in hand: the same message once more, or another one under a reused number."""
+        held = self._held.get(pid)
+        if held is None:
             self._out.append(b"\x50\x02" + pid.to_bytes(2, "big"))
             return None
-        held = self._held.get(pid)
-        same = held is not None and held.topic == topic and held.data == data
-        if pid in self._current:
+        same = held.topic == topic and held.data == data
+        if held.connection == self._connection:
             if same:
                 return None
             raise ProtocolError("packet identifier in use")
+        if same:
+            self._hold(held)
+            return None
+        held.detach()
+        frame = MqttFrame(topic, data, qos, pid, self)
+        self._hold(frame)
+        return frame
+
+    def _hold(self, frame: MqttFrame) -> None:
         if len(self._order) >= self._limit:
             raise ProtocolError("receive maximum exceeded", 0x93)
-        if held is not None and not same:
-            held.detach()
-        frame = held if held is not None and same else MqttFrame(topic, data, qos, pid, self)
-        self._held[pid] = frame
-        self._current.add(pid)
+        frame.connection = self._connection
+        self._held[frame.pid] = frame
         self._order.append(frame)
-        self.bytes_held += len(data)
-        if frame is not held:
-            return frame
-        self._answer_ready()
-        return None
+        self.bytes_held += len(frame.data)
 
     def release(self, pid: int) -> None:
         """Complete a QoS 2 delivery (PUBREL)."""
@@ -136,26 +145,32 @@ class Incoming:
             b"\x70\x02" + pid.to_bytes(2, "big") if known else b"\x70\x03" + pid.to_bytes(2, "big") + b"\x92"
         )
 
-    def settled(self, frame: MqttFrame) -> None:
+    def answer(self) -> None:
         """Answer every frame up to the first that is still open (MQTT 5, 4.6: in the order of arrival)."""
-        if self._order and self._order[0] is frame:
-            self._answer_ready()
-
-    def _answer_ready(self) -> None:
-        order, out = self._order, self._out
+        order, out, held = self._order, self._out, self._held
         while order and (answer := order[0].answer) != _OPEN:
             frame = order.popleft()
             pid = frame.pid
             self.bytes_held -= len(frame.data)
-            self._held.pop(pid, None)
-            self._current.discard(pid)
-            number = pid.to_bytes(2, "big")
-            kind = b"\x40" if frame.qos == 1 else b"\x50"
-            if answer:
-                self.refused += 1
-                out.append(kind + b"\x03" + number + answer.to_bytes(1, "big"))
-                continue
-            self.acknowledged += 1
-            out.append(kind + b"\x02" + number)
-            if frame.qos == 2:
-                self._released.add(pid)
+            held.pop(pid, None)
+            if answer == 0 and frame.qos == 1:
+                self.acknowledged += 1
+                out.append(_PUBACK(0x40, 2, pid))
+            else:
+                self._answer_fully(frame, answer)
+
+    def _answer_fully(self, frame: MqttFrame, answer: int) -> None:
+        kind = b"\x40" if frame.qos == 1 else b"\x50"
+        number = frame.pid.to_bytes(2, "big")
+        if answer:
+            self.refused += 1
+            self._out.append(kind + b"\x03" + number + answer.to_bytes(1, "big"))
+            return
+        self.acknowledged += 1
+        self._out.append(kind + b"\x02" + number)
+        if frame.qos == 2:
+            self._released.add(frame.pid)
+
+
+def _nobody() -> None:
+    """Nothing is connected: what is to be written waits."""

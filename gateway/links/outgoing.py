@@ -18,6 +18,8 @@ from gateway.links.ledger import Entry
 
 _QOS1 = mqtt5.QoS.AT_LEAST_ONCE
 _TOPIC_MAX = 65_535  # bytes of UTF-8 (MQTT 5, 1.5.4)
+_GOOD_MAX = 4096
+_PLAIN = (False, None, None)  # not retained, no expiry, no media type
 _WINDOW_MAX = 4096  # publishes under way, whatever more the broker would take
 _REFUSALS = {
     0x87: SendRefusal.NOT_AUTHORISED,
@@ -56,6 +58,7 @@ class Outgoing:
         self._again: deque[int] = deque()  # identifiers under way on an earlier connection, to be sent again
         self._under_way: dict[int, Entry] = {}
         self._aliases: dict[str, int] = {}
+        self._good: set[str] = set()  # topics that were looked at
         self._quota = 0
         self._last = 0
         self.blocked = False  # the transport's buffer is full
@@ -137,10 +140,22 @@ class Outgoing:
             entry.settle(_REFUSALS.get(code, SendRefusal.REJECTED))
 
     def _write(self, entry: Entry, pid: int, *, duplicate: bool) -> None:
+        parcel = entry.parcel
+        topic = parcel.topic
+        if topic not in self._good:
+            if bad_topic(topic):
+                self._refuse(pid, SendRefusal.BAD_TOPIC)
+                return
+            if len(self._good) >= _GOOD_MAX:
+                self._good.clear()
+            self._good.add(topic)
         try:
-            data = self._encode(entry.parcel, pid, duplicate=duplicate)
-        except (ValueError, OverflowError):  # the codec's own check of topic, content type or length
-            self._refuse(pid, SendRefusal.BAD_TOPIC)
+            if duplicate or self._limits.alias_max or parcel[2:5] != _PLAIN:
+                data = self._encode(parcel, pid, duplicate=duplicate)
+            else:
+                data = mqtt5.PublishPacket(topic, parcel.data, qos=_QOS1, packet_id=pid).write()
+        except (ValueError, OverflowError):  # the codec's own check of expiry, content type or length
+            self._refuse(pid, SendRefusal.REJECTED)
             return
         limit = self._limits.packet_max
         if limit is not None and len(data) > limit:
@@ -153,12 +168,9 @@ class Outgoing:
         self._under_way.pop(pid).settle(refusal)
 
     def _encode(self, parcel: Parcel, pid: int, *, duplicate: bool) -> bytes:
-        topic = parcel.topic
-        if bad_topic(topic) or (parcel.retain and not self._limits.retain_available):
-            raise ValueError("the broker cannot take it")
-        alias = None
-        if self._limits.alias_max:
-            topic, alias = self._alias(topic)
+        if parcel.retain and not self._limits.retain_available:
+            raise ValueError("the broker keeps nothing")
+        topic, alias = self._alias(parcel.topic) if self._limits.alias_max else (parcel.topic, None)
         return mqtt5.PublishPacket(
             topic,
             parcel.data,

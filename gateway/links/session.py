@@ -16,6 +16,7 @@ from gateway.links.incoming import Incoming, MqttFrame
 from gateway.links.outgoing import Limits, Outgoing
 
 ALIASES_IN = 64  # topics that the broker may abbreviate
+_QOS1 = mqtt5.QoS.AT_LEAST_ONCE
 _HEADER_MAX = 5  # bytes of a fixed header (MQTT 5, 2.1.4)
 _FAULTS = frozenset({0x80, 0x88, 0x89, 0x97, 0x9F, 0x9C, 0x9D})  # CONNACK: unavailable, busy, quota, rate, moved
 _UNWELCOME = frozenset({0x87, 0x8E, 0x98, 0x9A, 0x9B, 0x9E, 0xA1, 0xA2})  # DISCONNECT: an operator must act
@@ -106,7 +107,10 @@ class Session:
             if size > self._settings.packet_max:
                 raise ProtocolError("packet too large", 0x95)
             position += size
-            self._take(packet)
+            if type(packet) is mqtt5.PublishPacket and self.connected:
+                self._publish(packet)
+            else:
+                self._take(packet)
         if self.connected:
             self.outgoing.pump()
 
@@ -125,8 +129,6 @@ class Session:
             if not isinstance(packet, mqtt5.ConnAckPacket):
                 raise ProtocolError("expected CONNACK")
             self._connack(packet)
-        elif isinstance(packet, mqtt5.PublishPacket):
-            self._publish(packet)
         elif isinstance(packet, mqtt5.PubAckPacket):
             self.outgoing.acknowledged(packet.packet_id, int(packet.reason_code))
         elif isinstance(packet, mqtt5.PubRelPacket):
@@ -139,16 +141,15 @@ class Session:
             raise ProtocolError("unexpected packet")
 
     def _publish(self, packet: mqtt5.PublishPacket) -> None:
-        topic = packet.topic
-        if packet.topic_alias is not None:
-            topic = self._dealias(topic, packet.topic_alias)
+        topic, alias, pid = packet.topic, packet.topic_alias, packet.packet_id
+        if alias is not None:
+            topic = self._dealias(topic, alias)
         if not topic:
             raise ProtocolError("empty topic", 0x90)
-        qos, pid = int(packet.qos), packet.packet_id
         if pid is None:
             self.arrived.append(MqttFrame(topic, packet.payload, 0, 0, None))
             return
-        frame = self.incoming.publish(topic, packet.payload, qos, pid)
+        frame = self.incoming.publish(topic, packet.payload, 1 if packet.qos is _QOS1 else 2, pid)
         if frame is not None:
             self.arrived.append(frame)
 

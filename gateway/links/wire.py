@@ -65,6 +65,7 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say CONNECT."""
         self._transport = cast("asyncio.Transport", transport)
+        self._session.incoming.wake = self.wake
         self._session.open(self._credentials)
         self._flush()
 
@@ -88,7 +89,7 @@ class Wire(asyncio.Protocol):
             self.up.set_result(None)
             self._parts.came_up()
             self._tick()
-        if session.out:
+        if session.out or session.incoming.unanswered:
             self.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the name is asyncio's
@@ -136,6 +137,7 @@ class Wire(asyncio.Protocol):
         if transport is None:
             return
         if session.connected:
+            session.incoming.answer()
             session.outgoing.pump()
         if session.out:
             data = b"".join(session.out)
