@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from gateway.links import Frame, LinkState, Parcel, SendError, SendRefusal, Statistics
+from gateway.links import Frame, LinkError, LinkState, Parcel, SendError, SendRefusal, Statistics
 from gateway.stream import Outcome
 
 NOW = datetime(2026, 3, 14, 21, 7, 30, 125_000, tzinfo=UTC)
@@ -42,7 +42,10 @@ class FakeFrame:
 class FakeLink:
     """Yields the batches it was given and then closes; keeps what it is sent, and refuses what ``refuses`` names."""
 
-    def __init__(self, *batches: Sequence[FakeFrame], refuses: Mapping[str, SendRefusal] | None = None) -> None:
+    def __init__(
+        self, *batches: Sequence[FakeFrame], refuses: Mapping[str, SendRefusal] | None = None, closed: bool = False
+    ) -> None:
+        self._closed = closed
         self._batches = batches
         self._refuses = refuses or {}
         self.sent: list[Parcel] = []
@@ -84,6 +87,8 @@ class FakeLink:
     async def send_all(self, parcels: Sequence[Parcel]) -> Sequence[SendRefusal | None]:
         self.asked.set()
         await self.taking.wait()
+        if self._closed:
+            raise LinkError("the link is closed")
         answers = [self._refuses.get(parcel.topic) for parcel in parcels]
         self.sent += [parcel for parcel, refusal in zip(parcels, answers, strict=True) if refusal is None]
         return answers
