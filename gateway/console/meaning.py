@@ -36,12 +36,9 @@ def gist(message: Message, words: Words) -> str:
 def _gist(body: Body, words: Words) -> tuple[str | None, ...]:  # noqa: PLR0911 - one return for each kind
     match body:
         case Track() | Contact():
-            position = body.position
-            return (
-                body.identity.callsign,
-                figures.place_to(position),
-                figures.bearing(body.kinematics.course_deg, words),
-            )
+            # A hemisphere never stands alone at the beginning of a line.
+            where = figures.place_to(body.position).replace("° ", "°\u00a0")
+            return body.identity.callsign, where, figures.bearing(body.kinematics.course_deg, words)
         case Chat():
             return body.sender.callsign, body.text
         case Alert():

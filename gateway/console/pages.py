@@ -146,7 +146,7 @@ def _page(gateway: str, words: Words) -> str:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    tables = ("event", "reason", "kind", "precedence", "mode", "ui")
+    tables = ("event", "reason", "kind", "precedence", "mode", "format", "ui")
     return environment.get_template("console.html").render(
         gateway=gateway,
         verdicts=[event.value for event in _VERDICTS],

@@ -167,11 +167,10 @@ def _marking(label: Label) -> Marking:
 
 def _losses(record: Record, message: Message | None, words: Words) -> tuple[Lost, ...]:
     """Losses of reading (known in full), then those that the record alone knows: of policy and of writing."""
-    read = () if message is None else message.loss
-    known = {f"{loss.field}:{loss.reason}" for loss in read}
-    written = (text.rpartition(":") for text in record.losses if text not in known)
-    losses = [_lost(loss.field, loss.reason, words, loss) for loss in read]
-    losses += [_lost(field, reason, words) for field, _, reason in written]
+    read = {} if message is None else {f"{loss.field}:{loss.reason}": loss for loss in message.loss}
+    written = {text: text.rpartition(":") for text in record.losses if text not in read}
+    losses = [_lost(loss.field, loss.reason, words, loss) for loss in read.values()]
+    losses += [_lost(field, reason, words) for field, _, reason in written.values()]
     return tuple(losses[:_FIELDS_SHOWN])
 
 

@@ -28,7 +28,7 @@ const belongs = (unit, partner) => unit !== undefined && unit.split("/")[0] === 
 
 function searchable(row) {
   const parts = [row.gist, row.source, row.destination, row.kind, row.reason, row.marking, row.caveats, row.format_in, row.format_out, row.id];
-  return parts.concat(word("reason", row.reason), word("kind", row.kind)).join(" ").toLowerCase();
+  return parts.concat(word("reason", row.reason), word("kind", row.kind)).join(" ").replaceAll("\u00a0", " ").toLowerCase();
 }
 
 function draw(row) {
@@ -38,7 +38,7 @@ function draw(row) {
   if (row.kind) say.append(make("span", "kind", word("kind", row.kind)), outside(row.gist ?? "", "gist"));
   const what = make("td", "what", say);
   if (row.reason) what.append(make("span", "why", word("reason", row.reason)));
-  const formats = make("td", "formats", make("span", "", row.format_in ?? ""), formatOut(row));
+  const formats = make("td", "formats", make("span", "", word("format", row.format_in)), formatOut(row));
   const delay = row.latency_ms === undefined ? "" : row.latency_ms.toFixed(1);
   const line = make("tr", "", make("td", "t", row.at), make("td", "", verdictOf(row)), way, what, formats);
   line.append(make("td", "", ...label(row)), make("td", "ms", delay));
@@ -51,7 +51,7 @@ function draw(row) {
 
 function formatOut(row) {
   if (!row.format_out) return null;
-  const out = make("span", "out", row.format_out);
+  const out = make("span", "out", word("format", row.format_out));
   if (!row.losses) return out;
   const lost = make("span", "lost", `−${row.losses}`);
   lost.title = `${row.losses} ${word("ui", "loss-count")}`;

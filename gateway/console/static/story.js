@@ -119,7 +119,7 @@ function journey(story, select) {
   const list = make("ul", "ledger journey");
   for (const row of rows) {
     const item = make("li", row.seq === story.row.seq ? "here" : "", verdictOf(row), make("span", "", row.destination ?? row.source ?? ""));
-    item.append(make("span", "formats", row.format_out ?? ""));
+    item.append(make("span", "formats", word("format", row.format_out)));
     if (row.reason) item.append(make("small", "", word("reason", row.reason)));
     item.addEventListener("click", () => select(row.seq));
     list.append(item);
@@ -131,7 +131,7 @@ function measures(story) {
   const { row } = story;
   const list = make("dl", "facts");
   const add = (name, value) => list.append(make("dt", "", word("ui", name)), make("dd", "", value));
-  const formats = [row.format_in, row.format_out].filter(Boolean).join(" → ");
+  const formats = [row.format_in, row.format_out].filter(Boolean).map((name) => word("format", name)).join(" → ");
   if (formats) add("formats", formats);
   if (row.latency_ms !== undefined) add("delay", `${row.latency_ms} ms`);
   if (story.age_ms !== undefined) add("age", `${story.age_ms} ms`);

@@ -148,7 +148,7 @@ def test_a_kind_without_a_telling_shows_its_plain_fields() -> None:
 
 
 def test_the_gist_is_who_and_what_in_one_bounded_line() -> None:
-    assert gist(traffic.track(1), WORDS) == "EAGLE 21 · 4.85185° N  31.58261° E · 087° true"
+    assert gist(traffic.track(1), WORDS) == "EAGLE 21 · 4.85185°\u00a0N  31.58261°\u00a0E · 087° true"
     assert gist(traffic.alert(cancelled=True), WORDS) == ("CANCELLED · RELIEF OPS · River above the bridge at Mongalla")
     assert len(gist(traffic.chat(text="x" * 5000), WORDS)) == 120
 

@@ -38,7 +38,7 @@ def test_a_row_is_all_of_an_outcome_in_one_line() -> None:
         format_out="nffi",
         marking="MISSION RESTRICTED",
         caveats="Releasable To alpha, bravo",
-        gist="EAGLE 21 · 4.85185° N  31.58261° E · 087° true",
+        gist="EAGLE 21 · 4.85185°\u00a0N  31.58261°\u00a0E · 087° true",
         mode="unstated",
         losses=1,
         latency_ms=3.14,
@@ -79,7 +79,11 @@ def test_a_label_is_told_part_by_part_and_its_absence_is_told_as_such() -> None:
 
 
 def test_losses_of_reading_and_of_writing_are_told_once_each() -> None:
-    kept = entry(Event.DELIVERED, traffic.track(), losses=("detail/takv/os:no-field", "identity.role:no-code"))
+    kept = entry(
+        Event.DELIVERED,
+        traffic.track(),
+        losses=("detail/takv/os:no-field", "identity.role:no-code", "identity.role:no-code"),
+    )
 
     assert story(kept).losses == (
         Lost(field="detail/takv/os", reason="no-field", text="The format has no place for it."),
