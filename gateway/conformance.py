@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from math import isclose
 from typing import get_args
 
 import msgspec
@@ -175,12 +176,18 @@ def _different(before: object, after: object, path: str) -> Iterator[str]:
     elif isinstance(before, dict) or isinstance(after, dict):
         for name in before if isinstance(before, dict) else after:  # type: ignore[attr-defined]  # one of them is
             yield from _different(_of(before, name), _of(after, name), f"{path}.{name}")
-    elif before != after and not (_empty(before) and _empty(after)):
+    elif not _same(before, after):
         yield path
 
 
 def _of(value: object, name: str) -> object:
     return value.get(name) if isinstance(value, dict) else None
+
+
+def _same(before: object, after: object) -> bool:
+    if isinstance(before, float) and isinstance(after, float):
+        return isclose(before, after, rel_tol=1e-12)  # a unit's conversion may differ in the last binary digit
+    return before == after or (_empty(before) and _empty(after))
 
 
 def _empty(value: object) -> bool:

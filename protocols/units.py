@@ -1,23 +1,24 @@
-"""Conversions between units that go there and back exactly: what one format wrote, it reads again unchanged."""
+"""Conversions between units that go there and back: what one format wrote, it reads again unchanged."""
 
 from __future__ import annotations
 
-from math import inf, nextafter
+from math import ulp
 
 _KMH_PER_MPS = 3.6
-_DIGITS = 9  # decimals that are tried first, so that 8.5 m/s is written 30.6 km/h and not 30.599999999999998
+_DECIMALS = 9  # of a number that people or devices write
 
 
 def mps_from_kmh(kmh: float) -> float:
     """Metres a second of kilometres an hour."""
-    return kmh / _KMH_PER_MPS
+    return _meant(kmh / _KMH_PER_MPS)
 
 
 def kmh_from_mps(mps: float) -> float:
-    """Kilometres an hour that ``mps_from_kmh`` gives back as exactly these metres a second, the shortest near one."""
-    kmh = mps * _KMH_PER_MPS
-    near = round(kmh, _DIGITS)
-    for candidate in (near, kmh, nextafter(kmh, -inf), nextafter(kmh, inf)):
-        if mps_from_kmh(candidate) == mps:
-            return candidate
-    return kmh
+    """Kilometres an hour of metres a second."""
+    return _meant(mps * _KMH_PER_MPS)
+
+
+def _meant(value: float) -> float:
+    """The short decimal that a product missed by the rounding of binary fractions: 30.6, not 30.599999999999998."""
+    near = round(value, _DECIMALS)
+    return near if abs(near - value) <= 4 * ulp(value) else value

@@ -17,6 +17,7 @@ XmlElement: TypeAlias = etree._Element  # noqa: SLF001  # lxml has no public nam
 SIZE_MAX = 1_048_576  # bytes
 DEPTH_MAX = 64  # elements; the deepest real sample (CAP with a signature) has 9
 ELEMENTS_MAX = 20_000
+ATTRIBUTES_MAX = 256  # of one element
 
 _DECLARED = re.compile(rb"""^(?:\xef\xbb\xbf)?<\?xml[^>]{0,80}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,32})["']""")
 _ENCODINGS = frozenset({b"utf-8", b"us-ascii", b"ascii", b"iso-8859-1", b"windows-1252"})
@@ -66,7 +67,7 @@ def parse(data: bytes) -> XmlElement:
         root = etree.fromstring(data, _parser)
     except (etree.XMLSyntaxError, ValueError, LookupError):
         raise XmlError(XmlFault.MALFORMED, "not well formed") from None
-    if data.count(b"<") > 2 * DEPTH_MAX:  # fewer marks cannot be nested deeper than that
+    if data.count(b"<") > 2 * DEPTH_MAX or data.count(b"=") > ATTRIBUTES_MAX:  # fewer marks cannot break a bound
         _bounded(root)
     return root
 
@@ -108,8 +109,8 @@ def _escaped(match: re.Match[str]) -> str:
 
 def _bounded(root: XmlElement) -> None:
     count, depth = 0, 0
-    for event, _ in etree.iterwalk(root, events=("start", "end")):
+    for event, element in etree.iterwalk(root, events=("start", "end")):
         depth += 1 if event == "start" else -1
         count += event == "start"
-        if depth > DEPTH_MAX or count > ELEMENTS_MAX:
-            raise XmlError(XmlFault.UNSAFE, "too deep or too many elements")
+        if depth > DEPTH_MAX or count > ELEMENTS_MAX or len(element.attrib) > ATTRIBUTES_MAX:
+            raise XmlError(XmlFault.UNSAFE, "too deep, too many elements or too many attributes")
