@@ -134,6 +134,9 @@ class Quality(Value, frozen=True):
     credibility: str | None = None
 
 
+UNGRADED = Quality()  # of which nothing is said; the same object everywhere, so that it takes no room on the wire
+
+
 class Original(Value, frozen=True):
     """The bytes that the report was read from."""
 
@@ -163,7 +166,7 @@ class Message(Value, frozen=True):
     addressees: tuple[str, ...] = ()
     references: tuple[Reference, ...] = ()
     provenance: tuple[Hop, ...] = ()
-    quality: Quality = Quality()
+    quality: Quality = UNGRADED
     original: Original | None = None
     loss: tuple[Loss, ...] = ()
     derived: tuple[Derived, ...] = ()
