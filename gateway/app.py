@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -85,11 +86,22 @@ async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
         for reader in eyes.readers:
             stream.add(reader)
         await asyncio.gather(*(stack.enter_async_context(link) for link in links.values()))
+        settle_memory()
         stream.gateway(Event.STARTED)
         stack.callback(stream.gateway, Event.STOPPED)
         async with asyncio.TaskGroup() as group:
             for name in links:
                 group.create_task(relay.run(name, links), name=f"link {name}")
+
+
+def settle_memory() -> None:
+    """Leave what was made at start out of every collection, and collect seldom: messages are freed by reference count.
+
+    Measured: the cyclic collector with its defaults takes a fifth of the time of a decode.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 async def _links(loaded: Loaded, stack: AsyncExitStack, eyes: Eyes) -> dict[str, Link]:
