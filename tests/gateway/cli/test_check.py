@@ -1,0 +1,71 @@
+"""``comity check``: a table that holds is told so; one that does not ends with status 2 and every fault's path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli.main import app
+from tests.gateway.tables import TABLE, changed
+
+TABLES = Path(__file__).parents[3] / "gateway" / "demo" / "tables"
+
+
+@pytest.mark.parametrize("partner", ["alpha", "bravo", "charlie"])
+def test_the_tables_of_the_demonstration_hold(partner: str) -> None:
+    result = CliRunner().invoke(app, ["check", str(TABLES / f"{partner}.toml")])
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.endswith(" routes hold\n")
+
+
+def test_a_table_that_holds_is_counted(tmp_path: Path) -> None:
+    file = tmp_path / "alpha.toml"
+    file.write_text(TABLE.replace("2027-01-01", "2127-01-01"))
+
+    result = CliRunner().invoke(app, ["check", str(file)])
+
+    assert result.exit_code == 0
+    assert result.stdout == f"{file}: 2 units, 2 peers, 3 agreements, 4 routes hold\n"
+
+
+def test_what_has_expired_is_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "alpha.toml"
+    file.write_text(TABLE.replace("2026-01-01", "2020-01-01").replace("2027-01-01", "2021-01-01"))
+
+    result = CliRunner().invoke(app, ["check", str(file)])
+
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[0] == (
+        "warning: $.agreements[0]: expired, so nothing passes under it; renew it or remove it"
+    )
+
+
+def test_every_fault_is_a_line_with_its_path(tmp_path: Path) -> None:
+    file = tmp_path / "alpha.toml"
+    file.write_text(changed(('adapter = "cot"', 'adapter = "x"'), ('to = ["charlie/map"]', 'to = ["charlie/desk"]')))
+
+    result = CliRunner().invoke(app, ["check", str(file)])
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert [line.partition(":")[0] for line in result.stderr.splitlines()] == [
+        "$.units[0].adapter",
+        "$.routes[1].to[0]",
+    ]
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+@pytest.mark.parametrize("text", ["", "[gateway\n", "\x00", 'partner = "alpha"\n'])
+def test_a_file_that_is_no_table_starts_nothing(tmp_path: Path, command: str, text: str) -> None:
+    file = tmp_path / "broken.toml"
+    file.write_text(text)
+
+    result = CliRunner().invoke(app, [command, str(file)])
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert isinstance(result.exception, SystemExit)
