@@ -165,7 +165,7 @@ class EmbeddedBroker:
             over.cancel()
 
     async def _provision(self) -> None:
-        connection = NatsConnection("_INBOX", 1_048_576, Traffic())
+        connection = NatsConnection("_INBOX", 1_048_576, START_S, Traffic())
         host, port = self._nats.rsplit(":", 1)
         own = self._spec.certificates
         tls = None

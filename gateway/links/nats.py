@@ -64,7 +64,9 @@ class NatsLink(Upkeep[NatsFrame]):
     async def _connection(self) -> None:
         settings = self.settings
         user = "" if settings.username is None else f"_{subjects.token(settings.username)}"
-        connection = NatsConnection(f"_INBOX{user}", settings.packet_max + 65_536, self._traffic)
+        connection = NatsConnection(
+            f"_INBOX{user}", settings.packet_max + 65_536, settings.keep_alive_s, self._traffic
+        )
         connection.turn_ended = self._turn_ended
         try:
             async with asyncio.timeout(OPEN_S):

@@ -15,8 +15,7 @@ from gateway.links.fault import LostError, ProtocolError, RefusedError
 from gateway.links.natswire import Info, Message, Note
 
 REQUEST_S = 5.0
-_PING_S = 10.0
-_SILENT_S = 25.0  # two pings without an answer, and some
+_DEAD_AFTER = 1.5  # keep-alive intervals of silence, as on MQTT links
 _DENIED = "permissions violation for publish to "
 _DENIED_READING = "permissions violation for subscription to "
 _UNWELCOME = ("authorization violation", "authentication", "account")
@@ -51,7 +50,7 @@ class Traffic:
 class NatsConnection(asyncio.Protocol):
     """See the module's first line. ``ended`` completes with the fault that ended the connection."""
 
-    def __init__(self, inbox: str, payload_max: int, traffic: Traffic) -> None:
+    def __init__(self, inbox: str, payload_max: int, keep_alive_s: float, traffic: Traffic) -> None:
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self._hello: asyncio.Future[Info] = self._loop.create_future()
@@ -62,6 +61,7 @@ class NatsConnection(asyncio.Protocol):
         self.writable: Callable[[], None] | None = None
         self.blocked = False
         self._parser = natswire.Parser(payload_max)
+        self._keep_alive_s = keep_alive_s or 3600.0
         self._traffic = traffic
         self._transport: asyncio.Transport | None = None
         self._out: list[bytes] = []
@@ -261,12 +261,12 @@ class NatsConnection(asyncio.Protocol):
 
     def _tick(self) -> None:
         silent_s = self._loop.time() - self._read_at
-        if silent_s > _SILENT_S:
+        if silent_s > _DEAD_AFTER * self._keep_alive_s:
             self.close(LostError("the server is silent"))
             return
-        if silent_s > _PING_S / 2:
+        if silent_s > 0.5 * self._keep_alive_s:
             self.ping()
-        self._timer = self._loop.call_later(_PING_S / 2, self._tick)
+        self._timer = self._loop.call_later(0.25 * self._keep_alive_s, self._tick)
 
     def _finish(self) -> None:
         if not self.ended.done():
