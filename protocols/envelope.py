@@ -308,13 +308,19 @@ def unpack_strict(data: bytes, code: StrEnum) -> object:
             max_array_len=RECORDS_MAX,
             max_map_len=_EXTENSIONS_MAX,
             max_ext_len=0,
+            ext_hook=_no_extension,
         )
-        exact = pack(value) == data  # also refuses an extension of no bytes and a repeated map key
+        exact = pack(value) == data  # also refuses a repeated map key
     except (ValueError, TypeError, OverflowError):
         raise Reject(code) from None
     if not exact:
         raise Reject(code)
     return value
+
+
+def _no_extension(code: int, _: bytes) -> object:
+    """An extension of no bytes is within its limit."""
+    raise ValueError(f"extension {code}")
 
 
 def pack(value: object) -> bytes:

@@ -290,10 +290,12 @@ class Inbox:
         self._epochs[eid] = Incoming(terms, verifier, chain, Received(self._remembered.pop(eid, b"")))
 
     def close(self, eid: bytes, reason: Refusal) -> None:
-        """Forget an epoch's keys for good; its tombstone refuses it until it would have expired."""
+        """Forget an epoch's keys for good; its tombstone refuses it until long after it would have expired."""
         epoch = self._epochs.pop(eid)
         self._accepted.pop(epoch.terms.rnd, None)
-        self._tombstones[eid] = Tombstone(epoch.terms.not_after + SKEW_S, epoch.terms.sig_kid, reason)
+        # a day longer, so that what comes late is told that it expired and does not wait for an announcement
+        until_s = epoch.terms.not_after + SKEW_S + LIFE_MAX_S
+        self._tombstones[eid] = Tombstone(until_s, epoch.terms.sig_kid, reason)
 
     def epochs(self) -> list[bytes]:
         """Every epoch that is open."""
