@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from protocols import form
 from protocols.body import Alert, Area
+from protocols.cot.alarm_names import ALARM_NAMES
 from protocols.cot.chat import place
 from protocols.cot.detail import read_identity, write_identity, write_remarks
 from protocols.cot.event import Details, Element, Event, Part, is_type
@@ -24,7 +25,8 @@ EVENTS = {  # ATAK, EmergencyType
     "b-a-g": "Geo-fence Breached",
     CUSTOM: "Custom",
 }
-_TYPES = {event: cot_type for cot_type, event in EVENTS.items()}
+_NAMES = ALARM_NAMES | EVENTS
+_TYPES = {event: cot_type for cot_type, event in reversed(_NAMES.items())}
 
 
 def is_alert(event: Event) -> bool:
@@ -49,7 +51,7 @@ def read_alert(event: Event, details: Details) -> Alert:
         return filled
     said = details.get("emergency", "type")
     return Alert(
-        event=said or EVENTS.get(event.type, event.type),
+        event=said or _NAMES.get(event.type, event.type),
         description=remarks,
         position=place(event.point),
         raised_by=read_identity(details),
