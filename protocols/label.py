@@ -1,117 +1,133 @@
-"""Confidentiality labels in ADatP-4774 terms: what a message may be told to whom. Pure; fails closed.
+"""Labels under their security policy: who may see one, and what becomes of several together. Pure; fails closed.
 
-A label is never invented: no label means no release. Dominance follows ADatP-4774 and SPIF 2.1: classification by the
-policy's hierarchy, restrictive categories unite, permissive categories intersect, informative ones carry no weight.
+A policy is written in a table (names only, any value of a category) or read from a SPIF (``protocols.spif``: every
+value, with what it may stand beside). Whatever a policy does not know, in a label or in a clearance, is refused.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Iterable
+from functools import cached_property
 
+from protocols.category import Category, CategoryType, Clearance, Label, LabelRefusal
+from protocols.lattice import Lattice, Understood, covers, join
 from protocols.quantity import Value
+from protocols.tag import PLAIN, Classification, EquivalentPolicy, Look, Tag
+
+__all__ = [
+    "Category",
+    "CategoryType",
+    "Clearance",
+    "Label",
+    "LabelRefusal",
+    "Policy",
+    "combine",
+    "dominates",
+    "permits",
+]
 
 
-class CategoryType(StrEnum):
-    """How a category's values combine (ADatP-4774, Category/@Type)."""
+class Policy(Value, frozen=True, dict=True):
+    """A security policy: its classifications from lowest to highest, and the categories it knows.
 
-    RESTRICTIVE = "restrictive"
-    PERMISSIVE = "permissive"
-    INFORMATIVE = "informative"
-
-
-class Category(Value, frozen=True):
-    """One category of a label, for example permissive ``Releasable To`` with the values XAA and XBB."""
-
-    type: CategoryType
-    tag: str
-    values: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if not self.tag or not self.values or not all(self.values):
-            raise ValueError("a category needs a tag and values")
-
-
-class Label(Value, frozen=True):
-    """A confidentiality label: policy identifier, classification, categories."""
-
-    policy: str
-    classification: str
-    categories: tuple[Category, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.policy or not self.classification:
-            raise ValueError("a label needs a policy and a classification")
-
-    def __str__(self) -> str:
-        marks = "".join(f" {c.tag} {', '.join(c.values)}" for c in self.categories)
-        return f"{self.policy} {self.classification}{marks}"
-
-
-class Policy(Value, frozen=True):
-    """A security policy: its classifications from lowest to highest, and the categories it knows."""
+    ``restrictive``, ``permissive`` and ``informative`` name categories that take any value; a permissive one names
+    partners by their id. The rest is what a SPIF says: ``tags`` with every value, ``rules`` of the classifications,
+    ``equivalents`` in other policies. ``id`` is its OID. ``ignores_case``: its standard compares without regard to case
+    (ADatP-4774 says so of the NATO policy). ``degraded``: labels with known small faults are taken
+    (``protocols.label_xml``).
+    """
 
     name: str
     classifications: tuple[str, ...]
     restrictive: tuple[str, ...] = ()
     permissive: tuple[str, ...] = ()
     informative: tuple[str, ...] = ()
+    id: str | None = None
+    ignores_case: bool = False
+    degraded: bool = False
+    tags: tuple[Tag, ...] = ()
+    rules: tuple[Classification, ...] = ()
+    equivalents: tuple[EquivalentPolicy, ...] = ()
+    look: Look = PLAIN
 
     def __post_init__(self) -> None:
-        tags = (*self.restrictive, *self.permissive, *self.informative)
+        open_tags = (*self.restrictive, *self.permissive, *self.informative)
+        listed = [(tag.type, tag.set, value.name) for tag in self.tags for value in tag.values]
         if not self.name or not self.classifications or not all(self.classifications):
             raise ValueError("a policy needs a name and classifications")
-        if len(set(self.classifications)) != len(self.classifications) or len(set(tags)) != len(tags):
+        if self.ignores_case:
+            listed = [(kind, of, name.upper()) for kind, of, name in listed]
+        sets = {tag.set for tag in self.tags}
+        if any(len(set(names)) != len(names) for names in (self._compared, open_tags, listed)) or sets & set(open_tags):
             raise ValueError("a policy names each classification and each category once")
+        if not all(tag.values for tag in self.tags):
+            raise ValueError("a tag of a policy lists its values")
+        try:
+            self.lattice  # noqa: B018  every reference is followed here, so that none fails while deciding
+        except KeyError:
+            raise ValueError("a policy refers to a classification or value that it does not have") from None
 
-    def rank(self, classification: str) -> int | None:
-        """Place of a classification in the hierarchy, or None when the policy does not know it."""
-        return self.classifications.index(classification) if classification in self.classifications else None
+    @property
+    def _compared(self) -> tuple[str, ...]:
+        return tuple(name.upper() for name in self.classifications) if self.ignores_case else self.classifications
 
-    def knows(self, label: Label) -> bool:
-        """Whether every part of a label is of this policy; a label with one unknown part is not understood."""
-        tags = {
+    @cached_property
+    def lattice(self) -> Lattice:
+        """The policy made ready for decisions."""
+        named = {
             CategoryType.RESTRICTIVE: self.restrictive,
             CategoryType.PERMISSIVE: self.permissive,
             CategoryType.INFORMATIVE: self.informative,
         }
-        return (
-            label.policy == self.name
-            and label.classification in self.classifications
-            and all(c.tag in tags[c.type] for c in label.categories)
-        )
+        unlisted = [Tag(set=name, name=name, type=kind, values=()) for kind, names in named.items() for name in names]
+        tags = (*self.tags, *unlisted)
+        return Lattice(self.name, self.classifications, self.rules, tags, ignores_case=self.ignores_case)
 
+    def rank(self, classification: str) -> int | None:
+        """Place of a classification in the hierarchy, or None when the policy does not know it."""
+        return self.lattice.rank(classification)
 
-class Clearance(Value, frozen=True):
-    """The most that a holder may see under one policy: highest classification and restrictive values held."""
+    def knows(self, label: Label) -> bool:
+        """Whether every part of a label is of this policy and may stand beside the others."""
+        return self.lattice.understand(label) is not None
 
-    policy: str
-    classification: str
-    restrictive: tuple[str, ...] = ()
-
-
-class LabelRefusal(StrEnum):
-    """Why a label does not allow a release. Bounded."""
-
-    UNKNOWN_LABEL = "unknown-label"
-    ABOVE_CEILING = "above-ceiling"
-    CATEGORY_NOT_HELD = "category-not-held"
-    NOT_RELEASABLE_TO = "not-releasable-to"
+    def canonical(self, label: Label) -> Label | None:
+        """A label in the policy's own spelling and order; None when the policy does not know it."""
+        understood = self.lattice.understand(label)
+        return None if understood is None else self.lattice.label(understood)
 
 
 def permits(policy: Policy, label: Label, clearance: Clearance, holder: str) -> LabelRefusal | None:
     """Whether a holder with this clearance may see this label; None is yes, else the reason.
 
-    A permissive category admits only the holders it names; with no permissive category only the classification and
-    the restrictive categories decide. Anything the policy does not know is refused.
+    Of each permissive category at least one value must be the holder's: in the clearance, or, where the policy does not
+    list the values, the holder's partner id. With no permissive category only the classification and the restrictive
+    categories decide. Anything the policy does not know is refused.
     """
-    ceiling = policy.rank(clearance.classification)
-    if not policy.knows(label) or clearance.policy != policy.name or ceiling is None:
-        return LabelRefusal.UNKNOWN_LABEL
-    if policy.classifications.index(label.classification) > ceiling:
-        return LabelRefusal.ABOVE_CEILING
-    for category in label.categories:
-        if category.type is CategoryType.RESTRICTIVE and not set(category.values) <= set(clearance.restrictive):
-            return LabelRefusal.CATEGORY_NOT_HELD
-        if category.type is CategoryType.PERMISSIVE and holder not in category.values:
-            return LabelRefusal.NOT_RELEASABLE_TO
-    return None
+    return policy.lattice.judge(label, clearance, holder)
+
+
+def dominates(policy: Policy, higher: Label, lower: Label) -> bool:
+    """Whether everybody who may see ``higher`` may see ``lower``; false where the policy does not know both."""
+    above, below = policy.lattice.understand(higher), policy.lattice.understand(lower)
+    return above is not None and below is not None and covers(above, below)
+
+
+def combine(policy: Policy, labels: Iterable[Label]) -> Label | None:
+    """The label of something that was built of several; it dominates each of them.
+
+    None when there is none: no labels, one that the policy does not know, nobody left whom all admit, or parts that may
+    not stand together. What it is built of must then be withheld.
+    """
+    joined: Understood | None = None
+    for label in labels:
+        understood = policy.lattice.understand(label)
+        if understood is None:
+            return None
+        joined = understood if joined is None else join(joined, understood)
+        if joined is None:
+            return None
+    if joined is None:
+        return None
+    result = policy.lattice.label(joined)
+    return result if policy.knows(result) else None
