@@ -1,23 +1,53 @@
-"""What may be told to whom. Pure decisions; fails closed.
+"""What may be told to whom: the rules, by name and in their order. Pure decisions; fails closed.
 
-``check`` applies the rules in a fixed order and gives the first that keeps the message back.
+``STANDING`` rules look at facts that many messages share, so that decisions can be compiled once; ``CONTENT`` rules
+look at one message. The first rule that keeps a message back is the one that is told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from gateway.routing import Way
 from protocols.agreement import Agreement
 from protocols.body import Area, Body
 from protocols.geometry import rim, within
-from protocols.label import Label, Policy, permits
-from protocols.message import Authenticity, Message
+from protocols.label import Clearance, Label, Policy, permits
+from protocols.message import Authenticity, Message, Mode, Precedence
 from protocols.quantity import Position
 from protocols.record import Withheld
 from protocols.unit import partner_of
+
+Policies: TypeAlias = Mapping[str, Policy]
+
+
+class Facts(NamedTuple):
+    """What the standing rules know of a message; a Record says all of it. ``verified``: a partner sealed it."""
+
+    origin: str
+    kind: str
+    mode: Mode
+    verified: bool
+    label: Label | None
+    precedence: Precedence | None
+
+
+class Standing(NamedTuple):
+    """A rule about facts: its name, what it asks, and why it keeps a message back (None: it does not)."""
+
+    name: str
+    asks: str
+    keeps: Callable[[Facts, Way, Policies, datetime], Withheld | None]
+
+
+class Content(NamedTuple):
+    """A rule about one message: its name, what it asks, and why it keeps the message back (None: it does not)."""
+
+    name: str
+    asks: str
+    keeps: Callable[[Message, Agreement, datetime], Withheld | None]
 
 
 class Verdict(NamedTuple):
@@ -31,63 +61,133 @@ class Verdict(NamedTuple):
         return self.reason is None
 
 
-def check(message: Message, way: Way, policies: Mapping[str, Policy], now: datetime) -> Verdict:
-    """Whether a message may go this way. ``message.origin`` is the unit that the gateway vouches for."""
-    return Verdict(
-        _agreed(message, way, now) or _label(message.label, way, policies) or _content(message, way.agreement, now)
-    )
+def facts(message: Message) -> Facts:
+    """The facts of a message. ``message.origin`` is the unit that the gateway vouches for."""
+    verified = message.authenticity is Authenticity.VERIFIED
+    return Facts(message.origin or "", message.kind, message.mode, verified, message.label, message.precedence)
 
 
-def _agreed(message: Message, way: Way, now: datetime) -> Withheld | None:
-    agreement = way.agreement
-    if message.authenticity is Authenticity.VERIFIED and way.local is None:
-        return Withheld.REEXPORT_DENIED  # what a partner sealed is for the units that it was sealed for
-    if now < agreement.valid_from:
-        return Withheld.AGREEMENT_NOT_YET
-    if now >= agreement.valid_until:
-        return Withheld.AGREEMENT_EXPIRED
-    if not agreement.goes(partner_of(message.origin or ""), way.destination.partner):
-        return Withheld.DIRECTION_NOT_AGREED
-    if message.kind not in agreement.kinds:
-        return Withheld.TASK_DENIED if message.kind == "task" else Withheld.KIND_NOT_AGREED
-    return None if message.mode in agreement.modes else Withheld.MODE_MISMATCH
+def check(message: Message, way: Way, policies: Policies, now: datetime) -> Verdict:
+    """Whether a message may go this way, by every rule."""
+    return Verdict(standing(facts(message), way, policies, now) or content(message, way.agreement, now))
 
 
-def _label(label: Label | None, way: Way, policies: Mapping[str, Policy]) -> Withheld | None:
-    if label is None:
-        return Withheld.UNLABELLED
-    policy = policies.get(label.policy)
-    if policy is None:
-        return Withheld.UNKNOWN_LABEL
-    holder = way.destination.partner
-    refusal = permits(policy, label, way.agreement.highest, holder)
-    refusal = refusal or permits(policy, label, way.destination.clearance, holder)
-    return Withheld(refusal) if refusal else None
-
-
-def _content(message: Message, agreement: Agreement, now: datetime) -> Withheld | None:
-    if message.times.valid_until is not None and message.times.valid_until < now:
-        return Withheld.EXPIRED
-    if message.precedence is not None and message.precedence > agreement.precedence:
-        return Withheld.PRECEDENCE_TOO_HIGH
-    if agreement.area is not None and not _inside(message.body, agreement.area):
-        return Withheld.OUTSIDE_AREA
+def standing(known: Facts, way: Way, policies: Policies, now: datetime) -> Withheld | None:
+    """What the standing rules say: the first reason, or None."""
+    for rule in STANDING:
+        if (reason := rule.keeps(known, way, policies, now)) is not None:
+            return reason
     return None
 
 
-def _inside(body: Body, area: Area) -> bool:
+def content(message: Message, agreement: Agreement, now: datetime) -> Withheld | None:
+    """What the rules about one message say: the first reason, or None."""
+    for rule in CONTENT:
+        if (reason := rule.keeps(message, agreement, now)) is not None:
+            return reason
+    return None
+
+
+def _reexport(known: Facts, way: Way, _policies: Policies, _now: datetime) -> Withheld | None:
+    """What a partner sealed is for the units that it was sealed for."""
+    return Withheld.REEXPORT_DENIED if known.verified and way.local is None else None
+
+
+def _signed(_known: Facts, way: Way, _policies: Policies, _now: datetime) -> Withheld | None:
+    return None if way.signed else Withheld.AGREEMENT_UNSIGNED
+
+
+def _begun(_known: Facts, way: Way, _policies: Policies, now: datetime) -> Withheld | None:
+    return Withheld.AGREEMENT_NOT_YET if now < way.agreement.valid_from else None
+
+
+def _lasts(_known: Facts, way: Way, _policies: Policies, now: datetime) -> Withheld | None:
+    return Withheld.AGREEMENT_EXPIRED if now >= way.agreement.valid_until else None
+
+
+def _direction(known: Facts, way: Way, _policies: Policies, _now: datetime) -> Withheld | None:
+    agreed = way.agreement.goes(partner_of(known.origin), way.destination.partner)
+    return None if agreed else Withheld.DIRECTION_NOT_AGREED
+
+
+def _kind(known: Facts, way: Way, _policies: Policies, _now: datetime) -> Withheld | None:
+    if known.kind in way.agreement.kinds:
+        return None
+    return Withheld.TASK_DENIED if known.kind == "task" else Withheld.KIND_NOT_AGREED
+
+
+def _mode(known: Facts, way: Way, _policies: Policies, _now: datetime) -> Withheld | None:
+    return None if known.mode in way.agreement.modes else Withheld.MODE_MISMATCH
+
+
+def _precedence(known: Facts, way: Way, _policies: Policies, _now: datetime) -> Withheld | None:
+    """A message that does not say its precedence is routine."""
+    precedence = Precedence.ROUTINE if known.precedence is None else known.precedence
+    return Withheld.PRECEDENCE_TOO_HIGH if precedence > way.agreement.precedence.precedence else None
+
+
+def _labelled(known: Facts, _way: Way, policies: Policies, _now: datetime) -> Withheld | None:
+    if known.label is None:
+        return Withheld.UNLABELLED
+    return None if known.label.policy in policies else Withheld.UNKNOWN_LABEL
+
+
+def _ceiling(known: Facts, way: Way, policies: Policies, _now: datetime) -> Withheld | None:
+    return _permitted(known.label, way.agreement.highest, way, policies)
+
+
+def _clearance(known: Facts, way: Way, policies: Policies, _now: datetime) -> Withheld | None:
+    return _permitted(known.label, way.destination.clearance, way, policies)
+
+
+def _permitted(label: Label | None, clearance: Clearance, way: Way, policies: Policies) -> Withheld | None:
+    if label is None or label.policy not in policies:
+        return Withheld.UNKNOWN_LABEL
+    refusal = permits(policies[label.policy], label, clearance, way.destination.partner)
+    return None if refusal is None else Withheld(refusal)
+
+
+def _current(message: Message, _agreement: Agreement, now: datetime) -> Withheld | None:
+    until = message.times.valid_until
+    return Withheld.EXPIRED if until is not None and until < now else None
+
+
+def _area(message: Message, agreement: Agreement, _now: datetime) -> Withheld | None:
     """A body that names no place has none to be outside of; every place that it names must lie in the area."""
-    return all(within(place, area) for place in _places(body))
+    if agreement.area is None or all(within(place, agreement.area) for place in places(message.body)):
+        return None
+    return Withheld.OUTSIDE_AREA
 
 
-def _places(body: Body) -> Iterator[Position]:
+def places(body: Body) -> Iterator[Position]:
+    """Every place that a report names; of a circle its centre and its outermost points."""
     if (position := getattr(body, "position", None)) is not None:
         yield position
     radius_m = max(getattr(body, "major_m", None) or 0.0, getattr(body, "minor_m", None) or 0.0)
     for point in getattr(body, "points", ()):
         yield from rim(point.latitude, point.longitude, radius_m)
-    if (reach := getattr(body, "area", None)) is not None:
+    reach: Area | None = getattr(body, "area", None)
+    if reach is not None:
         for ring in reach.polygons:
             yield from (Position(latitude=north, longitude=east) for north, east in ring)
         for circle in reach.circles:
             yield from rim(*circle)
+
+
+STANDING = (
+    Standing("re-export", "is it our own report, or does it stay with us?", _reexport),
+    Standing("countersigned", "did every partner that the agreement names sign it as it stands?", _signed),
+    Standing("begun", "is the agreement in force already?", _begun),
+    Standing("in force", "is the agreement still in force?", _lasts),
+    Standing("direction", "is this way between the two partners agreed?", _direction),
+    Standing("kind", "is this kind of message agreed?", _kind),
+    Standing("mode", "is live traffic, or this exercise, agreed?", _mode),
+    Standing("labelled", "does it have a label of a policy that we know?", _labelled),
+    Standing("ceiling", "does the agreement reach as high as the label?", _ceiling),
+    Standing("clearance", "is the receiving unit cleared for the label?", _clearance),
+    Standing("precedence", "does the agreement let this precedence pass?", _precedence),
+)
+CONTENT = (
+    Content("current", "is it still valid?", _current),
+    Content("area", "does every place in it lie in the agreed area?", _area),
+)

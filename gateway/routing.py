@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from gateway.config import Config, LocalUnit, Route
 from protocols.agreement import Agreement
 from protocols.topics import matches
-from protocols.unit import LiaisonUnit
+from protocols.unit import LiaisonUnit, partner_of
 
 TOPICS_MAX = 50_000  # topics whose unit is remembered; past that they are looked up again
 
 
 class Way(NamedTuple):
-    """One destination of a message, and the agreement that its release is judged by."""
+    """One destination of a message, and the agreement that its release is judged by.
+
+    ``signed``: every partner that the agreement names has countersigned it as it stands.
+    """
 
     destination: LiaisonUnit
     agreement: Agreement
+    signed: bool = False
 
     @property
     def local(self) -> LocalUnit | None:
@@ -28,7 +32,8 @@ class Way(NamedTuple):
 class Table:
     """The compiled routing table: a lookup is one dictionary access."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, signed: Collection[str] = ()) -> None:
+        """``signed``: ids of the agreements that are countersigned; under any other nothing passes."""
         self.policies = {policy.name: policy for policy in config.policies}
         self.units: dict[str, LiaisonUnit] = {unit.id: unit for unit in (*config.units, *config.peers)}
         self._filters = [(unit.link, each, unit) for unit in config.units for each in unit.receive]
@@ -36,10 +41,13 @@ class Table:
         self._kept: dict[tuple[str, str], tuple[Way, ...]] = {}
         self._from: dict[str, list[tuple[Route, Way]]] = {}
         agreements = {agreement.id: agreement for agreement in config.agreements}
+        self._senders = {direction.sender for each in config.agreements for direction in each.directions}
         for route in config.routes:
+            agreement = agreements[route.agreement]
+            ways = [Way(self.units[unit], agreement, agreement.id in signed) for unit in route.to]
             for source in route.sources:
-                ways = (Way(self.units[unit], agreements[route.agreement]) for unit in route.to if unit != source)
-                self._from.setdefault(source, []).extend((route, way) for way in ways)
+                others = ((route, way) for way in ways if way.destination.id != source)
+                self._from.setdefault(source, []).extend(others)
 
     def unit_at(self, link: str, topic: str) -> LocalUnit | None:
         """The local unit that publishes there: this, never the payload, is where a message comes from."""
@@ -60,3 +68,7 @@ class Table:
             routes = self._from.get(source, ())
             self._kept[key] = tuple(way for route, way in routes if not route.kinds or kind in route.kinds)
         return self._kept[key]
+
+    def agreed(self, source: str) -> bool:
+        """Whether any agreement lets something out from the partner of a unit."""
+        return partner_of(source) in self._senders

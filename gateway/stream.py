@@ -86,6 +86,8 @@ class Stream:
             format_in=message.source.format,
             agreement=way.agreement.id if way else None,
             label=message.label,
+            mode=message.mode,
+            precedence=message.precedence,
         )
         self._tell(Outcome(record, message))
 
@@ -104,6 +106,8 @@ class Stream:
             format_out=what.form,
             agreement=way.agreement.id,
             label=message.label,
+            mode=message.mode,
+            precedence=message.precedence,
             losses=tuple(f"{loss.field}:{loss.reason}" for loss in (*message.loss, *what.loss)),
             bytes_out=len(what.data),
             latency_ms=(now - what.arrived).total_seconds() * 1000,

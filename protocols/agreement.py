@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from enum import StrEnum
 from typing import get_args
 
 import msgspec
@@ -19,6 +20,25 @@ from protocols.quantity import Value, in_utc
 from protocols.unit import is_partner_id
 
 KINDS = {str(body.__struct_config__.tag): body for body in get_args(Body)}
+
+
+class Ceiling(StrEnum):
+    """The highest precedence that may pass, by its name."""
+
+    DEFERRED = "deferred"
+    ROUTINE = "routine"
+    PRIORITY = "priority"
+    IMMEDIATE = "immediate"
+    FLASH = "flash"
+    OVERRIDE = "override"
+
+    @property
+    def precedence(self) -> Precedence:
+        """The same, to compare with."""
+        return _PRECEDENCES[self]
+
+
+_PRECEDENCES = {ceiling: Precedence[ceiling.name] for ceiling in Ceiling}
 
 
 class Transformation(Value, frozen=True):
@@ -62,7 +82,7 @@ class Agreement(Value, frozen=True):
     review: datetime | None = None
     modes: tuple[Mode, ...] = (Mode.OPERATION, Mode.UNSTATED)
     area: Area | None = None
-    precedence: Precedence = Precedence.OVERRIDE
+    precedence: Ceiling = Ceiling.OVERRIDE
     transformation: Transformation = msgspec.field(default_factory=Transformation)
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from protocols.label import Label
+from protocols.message import Mode, Precedence
 from protocols.quantity import Value, in_utc
 
 
@@ -43,6 +44,8 @@ class Record(Value, frozen=True):
     reason: str | None = None
     agreement: str | None = None
     label: Label | None = None
+    mode: Mode | None = None
+    precedence: Precedence | None = None
     losses: tuple[str, ...] = ()
     bytes_out: int | None = None
     latency_ms: float | None = None
@@ -62,6 +65,7 @@ class Withheld(StrEnum):
     NOT_RELEASABLE_TO = "not-releasable-to"
     NO_ROUTE = "no-route"
     NO_AGREEMENT = "no-agreement"
+    AGREEMENT_UNSIGNED = "agreement-unsigned"
     AGREEMENT_EXPIRED = "agreement-expired"
     AGREEMENT_NOT_YET = "agreement-not-yet-valid"
     KIND_NOT_AGREED = "kind-not-agreed"

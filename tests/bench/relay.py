@@ -19,6 +19,7 @@ from lxml import etree
 
 from gateway.audit import Audit
 from gateway.config import load
+from gateway.decisions import Decisions
 from gateway.demo.field import ALPHA, positions
 from gateway.demo.layout import prepare
 from gateway.dispatch import Dispatch
@@ -69,8 +70,8 @@ def gateway(folder: Path, partner: str, audit: Audit) -> Relay:
     """The line of one partner of the demonstration."""
     loaded = load(folder / f"{partner}.toml")
     keyring = Keyring.open(loaded.path(loaded.config.gateway.state), datetime.now(UTC))
-    table = Table(loaded.config)
-    rules = Rules(table, b"k" * 32, lambda: datetime.now(UTC))
+    table = Table(loaded.config, {agreement.id for agreement in loaded.config.agreements})
+    rules = Rules(Decisions(table), b"k" * 32, lambda: datetime.now(UTC))
     stream = Stream(partner, audit, rules.clock)
     return Relay(rules, Intake(partner, table, keyring), Dispatch(loaded.config, keyring), stream)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from gateway.config import Config
+from gateway.decisions import Decisions
 from gateway.dispatch import Dispatch
 from gateway.holdings import Holdings
 from gateway.intake import Intake
@@ -53,11 +54,11 @@ class Line:
         self.config = config
         self.keyring = keyring
         self.audit = audit or FakeAudit()
-        self.table = Table(config)
+        self.table = Table(config, {agreement.id for agreement in config.agreements})
         self.intake = Intake("alpha", self.table, keyring)
         self.dispatch = Dispatch(config, keyring)
         self.relay = Relay(
-            Rules(self.table, KEY, clock), self.intake, self.dispatch, Stream("alpha", self.audit, clock)
+            Rules(Decisions(self.table), KEY, clock), self.intake, self.dispatch, Stream("alpha", self.audit, clock)
         )
         self.national = FakeLink()
         self.coalition = FakeLink()

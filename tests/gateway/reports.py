@@ -82,10 +82,10 @@ def an_agreement(**more: object) -> Agreement:
 
 def a_way(agreement: Agreement | None = None, to: str = "bravo/ops", clearance: Clearance | None = None) -> Way:
     """A way to a partner's unit."""
-    return Way(LiaisonUnit(id=to, clearance=clearance or cleared()), agreement or an_agreement())
+    return Way(LiaisonUnit(id=to, clearance=clearance or cleared()), agreement or an_agreement(), signed=True)
 
 
 def a_local_way(agreement: Agreement | None = None, to: str = "bravo/ops", deliver: str | None = "out") -> Way:
     """A way to a unit of ours."""
     unit = LocalUnit(id=to, clearance=cleared(), adapter="cot", link="national", deliver=deliver)
-    return Way(unit, agreement or an_agreement())
+    return Way(unit, agreement or an_agreement(), signed=True)

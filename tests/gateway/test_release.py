@@ -8,7 +8,7 @@ import pytest
 
 from gateway.release import check
 from gateway.routing import Way
-from protocols.agreement import Direction
+from protocols.agreement import Ceiling, Direction
 from protocols.body import Alert, Area, Body, Chat, Delete, Graphic, Shape, Task, Track
 from protocols.label import Category, CategoryType, Label
 from protocols.message import Authenticity, Message, Mode, Precedence, Times
@@ -44,6 +44,7 @@ BEFORE = datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)
 END = datetime(2027, 1, 1, tzinfo=UTC)
 RULES: list[tuple[Withheld, Message, Way, datetime]] = [
     (Withheld.REEXPORT_DENIED, a_message(authenticity=Authenticity.VERIFIED), a_way(), NOW),
+    (Withheld.AGREEMENT_UNSIGNED, a_message(), a_way()._replace(signed=False), NOW),
     (Withheld.AGREEMENT_NOT_YET, a_message(), a_way(), BEFORE),
     (Withheld.AGREEMENT_EXPIRED, a_message(), a_way(), END),
     (Withheld.DIRECTION_NOT_AGREED, a_message(origin="bravo/ops"), a_way(to="alpha/cell"), NOW),
@@ -69,7 +70,7 @@ RULES: list[tuple[Withheld, Message, Way, datetime]] = [
      a_way(), NOW),
     (Withheld.EXPIRED, a_message(times=EXPIRED), a_way(), NOW),
     (Withheld.PRECEDENCE_TOO_HIGH, a_message(precedence=Precedence.FLASH),
-     a_way(an_agreement(precedence=Precedence.IMMEDIATE)), NOW),
+     a_way(an_agreement(precedence=Ceiling.IMMEDIATE)), NOW),
     (Withheld.OUTSIDE_AREA, a_message(Track(position=FAR)), a_way(an_agreement(area=AROUND)), NOW),
 ]  # fmt: skip
 
@@ -83,10 +84,10 @@ def test_each_rule_keeps_back_what_it_is_for(expected: Withheld, message: Messag
 
 
 ELSEWHERE = {  # decided beyond ``check``, and tested where they are
-    Withheld.NO_ROUTE,  # relay
+    Withheld.NO_ROUTE,  # decisions
     Withheld.NOT_ORIGINATOR,  # repeats
     Withheld.FORMAT_CANNOT_SAY,  # dispatch
-    Withheld.NO_AGREEMENT,  # a route without one is refused by the configuration
+    Withheld.NO_AGREEMENT,  # decisions
 }
 
 
@@ -104,7 +105,7 @@ def test_the_first_rule_in_the_order_is_the_one_that_is_told() -> None:
         precedence=Precedence.OVERRIDE,
         times=EXPIRED,
     )
-    strict = an_agreement(precedence=Precedence.ROUTINE, area=AROUND, highest=cleared("UNCLASSIFIED"))
+    strict = an_agreement(precedence=Ceiling.ROUTINE, area=AROUND, highest=cleared("UNCLASSIFIED"))
     told = [reason(everything, a_way(strict), BEFORE)]
     mended: list[dict[str, object]] = [
         {"authenticity": Authenticity.ASSERTED},
@@ -113,8 +114,8 @@ def test_the_first_rule_in_the_order_is_the_one_that_is_told() -> None:
         {"mode": Mode.OPERATION},
         {"label": Label(policy="MISSION", classification="CONFIDENTIAL")},
         {"label": OPEN},
-        {"times": Times(observed=NOW)},
         {"precedence": Precedence.ROUTINE},
+        {"times": Times(observed=NOW)},
         {"body": Track(position=HERE)},
     ]
     given: dict[str, object] = {name: getattr(everything, name) for name in everything.__struct_fields__}
@@ -129,8 +130,8 @@ def test_the_first_rule_in_the_order_is_the_one_that_is_told() -> None:
         Withheld.MODE_MISMATCH,
         Withheld.UNLABELLED,
         Withheld.ABOVE_CEILING,
-        Withheld.EXPIRED,
         Withheld.PRECEDENCE_TOO_HIGH,
+        Withheld.EXPIRED,
         Withheld.OUTSIDE_AREA,
         None,
     ]

@@ -52,6 +52,7 @@ def test_what_was_delivered_is_recorded_whole(stream: Stream, audit: FakeAudit) 
         "format_out": "nffi",
         "agreement": "alpha-bravo",
         "label": {"policy": "MISSION", "classification": "UNCLASSIFIED"},
+        "mode": "unstated",
         "losses": ("body.remarks:policy", "body.battery_percent:no-field"),
         "bytes_out": 4,
         "latency_ms": 12.0,

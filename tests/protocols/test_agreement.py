@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from protocols.agreement import KINDS, Agreement, Direction, Transformation
+from protocols.agreement import KINDS, Agreement, Ceiling, Direction, Transformation
 from protocols.anonymity import can_be_anonymous
 from protocols.label import Clearance
-from protocols.message import Mode, Precedence
+from protocols.message import Mode
 
 FROM = datetime(2026, 1, 1, tzinfo=UTC)
 UNTIL = datetime(2027, 1, 1, tzinfo=UTC)
@@ -76,7 +76,7 @@ def test_a_direction_must_be_named_even_inside_a_partner() -> None:
 
 def test_exercise_and_simulation_must_be_named() -> None:
     assert set(an_agreement().modes) == {Mode.OPERATION, Mode.UNSTATED}
-    assert an_agreement().precedence is Precedence.OVERRIDE
+    assert an_agreement().precedence is Ceiling.OVERRIDE
 
 
 def test_what_is_text_throughout_cannot_go_without_names() -> None:

@@ -1,0 +1,92 @@
+"""What becomes of a message at every destination: routes and release rules, compiled once for messages alike. Pure.
+
+A decision of the standing rules holds for every message with the same facts until an agreement begins or ends; only
+what depends on one message's content is looked at each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from gateway.release import Facts, content, facts, standing
+from gateway.routing import Table, Way
+from protocols.message import Message
+from protocols.record import Withheld
+
+KEPT_MAX = 50_000  # compiled decisions; past that they are made again
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class Decided(NamedTuple):
+    """One destination: the way there, and why the message is kept back from it (None: it may go)."""
+
+    way: Way
+    reason: Withheld | None
+
+
+class _Compiled(NamedTuple):
+    """Decisions for messages with the same facts, in [since, until); ``choices`` holds every way by destination."""
+
+    since: datetime
+    until: datetime
+    choices: tuple[tuple[Decided, ...], ...]
+    chosen: tuple[Decided, ...]
+    bounded: bool
+
+
+class Decisions:
+    """The decisions of one table."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._kept: dict[Facts, _Compiled] = {}
+
+    def decide(self, message: Message, now: datetime) -> Sequence[Decided]:
+        """One decision for each destination that a route leads to, in the order of the routes."""
+        compiled = self._compiled(facts(message), now)
+        if message.times.valid_until is None and not compiled.bounded:
+            return compiled.chosen
+        return [_choose([_looked_at(each, message, now) for each in ways]) for ways in compiled.choices]
+
+    def foresee(self, known: Facts, now: datetime) -> Sequence[Decided]:
+        """The same for a message of which only the facts are known: what the rules about content would say is open."""
+        return self._compiled(known, now).chosen
+
+    def without_way(self, origin: str) -> Withheld:
+        """Why a message that no route takes up goes nowhere."""
+        return Withheld.NO_ROUTE if self.table.agreed(origin) else Withheld.NO_AGREEMENT
+
+    def _compiled(self, known: Facts, now: datetime) -> _Compiled:
+        compiled = self._kept.get(known)
+        if compiled is None or not compiled.since <= now < compiled.until:
+            if len(self._kept) >= KEPT_MAX:
+                self._kept.clear()
+            compiled = self._kept[known] = self._compile(known, now)
+        return compiled
+
+    def _compile(self, known: Facts, now: datetime) -> _Compiled:
+        ways = self.table.ways(known.origin, known.kind)
+        found: dict[str, list[Decided]] = {}
+        for way in ways:
+            reason = standing(known, way, self.table.policies, now)
+            found.setdefault(way.destination.id, []).append(Decided(way, reason))
+        turns = [turn for way in ways for turn in (way.agreement.valid_from, way.agreement.valid_until)]
+        return _Compiled(
+            max((turn for turn in turns if turn <= now), default=_ALWAYS),
+            min((turn for turn in turns if turn > now), default=_NEVER),
+            tuple(tuple(each) for each in found.values()),
+            tuple(_choose(each) for each in found.values()),
+            any(each.way.agreement.area is not None for those in found.values() for each in those),
+        )
+
+
+def _looked_at(decided: Decided, message: Message, now: datetime) -> Decided:
+    return decided if decided.reason else Decided(decided.way, content(message, decided.way.agreement, now))
+
+
+def _choose(decided: Sequence[Decided]) -> Decided:
+    """The first way that releases, else what keeps the message back on the first."""
+    return next((each for each in decided if each.reason is None), decided[0])
