@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import NamedTuple
+
+import msgspec
 
 from adapters import DecodeError, Fault
 from protocols.body import Body
 from protocols.message import Loss, Message, Mode, Reference
-from protocols.moment import EPOCH, read_epoch
+from protocols.moment import EPOCH
 
 RELAY = "COMITY"  # Sender of a line that a gateway wrote for another format's message: its ids are subjects
 OWN = "own"  # id of an OWNUNIT without a name
@@ -27,16 +28,18 @@ TEXT_BYTES = 2048
 IMAGE_BYTES = 8192
 HEADER = 7  # fields before the content
 _FIELDS_MAX = 64  # of one line; the longest, CONTACT, has 30
+_PADDING = [""] * (HEADER + 30)
+_HINTS = {"": None, "-": None} | {each: f"classification={each.upper()}" for each in "PURCSTpurcst"}
+_NUMBERS = {"": ""} | {each: f"{n:02X}" for n in range(256) for each in (f"{n:02X}", f"{n:X}", f"{n:02x}", f"{n:x}")}
 _LARGEST = 1e12  # of any number; SEDAP-Express frequencies end far below 1 THz
 _SECONDS_BELOW = 100_000_000_000  # a time below was written in seconds, as reference implementations do
 _HEX = re.compile(r"[0-9A-Fa-f]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _BREAKING = re.compile(r"[;\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _UNSAFE = re.compile(r"[^\t\x20-\x22\x24\x26-\x3a\x3c-\x7e\xa0-\xff]")  # not Latin-1 text, or one of % ; #
 _ESCAPED = re.compile(r"(?:%[0-9A-F]{2})+")
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One message: its header, and its content fields padded so that any of them can be looked at."""
 
     name: str
@@ -45,7 +48,7 @@ class Line(NamedTuple):
     whole_seconds: bool
     sender: str
     label_hint: str | None
-    content: tuple[str, ...]
+    content: list[str]
     text: str  # the whole line
 
     def subject(self, own_id: str) -> str:
@@ -60,10 +63,11 @@ class Line(NamedTuple):
     @staticmethod
     def of(sender: str, own_id: str) -> str:
         """The subject of a sender's id."""
-        return f"sedap:{escape(sender).replace(':', '%3A')}:{own_id}"
+        plain = sender if sender.isalnum() and sender.isascii() else escape(sender).replace(":", "%3A")
+        return f"sedap:{plain}:{own_id}"
 
 
-class Meaning(NamedTuple):
+class Meaning(msgspec.Struct, frozen=True, gc=False):
     """What one line says, before it becomes a Message."""
 
     subject: str
@@ -77,42 +81,43 @@ class Meaning(NamedTuple):
 
 def read_line(text: str) -> Line:
     """Split one line and check its header. Raise DecodeError."""
-    if _CONTROL.search(text) is not None:
-        raise DecodeError(Fault.MALFORMED, "control characters")
     fields = text.split(";")
-    name = fields[0].upper()
+    name = fields[0]
     if name not in TYPES:
-        raise DecodeError(Fault.UNSUPPORTED if name.isalpha() else Fault.MALFORMED, "name")
+        name = name.upper()
+        if name not in TYPES:
+            raise DecodeError(Fault.UNSUPPORTED if name.isalpha() else Fault.MALFORMED, "name")
     if len(fields) > _FIELDS_MAX:
         raise DecodeError(Fault.MALFORMED, "too many fields")
-    fields += [""] * (HEADER + 30 - len(fields))
-    _, number, time, sender, letter, acknowledgement, mac = fields[:HEADER]
-    if number and (len(number) > 2 or not _HEX.fullmatch(number)):
+    fields += _PADDING[len(fields) :]
+    _, own_number, time, sender, letter, acknowledgement, mac = fields[:HEADER]
+    if own_number not in _NUMBERS:
         raise DecodeError(Fault.MALFORMED, "number")
-    if acknowledgement.upper() not in ("", "TRUE", "FALSE"):
+    if acknowledgement and acknowledgement.upper() not in ("TRUE", "FALSE"):
         raise DecodeError(Fault.MALFORMED, "acknowledgement")
     if mac and (len(mac) > 64 or not _HEX.fullmatch(mac)):
         raise DecodeError(Fault.MALFORMED, "mac")
-    if len(letter) > 1 or letter not in "PURCSTpurcst-":
+    if letter not in _HINTS:
         raise DecodeError(Fault.MALFORMED, "classification")
-    at, whole = read_time(time)
-    hint = f"classification={letter.upper()}" if letter and letter != "-" else None
-    return Line(name, number.upper().zfill(2) if number else "", at, whole, sender, hint, tuple(fields[HEADER:]), text)
+    at, whole = read_time(time) if time else (None, False)
+    return Line(name, _NUMBERS[own_number], at, whole, sender, _HINTS[letter], fields[HEADER:], text)
 
 
 def read_time(text: str) -> tuple[datetime | None, bool]:
     """Read a time, and say whether it was in seconds. The document says milliseconds; some senders write seconds."""
-    if not text:
-        return None, False
-    if len(text) > 16 or not _HEX.fullmatch(text):
+    if len(text) > 16 or not text.isalnum() or text[:2] in ("0x", "0X"):  # all that int() takes beside digits
         raise DecodeError(Fault.MALFORMED, "time")
-    value = int(text, 16)
+    try:
+        value = int(text, 16)
+    except ValueError:
+        raise DecodeError(Fault.MALFORMED, "time") from None
     if value == 0:
         raise DecodeError(Fault.OUT_OF_RANGE, "time")
     whole = value < _SECONDS_BELOW
+    seconds, thousandths = (value, 0) if whole else divmod(value, 1000)
     try:
-        return read_epoch(value * 1000 if whole else value), whole
-    except ValueError:
+        return EPOCH + timedelta(0, seconds, 1000 * thousandths), whole
+    except OverflowError:
         raise DecodeError(Fault.OUT_OF_RANGE, "time") from None
 
 
@@ -135,17 +140,20 @@ def number(text: str, where: str, low: float = -_LARGEST, high: float = _LARGEST
         value = float(text)
     except ValueError:
         raise DecodeError(Fault.MALFORMED, where) from None
-    if "_" in text:
-        raise DecodeError(Fault.MALFORMED, where)
-    if not low <= value <= high:
-        raise DecodeError(Fault.OUT_OF_RANGE, where)
-    return value
+    if low <= value <= high and "_" not in text:
+        return value
+    raise DecodeError(Fault.MALFORMED if "_" in text else Fault.OUT_OF_RANGE, where)
 
 
-def direction(text: str, where: str) -> float | None:
-    """Read optional degrees true, 0 to 360; a full turn is north."""
-    value = number(text, where, 0.0, 360.0)
-    return 0.0 if value == 360.0 else value
+def numbers(texts: Sequence[str], names: Sequence[str]) -> list[float | None]:
+    """Read several optional numbers, which the caller's structs keep in their ranges; an empty field is None."""
+    try:
+        values = [float(text) if text else None for text in texts]
+    except ValueError:
+        values = []
+    if not values or "_" in "".join(texts):
+        return [number(text, name) for text, name in zip(texts, names, strict=True)]
+    return values
 
 
 def write_number(value: float) -> str:

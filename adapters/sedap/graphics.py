@@ -60,18 +60,18 @@ def _has_fill(rest: list[str]) -> bool:
 
 def _geometry(shape: Shape, fields: list[str]) -> tuple[tuple[Position, ...], float | None, float | None, float | None]:
     if shape is Shape.POINT:
-        return (read_position(*fields[:3]),), None, None, None
+        return (read_position(fields[:3]),), None, None, None
     if shape is Shape.CIRCLE:
         radius = _radius(fields[0])
-        return (read_position(*fields[1:4]),), radius, radius, None
+        return (read_position(fields[1:4]),), radius, radius, None
     if shape is Shape.ELLIPSE:
         east, north = _radius(fields[0]), _radius(fields[1])
         rotation = 0.0 if north >= east else 90.0
-        return (read_position(*fields[2:5]),), max(east, north), min(east, north), rotation
+        return (read_position(fields[2:5]),), max(east, north), min(east, north), rotation
     points = fields[0].removesuffix("#").split("#")
     if len(points) > POINTS_MAX:
         raise DecodeError(Fault.TOO_LARGE, "graphic.points")
-    return tuple(read_position(*[*point.split(","), "", "", ""][:3]) for point in points), None, None, None
+    return tuple(read_position([*point.split(","), "", "", ""][:3]) for point in points), None, None, None
 
 
 def _radius(text: str) -> float:

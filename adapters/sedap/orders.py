@@ -41,7 +41,7 @@ def command(line: Line) -> Meaning:
     names = [str(place) for place in range(1, len(given) + 1)]
     if verb in _PLACES and given:
         latitude, longitude, altitude, *given = [*given, "", "", ""]
-        position = read_position(latitude, longitude, altitude)
+        position = read_position((latitude, longitude, altitude))
         names = [*_PLACES[verb], *names]
     parameters += [(name, value) for name, value in zip(names, given, strict=False) if value]
     body = Task(verb=verb, target=recipient, position=position, parameters=tuple(parameters))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 from adapters import DecodeError, Fault
 from adapters.sedap.grammar import (
     IMAGE_BYTES,
@@ -9,16 +12,17 @@ from adapters.sedap.grammar import (
     TEXT_BYTES,
     Line,
     Meaning,
-    direction,
     number,
+    numbers,
     read_base64,
     read_words,
 )
 from protocols.body import NOBODY, Contact, Delete, Identity, Track
 from protocols.message import Loss, LossReason, Mode
 from protocols.quantity import STILL, AltitudeDatum, Kinematics, Position, Symbol
-from protocols.symbols import from_sidc15
+from protocols.symbols import Sidc, from_sidc15
 
+_NAMES = ("latitude", "longitude", "altitude", "speed", "course", "heading")
 SENSORS = {
     "R": "radar", "A": "ais", "I": "iff", "S": "sonar", "E": "ew", "O": "optical", "Y": "synthetic", "M": "manual",
 }  # fmt: skip
@@ -26,15 +30,18 @@ SENSORS = {
 
 def own_unit(line: Line) -> Meaning:
     """The sender reports itself."""
-    latitude, longitude, altitude, speed, course, heading, roll, pitch, name, code = line.content[:10]
+    content = line.content
+    position, kinematics = _place_and_movement(content[:6])
+    roll, pitch, name, code = content[6:10]
     losses: list[Loss] = []
-    _no_field(losses, roll=number(roll, "roll"), pitch=number(pitch, "pitch"))
-    symbol, mode = read_symbol(code, losses)
+    if roll or pitch:
+        _no_field(losses, roll=number(roll, "roll"), pitch=number(pitch, "pitch"))
+    symbol, mode = read_symbol(code, losses) if code else (None, Mode.UNSTATED)
     body = Track(
-        position=read_position(latitude, longitude, altitude),
+        position=position,
         symbol=symbol,
         identity=Identity(callsign=name) if name else NOBODY,
-        kinematics=_kinematics(speed, course, heading),
+        kinematics=kinematics,
     )
     return Meaning(line.subject(name or OWN), body, losses, mode=mode)
 
@@ -50,67 +57,77 @@ def contact(line: Line) -> Meaning:
     subject = line.subject(own_id)
     if delete == "TRUE":
         return Meaning(subject, Delete(target=subject), [])
-    x, y, z, speed, course, heading, roll, pitch, width, length, height, name, sensors, code = content[5:19]
-    mmsi, icao, image, comment = content[19:23]
+    position, kinematics = _place_and_movement(content[2:5] + content[8:11])
+    x, y, z = content[5:8]
+    roll, pitch, width, length, height, name, sensors, code, mmsi, icao, image, comment = content[11:23]
     losses: list[Loss] = []
-    symbol, mode = read_symbol(code, losses)
-    relative = [number(each, "contact.relative") for each in (x, y, z)]
-    _no_field(
-        losses,
-        relative_m=None if relative == [None, None, None] else relative,
-        roll=number(roll, "roll"),
-        pitch=number(pitch, "pitch"),
-        image=read_base64(image, "contact.image", IMAGE_BYTES) if image else None,
-    )
+    symbol, mode = read_symbol(code, losses) if code else (None, Mode.UNSTATED)
+    if x or y or z or roll or pitch or image:
+        relative = [number(each, "contact.relative") for each in (x, y, z)]
+        _no_field(
+            losses,
+            relative_m=None if relative == [None, None, None] else relative,
+            roll=number(roll, "roll"),
+            pitch=number(pitch, "pitch"),
+            image=read_base64(image, "contact.image", IMAGE_BYTES) if image else None,
+        )
     body = Contact(
-        position=read_position(content[2], content[3], content[4]),
+        position=position,
         symbol=symbol,
         identity=Identity(callsign=name) if name else NOBODY,
-        kinematics=_kinematics(speed, course, heading),
-        sensors=_sensors(sensors),
+        kinematics=kinematics,
+        sensors=_sensors(sensors) if sensors else (),
         mmsi=mmsi or None,
         icao=icao.upper() or None,
-        length_m=number(length, "contact.length", 0.0),
-        width_m=number(width, "contact.width", 0.0),
-        height_m=number(height, "contact.height", 0.0),
+        length_m=number(length, "contact.length", 0.0) if length else None,
+        width_m=number(width, "contact.width", 0.0) if width else None,
+        height_m=number(height, "contact.height", 0.0) if height else None,
         remarks=read_words(read_base64(comment, "contact.comment", TEXT_BYTES)) if comment else None,
     )
     return Meaning(subject, body, losses, mode=mode)
 
 
-def read_position(latitude: str, longitude: str, altitude: str) -> Position:
-    """A point. Altitude is above sea level, but zero says "on the ground" where there is land (chapter IV.2)."""
-    if not latitude or not longitude:
+def read_position(fields: Sequence[str]) -> Position:
+    """Latitude, longitude, altitude."""
+    return _position(*numbers(fields, _NAMES[:3]))
+
+
+def _position(latitude: float | None, longitude: float | None, altitude: float | None) -> Position:
+    """Altitude is above sea level, but zero says "on the ground" where there is land (chapter IV.2)."""
+    if latitude is None or longitude is None:
         raise DecodeError(Fault.MISSING, "position")
-    north, east = number(latitude, "latitude", -90.0, 90.0), number(longitude, "longitude", -180.0, 180.0)
-    if north is None or east is None:
-        raise DecodeError(Fault.MISSING, "position")
-    up = number(altitude, "altitude", -12_000.0, 100_000_000.0)
-    if up is None:
-        return Position(latitude=north, longitude=east)
-    datum = AltitudeDatum.MSL if up else AltitudeDatum.AGL
-    return Position(latitude=north, longitude=east, altitude_m=up, altitude_datum=datum)
+    if altitude is None:
+        return Position(latitude=latitude, longitude=longitude)
+    datum = AltitudeDatum.MSL if altitude else AltitudeDatum.AGL
+    return Position(latitude=latitude, longitude=longitude, altitude_m=altitude, altitude_datum=datum)
+
+
+def _place_and_movement(fields: Sequence[str]) -> tuple[Position, Kinematics]:
+    """Latitude, longitude, altitude, speed, course and heading; a full turn is north."""
+    latitude, longitude, altitude, speed, course, heading = numbers(fields, _NAMES)
+    position = _position(latitude, longitude, altitude)
+    if speed is None and course is None and heading is None:
+        return position, STILL
+    if course == 360.0:
+        course = 0.0
+    if heading == 360.0:
+        heading = 0.0
+    return position, Kinematics(speed_mps=speed, course_deg=course, heading_deg=heading)
 
 
 def read_symbol(code: str, losses: list[Loss]) -> tuple[Symbol | None, Mode]:
     """A 2525C code in either case. One that is not is set aside: an affiliation is never guessed."""
-    if not code:
-        return None, Mode.UNSTATED
-    read = from_sidc15(code)
+    read = _sidc(code)
     if read is None:
         losses.append(Loss(field="symbol", reason=LossReason.UNREADABLE))
         return None, Mode.UNSTATED
     return read.symbol, Mode.EXERCISE if read.exercise else Mode.UNSTATED
 
 
-def _kinematics(speed: str, course: str, heading: str) -> Kinematics:
-    if not speed and not course and not heading:
-        return STILL
-    return Kinematics(
-        speed_mps=number(speed, "speed", 0.0, 100_000.0),
-        course_deg=direction(course, "course"),
-        heading_deg=direction(heading, "heading"),
-    )
+@lru_cache(maxsize=1024)
+def _sidc(code: str) -> Sidc | None:
+    """The same few codes come again and again."""
+    return from_sidc15(code)
 
 
 def _sensors(letters: str) -> tuple[str, ...]:

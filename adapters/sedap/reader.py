@@ -19,14 +19,20 @@ from protocols.message import Message, Source, Times, message_id
 
 LINES_MAX = 256  # of one frame
 VERSION = "1.0"
+_TEXT = bytes({*range(256)} - {*range(9), 11, 12, *range(14, 32), 127})  # all but control characters
+_POSITIONS = (Track, Contact)
 
 
 def decode(data: bytes) -> Sequence[Message]:
     """Read a frame of one or more lines. Raise DecodeError when any of them is refused."""
     if len(data) > INPUT_MAX:
         raise DecodeError(Fault.TOO_LARGE, "frame")
-    lines = [line.removesuffix("\r") for line in data.decode("latin-1").split("\n")]
-    lines = [line for line in lines if line]
+    if data.translate(None, _TEXT):
+        raise DecodeError(Fault.MALFORMED, "control characters")
+    text = data.decode("latin-1").strip("\r\n")
+    if text and "\n" not in text:
+        return (_message(read_line(text)),)
+    lines = [line for each in text.split("\n") if (line := each.removesuffix("\r"))]
     if not lines:
         raise DecodeError(Fault.MALFORMED, "empty")
     if len(lines) > LINES_MAX:
@@ -37,11 +43,11 @@ def decode(data: bytes) -> Sequence[Message]:
 def _message(line: Line) -> Message:
     try:
         meaning = _MEANINGS[line.name](line)
-        position = isinstance(meaning.body, Track | Contact)
         body = meaning.body
+        family = "position" if isinstance(body, _POSITIONS) else _tag(body)
         identity = () if line.time is not None else (_content(meaning, line),)
         return Message(
-            id=message_id("position" if position else _tag(body), meaning.subject, line.time, *identity),
+            id=message_id(family, meaning.subject, line.time, *identity),
             subject=meaning.subject,
             body=body,
             source=Source(
