@@ -53,6 +53,25 @@ class _Packed(NamedTuple):
     copies: tuple[Copy, ...]
 
 
+class _Outbox:
+    """Messages by sender and audience, as many together as may be without any unit hearing a sender out of order."""
+
+    def __init__(self) -> None:
+        self.items: list[tuple[str, tuple[str, ...], list[_Packed]]] = []
+        self._open: dict[tuple[str, tuple[str, ...]], list[_Packed]] = {}
+
+    def put(self, sender: str, audience: tuple[str, ...], item: _Packed) -> None:
+        """Add one message; what the same units were told before goes before it, as a delete after its report must."""
+        key = (sender, audience)
+        for other in list(self._open):
+            if other != key and other[0] == sender and not set(other[1]).isdisjoint(audience):
+                del self._open[other]
+        if key not in self._open:
+            self._open[key] = []
+            self.items.append((*key, self._open[key]))
+        self._open[key].append(item)
+
+
 class Dispatch:
     """Packs the copies of one gateway."""
 
@@ -65,7 +84,7 @@ class Dispatch:
         """Parcels in the order of the copies, and the copies that cannot go."""
         ready: list[Consignment] = []
         unsent: list[Unsent] = []
-        remote: dict[tuple[str, tuple[str, ...]], list[_Packed]] = {}
+        remote = _Outbox()
         for message, same in groupby(copies, key=lambda copy: copy.message):
             together = tuple(same)
             for copy in together:
@@ -82,8 +101,8 @@ class Dispatch:
                 if len(data) > MESSAGE_MAX:
                     unsent += [Unsent(copy, Refused.TOO_LARGE) for copy in abroad]
                 else:
-                    remote.setdefault((message.origin or "", audience), []).append(_Packed(data, abroad))
-        for (sender, audience), items in remote.items():
+                    remote.put(message.origin or "", audience, _Packed(data, abroad))
+        for sender, audience, items in remote.items:
             for bundle in _bundles(items):
                 try:
                     ready += self._seal(sender, audience, bundle, now)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway import dispatch
@@ -167,3 +169,26 @@ def test_two_forms_of_one_report_are_never_put_together(line: Line, coalition: d
 
 def test_nothing_to_send_is_nothing_sent(line: Line) -> None:
     assert line.dispatch.pack([], NOW) == ([], [])
+
+
+@given(st.lists(st.sets(st.sampled_from(["bravo/ops", "charlie/map"]), min_size=1), max_size=12))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+def test_no_unit_hears_a_sender_out_of_order(line: Line, audiences: list[set[str]]) -> None:
+    copies = [
+        Copy(a_chat(number), a_way(to=unit)) for number, audience in enumerate(audiences) for unit in sorted(audience)
+    ]
+
+    ready, unsent = line.dispatch.pack(copies, NOW)
+
+    assert unsent == []
+    for unit in ("bravo/ops", "charlie/map"):
+        told = [c.message.subject for each in ready for c in each.copies if c.way.destination.id == unit]
+        assert told == [a_chat(number).subject for number, audience in enumerate(audiences) if unit in audience]
+
+
+def test_what_one_audience_hears_is_together_though_another_hears_between(line: Line) -> None:
+    copies = [Copy(a_chat(number), (BRAVO, CHARLIE)[number % 2]) for number in range(6)]
+
+    ready, _ = line.dispatch.pack(copies, NOW)
+
+    assert [len(each.copies) for each in ready if each.copies] == [3, 3]

@@ -73,6 +73,14 @@ def test_the_error_that_is_given_is_true(latitude: float, longitude: float, grid
     assert coarse.circular_error_m == pytest.approx(0.71 * grid_m)
 
 
+@pytest.mark.parametrize("grid_m", [1_000.0, 33_000.0, 100_000.0])
+def test_the_error_is_true_all_the_way_to_the_poles(grid_m: float) -> None:
+    for latitude in (step * 0.217 for step in range(-414, 415)):
+        for longitude in (-180.0, -77.7, -0.3, 12.3, 100.1, 179.9):
+            position = Position(latitude=latitude, longitude=longitude)
+            assert by_vectors(position, coarsen(position, grid_m)) <= 0.71 * grid_m + 0.2
+
+
 @given(st.floats(-89, 89), st.floats(-179, 179), grids, st.floats(-0.49, 0.49), st.floats(-0.49, 0.49))
 def test_all_positions_of_a_cell_become_one(
     latitude: float, longitude: float, grid_m: float, north: float, east: float
