@@ -20,6 +20,7 @@ from gateway.broker_config import Access, BrokerSpec
 from gateway.config import Config, LinkEntry, Loaded, host_and_port
 from gateway.console.feed import Feed
 from gateway.console.server import serve_console, serve_metrics
+from gateway.decisions import Decisions
 from gateway.dispatch import Dispatch
 from gateway.intake import Intake
 from gateway.keyring import Keyring, secret
@@ -31,7 +32,7 @@ from gateway.relay import Relay, Rules
 from gateway.routing import Table
 from gateway.stream import Reader, Stream
 from protocols.record import Event
-from protocols.topics import data_filter, key_filter
+from protocols.topics import control_filter, data_filter, key_filter
 from protocols.unit import partner_of
 
 AUDIT = "audit.log"
@@ -79,8 +80,9 @@ async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
         keyring = Keyring.open(state, now(), _passphrase(loaded))
         for unit in config.units:
             load_adapter(unit.adapter)  # now, not at the first message
-        rules = Rules(Table(config), secret(state / PSEUDONYM_KEY), now)
-        relay = Relay(rules, Intake(partner, rules.table, keyring), Dispatch(config, keyring), stream)
+        table = Table(config, {agreement.id for agreement in config.agreements})
+        rules = Rules(Decisions(table), secret(state / PSEUDONYM_KEY), now)
+        relay = Relay(rules, Intake(partner, table, keyring), Dispatch(config, keyring), stream)
         links = await _links(loaded, stack, eyes)
         await _watched(config, links, stream, stack, eyes)
         for reader in eyes.readers:
@@ -92,6 +94,7 @@ async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
         async with asyncio.TaskGroup() as group:
             for name in links:
                 group.create_task(relay.run(name, links), name=f"link {name}")
+            group.create_task(relay.tend(links), name="upkeep")
 
 
 def settle_memory() -> None:
@@ -125,7 +128,8 @@ def _settings(loaded: Loaded, entry: LinkEntry) -> Settings:
     partner = loaded.config.gateway.partner
     subscriptions: tuple[Subscription, ...]
     if entry.partners:
-        subscriptions = (Subscription(key_filter(partner), retained=True), Subscription(data_filter(partner)))
+        boxes = (Subscription(data_filter(partner)), Subscription(control_filter(partner)))
+        subscriptions = (Subscription(key_filter(partner), retained=True), *boxes)
     else:
         subscriptions = tuple(Subscription(each) for each in _received(loaded.config, entry))
     return Settings(

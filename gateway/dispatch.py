@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from adapters import EncodeError, load
 from gateway.config import Config, LocalUnit
-from gateway.keyring import Keyring
+from gateway.keyring import Announced, Keyring
 from gateway.links import Parcel
 from gateway.routing import Way
 from protocols.envelope import Reject
 from protocols.message import MESSAGE_MAX, Loss, Message, pack
 from protocols.record import Event, Refused, Withheld
-from protocols.topics import data_topic, key_topic
+from protocols.topics import control_topic, data_topic, key_topic
 
 BUNDLE_MAX = 32  # messages of one envelope; SEALING.md 2.3 allows 256, past 32 little is gained
 BUNDLE_BYTES = 524_288  # of one envelope's messages, so that every gateway takes it as one frame
@@ -110,6 +110,23 @@ class Dispatch:
                     unsent += [Unsent(copy, error.code) for each in bundle for copy in each.copies]
         return ready, unsent
 
+    def answers(self, announcements: Sequence[Announced], now: datetime) -> list[Consignment]:
+        """Announcements, new or asked for again, for the partners' key topics."""
+        return [self._announce(note, now) for note in announcements]
+
+    def due(self, now: datetime) -> list[Consignment]:
+        """What the sealing layer owes besides the traffic: renewed epochs, checkpoints, requests for missing keys."""
+        upkeep = self._keyring.upkeep(now)
+        found = self.answers(upkeep.announcements, now)
+        for posting in upkeep.heads:
+            for partner in posting.partners:
+                parcel = Parcel(data_topic(partner, self._partner, posting.eid), posting.envelope)
+                found.append(Consignment(self._link_to[partner], parcel, Event.FORWARDED))
+        for request in upkeep.requests:
+            parcel = Parcel(control_topic(request.partner, self._partner), request.data)
+            found.append(Consignment(self._link_to[request.partner], parcel, Event.FORWARDED))
+        return found
+
     def _encode(self, copy: Copy, unit: LocalUnit) -> Consignment | Unsent:
         if unit.deliver is None:
             return Unsent(copy, Withheld.NO_ROUTE)
@@ -128,16 +145,18 @@ class Dispatch:
     ) -> Iterator[Consignment]:
         """One envelope for the whole audience, posted to each partner's mailbox; a new epoch is announced first."""
         sealed = self._keyring.seal(sender, audience, [each.data for each in bundle], now)
-        for note in sealed.announcements:
-            topic = key_topic(note.partner, self._partner, sealed.eid)
-            lifetime = int((note.expires - now).total_seconds())
-            parcel = Parcel(topic, note.data, retain=True, expires_s=lifetime)
-            yield Consignment(self._link_to[note.partner], parcel, Event.FORWARDED)
+        yield from self.answers(sealed.announcements, now)
         partners = dict.fromkeys(copy.way.destination.partner for each in bundle for copy in each.copies)
         for partner in partners:
             copies = tuple(c for each in bundle for c in each.copies if c.way.destination.partner == partner)
             topic = data_topic(partner, self._partner, sealed.eid)
             yield Consignment(self._link_to[partner], Parcel(topic, sealed.envelope), Event.FORWARDED, copies, "cse1")
+
+    def _announce(self, note: Announced, now: datetime) -> Consignment:
+        """Retained, until the epoch ends: whoever comes later, or comes back, still finds the key."""
+        lifetime = max(1, int((note.expires - now).total_seconds()))
+        parcel = Parcel(key_topic(note.partner, self._partner, note.eid), note.data, retain=True, expires_s=lifetime)
+        return Consignment(self._link_to[note.partner], parcel, Event.FORWARDED)
 
 
 def _bundles(items: Sequence[_Packed]) -> Iterator[Sequence[_Packed]]:

@@ -5,7 +5,7 @@ The origin is the unit whose topic the frame came by, or the unit whose signatur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -13,10 +13,10 @@ import msgspec
 
 from adapters import INPUT_MAX, DecodeError, load
 from gateway.config import LocalUnit
-from gateway.keyring import Keyring
+from gateway.keyring import Announced, Keyring
 from gateway.links import Frame
 from gateway.routing import Table
-from protocols.envelope import Reject
+from protocols.envelope import Reject, unpack_envelope
 from protocols.label import Label
 from protocols.message import Authenticity, Message, unpack
 from protocols.opening import Opened
@@ -31,6 +31,20 @@ class Report(NamedTuple):
     message: Message
     envelope: Opened | None = None
     objection: str | None = None
+
+
+class Arrival(NamedTuple):
+    """What a frame held: reports, or something of the sealing layer.
+
+    ``opened`` are the envelopes that the reports came in. ``waits`` is the epoch whose announcement an envelope waits
+    for, ``announced`` the epoch that an announcement opened, ``answer`` an announcement that a partner asked for.
+    """
+
+    reports: Sequence[Report] = ()
+    opened: Sequence[Opened] = ()
+    waits: bytes | None = None
+    announced: bytes | None = None
+    answer: Announced | None = None
 
 
 class RefusalError(Exception):
@@ -49,8 +63,8 @@ class Intake:
         self._table = table
         self._keyring = keyring
 
-    def read(self, link: str, frame: Frame, now: datetime) -> Sequence[Report]:
-        """The reports in a frame. Raise RefusalError when it is not accepted."""
+    def read(self, link: str, frame: Frame, now: datetime) -> Arrival:
+        """What a frame holds. Raise RefusalError when it is not accepted."""
         if not is_topic(frame.topic):
             raise RefusalError(Refused.BAD_TOPIC)
         mailbox = parse_mailbox(frame.topic)
@@ -64,31 +78,47 @@ class Intake:
             raise RefusalError(Refused.UNKNOWN_SOURCE)
         return self._decode(unit, frame.data, now)
 
-    def settle(self, reports: Sequence[Report]) -> None:
-        """Everything in these reports was handed over: their envelopes are never opened again."""
-        for eid, seq in dict.fromkeys((r.envelope.eid, r.envelope.seq) for r in reports if r.envelope is not None):
-            self._keyring.settle(eid, seq)
+    def settle(self, arrivals: Iterable[Arrival]) -> None:
+        """Everything in these was handed over: their envelopes are never opened again, also after a restart."""
+        for arrival in arrivals:
+            for opened in arrival.opened:
+                self._keyring.settle(opened.eid, opened.seq)
 
-    def _decode(self, unit: LocalUnit, data: bytes, now: datetime) -> Sequence[Report]:
+    def _decode(self, unit: LocalUnit, data: bytes, now: datetime) -> Arrival:
         try:
-            return [_stamped(message, unit, now) for message in load(unit.adapter).decode(data)]
+            return Arrival([_stamped(message, unit, now) for message in load(unit.adapter).decode(data)])
         except DecodeError as error:
             raise RefusalError(error.fault, unit.id, unit.adapter) from None
         except Exception:  # noqa: BLE001  an adapter may be a stranger's: its bug must not stop the others
             raise RefusalError(Refused.ADAPTER_CRASHED, unit.id, unit.adapter) from None
 
-    def _unseal(self, mailbox: Mailbox, data: bytes, now: datetime) -> Sequence[Report]:
+    def _unseal(self, mailbox: Mailbox, data: bytes, now: datetime) -> Arrival:
         try:
-            if mailbox.slot is Slot.KEYS:
-                opened = self._keyring.accept(data, now)
-            elif mailbox.slot is Slot.DATA:
-                envelope = self._keyring.unseal(data, now, mailbox.sender)
-                opened = () if envelope is None else (envelope,)
-            else:
-                raise RefusalError(Refused.UNKNOWN_SOURCE)
+            match mailbox.slot:
+                case Slot.CONTROL:
+                    return Arrival(answer=self._keyring.answer(data, now))
+                case Slot.KEYS:
+                    opened = self._keyring.accept(data, now, mailbox.sender)
+                    return Arrival(_all_verified(opened, mailbox), opened, announced=_epoch(mailbox))
+                case Slot.DATA:
+                    envelope = self._keyring.unseal(data, now, mailbox.sender)
+                    if envelope is None:
+                        return Arrival(waits=unpack_envelope(data)[0].eid)
+                    return Arrival(_all_verified((envelope,), mailbox), (envelope,))
         except Reject as error:
             raise RefusalError(error.code, mailbox.sender, "cse1") from None
-        return [report for envelope in opened for report in _verified(envelope, mailbox)]
+
+
+def _epoch(mailbox: Mailbox) -> bytes:
+    """The epoch that a key topic names; a topic that names none releases nothing."""
+    try:
+        return bytes.fromhex(mailbox.tail)
+    except ValueError:
+        return b""
+
+
+def _all_verified(opened: Sequence[Opened], mailbox: Mailbox) -> list[Report]:
+    return [report for envelope in opened for report in _verified(envelope, mailbox)]
 
 
 def _stamped(message: Message, unit: LocalUnit, now: datetime) -> Report:

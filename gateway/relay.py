@@ -9,24 +9,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from gateway.decisions import Decided, Decisions
 from gateway.dispatch import Consignment, Copy, Dispatch
-from gateway.intake import Intake, RefusalError, Report
+from gateway.intake import Arrival, Intake, RefusalError, Report
 from gateway.links import Frame, Link
-from gateway.release import check
 from gateway.repeats import Repeats
-from gateway.routing import Table, Way
 from gateway.stream import HandedOver, Stream
 from gateway.transform import transform
-from protocols.record import Event, Withheld
+from protocols.record import Event
+
+WAIT = timedelta(seconds=2)  # that a frame stays unacknowledged for its key: brokers stall behind it (MQTT 5, 4.6)
+TEND_S = 1.0
+
+
+class _Waiting(NamedTuple):
+    """A frame whose envelope came before the announcement of its epoch."""
+
+    eid: bytes
+    since: datetime
+    frame: Frame
 
 
 class Rules(NamedTuple):
     """What the decisions rest on."""
 
-    table: Table
+    decisions: Decisions
     pseudonym_key: bytes
     clock: Callable[[], datetime]
 
@@ -40,35 +50,57 @@ class Relay:
         self._dispatch = dispatch
         self._stream = stream
         self._repeats = Repeats()
+        self._waiting: list[_Waiting] = []
 
     async def run(self, name: str, links: Mapping[str, Link]) -> None:
         """Carry everything that arrives on one link, batch by batch, until the link closes."""
         async for frames in links[name].batches():
             arrived = self._rules.clock()
-            accepted, reports = self._read(name, frames, arrived)
-            copies = [copy for report in reports for copy in self._copies(report, arrived)]
+            taken = list(self._read(name, frames, arrived))
+            copies = [copy for _, got in taken for report in got.reports for copy in self._copies(report, arrived)]
             ready, unsent = self._dispatch.pack(copies, arrived)
             for copy, reason in unsent:
                 self._stream.kept(Event.WITHHELD, reason, copy.message, copy.way)
+            ready += self._dispatch.answers([got.answer for _, got in taken if got.answer is not None], arrived)
             await self._hand_over(ready, links, arrived)
             self._stream.commit()
-            self._intake.settle(reports)
-            for frame in accepted:
+            self._intake.settle(got for _, got in taken)
+            for frame in self._finished(taken, arrived):
                 frame.ack()
 
-    def _read(self, link: str, frames: Sequence[Frame], arrived: datetime) -> tuple[list[Frame], list[Report]]:
-        """What the gateway vouches for; a frame that is not accepted ends here."""
-        accepted: list[Frame] = []
-        reports: list[Report] = []
+    async def tend(self, links: Mapping[str, Link]) -> None:
+        """Send what the sealing layer owes besides the traffic, once a second, until cancelled."""
+        while True:
+            now = self._rules.clock()
+            await self._hand_over(self._dispatch.due(now), links, now)
+            for frame in self._released([each for each in self._waiting if now - each.since > WAIT]):
+                frame.ack()
+            await asyncio.sleep(TEND_S)
+
+    def _read(self, link: str, frames: Sequence[Frame], arrived: datetime) -> Iterator[tuple[Frame, Arrival]]:
+        """What the gateway vouches for, by frame; a frame that is not accepted ends here."""
         for frame in frames:
             try:
-                reports += self._intake.read(link, frame, arrived)
-                accepted.append(frame)
+                yield frame, self._intake.read(link, frame, arrived)
             except RefusalError as refusal:
                 self._stream.frame(refusal.reason, refusal.source, refusal.form)
                 self._stream.commit()
                 frame.refuse(refusal.reason)
-        return accepted, reports
+
+    def _finished(self, taken: Sequence[tuple[Frame, Arrival]], now: datetime) -> Iterator[Frame]:
+        """The frames that are done with. One that waits for its key is not yet: a crash now must not lose it."""
+        for frame, got in taken:
+            if got.waits is not None:
+                self._waiting.append(_Waiting(got.waits, now, frame))
+                continue
+            yield frame
+            yield from self._released([each for each in self._waiting if each.eid == got.announced])
+
+    def _released(self, done: Sequence[_Waiting]) -> Iterator[Frame]:
+        """Frames that wait no longer; what their envelopes hold waits on in memory, within the keyring's bounds."""
+        for each in done:
+            self._waiting.remove(each)
+            yield each.frame
 
     def _copies(self, report: Report, now: datetime) -> Iterator[Copy]:
         """One copy for each destination that may have the message, in the form that its agreement allows."""
@@ -76,25 +108,21 @@ class Relay:
         if objection := report.objection or self._repeats.objection(message):
             self._stream.kept(Event.REFUSED, objection, message)
             return
-        choices = self._choices(report)
-        if not choices:
-            self._stream.kept(Event.WITHHELD, Withheld.NO_ROUTE, message)
-        for ways in choices.values():
-            verdicts = [(way, check(message, way, self._rules.table.policies, now)) for way in ways]
-            way, verdict = next((each for each in verdicts if each[1].released), verdicts[0])
-            if verdict.reason is None:
+        decided = self._decided(report, now)
+        if not decided:
+            self._stream.kept(Event.WITHHELD, self._rules.decisions.without_way(message.origin or ""), message)
+        for way, reason in decided:
+            if reason is None:
                 yield Copy(transform(message, way.agreement, self._rules.pseudonym_key), way)
             else:
-                self._stream.kept(Event.WITHHELD, verdict.reason, message, way)
+                self._stream.kept(Event.WITHHELD, reason, message, way)
 
-    def _choices(self, report: Report) -> dict[str, list[Way]]:
-        """The ways by destination; to units of ours only those that a partner's envelope was sealed for."""
-        found: dict[str, list[Way]] = {}
-        sealed = report.envelope
-        for way in self._rules.table.ways(report.message.origin or "", report.message.kind):
-            if sealed is None or way.local is None or way.destination.id in sealed.audience:
-                found.setdefault(way.destination.id, []).append(way)
-        return found
+    def _decided(self, report: Report, now: datetime) -> Sequence[Decided]:
+        """A decision for each destination; of units of ours only those that a partner's envelope was sealed for."""
+        decided, sealed = self._rules.decisions.decide(report.message, now), report.envelope
+        if sealed is None:
+            return decided
+        return [each for each in decided if each.way.local is None or each.way.destination.id in sealed.audience]
 
     async def _hand_over(self, ready: Sequence[Consignment], links: Mapping[str, Link], arrived: datetime) -> None:
         """Send everything, each link in order and all links at once; record each copy when its link has it."""

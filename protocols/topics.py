@@ -41,9 +41,19 @@ def key_topic(to: str, sender: str, eid: bytes) -> str:
     return f"comity/1/{_id(to)}/{_id(sender)}/k/{eid.hex()}"
 
 
+def control_topic(to: str, sender: str) -> str:
+    """Where key requests go."""
+    return f"comity/1/{_id(to)}/{_id(sender)}/c"
+
+
 def data_filter(to: str) -> str:
     """What a gateway subscribes to for its envelopes."""
     return f"comity/1/{_id(to)}/+/d/#"
+
+
+def control_filter(to: str) -> str:
+    """What a gateway subscribes to for key requests."""
+    return f"comity/1/{_id(to)}/+/c"
 
 
 def key_filter(to: str) -> str:

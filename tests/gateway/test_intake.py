@@ -64,11 +64,14 @@ def test_a_frame_that_is_too_large_is_refused(line: Line, topic: str, source: tu
         ("national", "nobody/1"),
         ("coalition", "tak/alpha/1"),
         ("coalition", "comity/1/bravo/charlie/d/0"),  # somebody else's mailbox
-        ("coalition", "comity/1/alpha/bravo/c"),
     ],
 )
 def test_what_comes_from_nobody_is_refused(line: Line, link: str, topic: str) -> None:
     assert refusal(line, FakeFrame(topic, b"{}"), link) == (Refused.UNKNOWN_SOURCE, None, None)
+
+
+def test_a_key_request_that_is_none_is_refused(line: Line) -> None:
+    assert refusal(line, FakeFrame("comity/1/alpha/bravo/c", b"{}"), "coalition") == ("malformed", "bravo", "cse1")
 
 
 def test_what_the_adapter_refuses_is_refused_with_its_fault(line: Line) -> None:
@@ -98,7 +101,7 @@ def test_origin_trust_and_time_are_stamped_whatever_the_payload_says(line: Line)
         source=MARKED,
     )
 
-    (report,) = line.intake.read("national", say(boast), NOW)
+    (report,) = line.intake.read("national", say(boast), NOW).reports
 
     assert report.message.origin == "alpha/patrols"
     assert report.message.authenticity is Authenticity.ASSERTED
@@ -111,26 +114,26 @@ def test_origin_trust_and_time_are_stamped_whatever_the_payload_says(line: Line)
 def test_a_marking_that_is_not_in_the_table_is_refused_and_never_guessed(line: Line, hint: str) -> None:
     for topic in ("tak/alpha/1", "cell/alpha"):  # also where there is a default: it is for what has no marking
         frame = say(a_track(0, source=Source(format="plain", label_hint=hint)), topic=topic)
-        (report,) = line.intake.read("national", frame, NOW)
+        (report,) = line.intake.read("national", frame, NOW).reports
 
         assert report.objection == Withheld.UNKNOWN_LABEL
         assert report.message.label is None
 
 
 def test_no_marking_is_the_default_where_the_operator_gave_one(line: Line) -> None:
-    (report,) = line.intake.read("national", say(a_track(0), topic="cell/alpha"), NOW)
+    (report,) = line.intake.read("national", say(a_track(0), topic="cell/alpha"), NOW).reports
 
     assert report.message.label == OPEN
 
 
 def test_no_marking_and_no_default_is_no_label(line: Line) -> None:
-    (report,) = line.intake.read("national", say(a_track(0, label=OPEN)), NOW)
+    (report,) = line.intake.read("national", say(a_track(0, label=OPEN)), NOW).reports
 
     assert (report.message.label, report.objection) == (None, None)
 
 
 def test_a_frame_may_hold_several_reports(line: Line) -> None:
-    reports = line.intake.read("national", say(a_track(0), a_track(1)), NOW)
+    reports = line.intake.read("national", say(a_track(0), a_track(1)), NOW).reports
 
     assert len(reports) == 2
 
@@ -139,8 +142,8 @@ def test_what_a_partner_sealed_is_vouched_for_by_its_signature(line: Line, coali
     told = a_track(0, authenticity=Authenticity.ASSERTED, **FROM_BRAVO)
     key, envelope = posted(sealed_by(coalition["bravo"], "bravo/ops", [told], "alpha/cell"))
 
-    assert list(line.intake.read("coalition", key, NOW)) == []
-    (report,) = line.intake.read("coalition", envelope, NOW)
+    assert list(line.intake.read("coalition", key, NOW).reports) == []
+    (report,) = line.intake.read("coalition", envelope, NOW).reports
 
     assert report.message == replace(told, authenticity=Authenticity.VERIFIED)
     assert report.envelope is not None
@@ -150,8 +153,8 @@ def test_what_a_partner_sealed_is_vouched_for_by_its_signature(line: Line, coali
 def test_an_envelope_that_came_before_its_key_waits(line: Line, coalition: dict[str, Keyring]) -> None:
     key, envelope = posted(sealed_by(coalition["bravo"], "bravo/ops", [a_track(0, **FROM_BRAVO)], "alpha/cell"))
 
-    assert list(line.intake.read("coalition", envelope, NOW)) == []
-    assert len(line.intake.read("coalition", key, NOW)) == 1
+    assert list(line.intake.read("coalition", envelope, NOW).reports) == []
+    assert len(line.intake.read("coalition", key, NOW).reports) == 1
 
 
 def test_a_topic_that_disagrees_with_the_signer_is_refused(line: Line, coalition: dict[str, Keyring]) -> None:
@@ -221,7 +224,7 @@ def test_what_was_handed_over_is_not_opened_after_a_restart(
     key, settled = posted(envelopes[0])
     (crashed,) = posted(envelopes[1])
     line.intake.read("coalition", key, NOW)
-    line.intake.settle(line.intake.read("coalition", settled, NOW))
+    line.intake.settle([line.intake.read("coalition", settled, NOW)])
     line.intake.read("coalition", crashed, NOW)
     line.intake.settle([])
 
@@ -230,7 +233,7 @@ def test_what_was_handed_over_is_not_opened_after_a_restart(
     restarted.intake.read("coalition", key, NOW)
 
     assert refusal(restarted, settled, "coalition")[0] == "replay"
-    assert len(restarted.intake.read("coalition", crashed, NOW)) == 1
+    assert len(restarted.intake.read("coalition", crashed, NOW).reports) == 1
     again.close()
 
 

@@ -18,7 +18,7 @@ from protocols.body import Chat, Identity, Status, Track
 from protocols.label import Label
 from protocols.message import Message, Source, Times, from_json, pack, unpack
 from protocols.record import Event, Refused, Withheld
-from protocols.topics import Slot, parse_mailbox
+from protocols.topics import Slot, key_topic, parse_mailbox
 from tests.fakes import NOW, FakeAudit, FakeFrame, FakeLink, frames
 from tests.gateway.line import Line, plain, posted, say, sealed_by
 from tests.gateway.reports import HERE, OPEN, a_chat, a_delete, a_message, a_track
@@ -391,3 +391,67 @@ async def test_there_is_one_record_for_each_report_and_destination(line: Line) -
     assert all(frame.answer == "ack" for batch in batches for frame in batch)
     assert len(line.national.sent) == 300
     assert [from_json(parcel.data).id for parcel in line.national.sent] == [report.id for report in reports]
+
+
+async def test_an_envelope_before_its_key_is_acknowledged_with_it(line: Line, coalition: dict[str, Keyring]) -> None:
+    told = a_track(0, "B-1", **FROM_BRAVO)
+    key, envelope = posted(sealed_by(coalition["bravo"], "bravo/ops", [told], "alpha/cell"))
+    await line.carry([envelope], by="coalition")
+    assert (envelope.answer, line.national.sent) == (None, [])
+
+    await line.carry([key], by="coalition")
+
+    assert (key.answer, envelope.answer) == ("ack", "ack")
+    assert len(line.national.sent) == 1
+
+
+async def test_a_frame_whose_key_does_not_come_holds_its_link_up_for_two_seconds_only(
+    line: Line, coalition: dict[str, Keyring]
+) -> None:
+    _, envelope = posted(sealed_by(coalition["bravo"], "bravo/ops", [a_track(0, **FROM_BRAVO)], "alpha/cell"))
+    await line.carry([envelope], by="coalition")
+    await tended(line, seconds=2.0)
+    assert envelope.answer is None
+
+    await tended(line, seconds=2.1)
+
+    assert envelope.answer == "ack"
+
+
+async def test_a_missing_key_is_asked_for_and_the_partner_answers(line: Line, coalition: dict[str, Keyring]) -> None:
+    bravo = coalition["bravo"]
+    told = a_track(0, "B-1", **FROM_BRAVO)
+    _, envelope = posted(sealed_by(bravo, "bravo/ops", [told], "alpha/cell"))
+    await line.carry([envelope], by="coalition")
+    await tended(line, seconds=2.5)
+    (request,) = [parcel for parcel in line.coalition.sent if parcel.topic == "comity/1/bravo/alpha/c"]
+    answer = bravo.answer(request.data, NOW)
+    assert answer is not None
+
+    await line.carry([FakeFrame(key_topic("alpha", "bravo", answer.eid), answer.data)], by="coalition")
+
+    assert len(line.national.sent) == 1
+
+
+async def test_a_partner_that_asks_for_a_key_gets_it(line: Line, coalition: dict[str, Keyring]) -> None:
+    await line.carry([say(a_position(0))])
+    (data,) = [parcel for parcel in line.coalition.sent if parcel.topic.startswith("comity/1/bravo/alpha/d/")]
+    bravo = coalition["bravo"]
+    assert bravo.unseal(data.data, NOW, "alpha") is None
+    (request,) = bravo.upkeep(NOW + timedelta(seconds=3)).requests
+    await line.carry([FakeFrame("comity/1/alpha/bravo/c", request.data)], by="coalition")
+    (key,) = line.coalition.sent
+
+    assert key.retain
+    assert len(bravo.accept(key.data, NOW)) == 1
+
+
+async def tended(line: Line, seconds: float) -> None:
+    """Let the upkeep run once, so many seconds after the tests' time."""
+    rules = line.relay._rules
+    line.relay._rules = rules._replace(clock=lambda: NOW + timedelta(seconds=seconds))
+    line.national, line.coalition = FakeLink(), FakeLink()
+    upkeep = asyncio.create_task(line.relay.tend({"national": line.national, "coalition": line.coalition}))
+    await asyncio.sleep(0.05)
+    upkeep.cancel()
+    line.relay._rules = rules
