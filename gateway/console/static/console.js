@@ -36,7 +36,7 @@ function draw(row) {
   if (!row.destination) way.lastChild.remove();
   const say = make("div", "say", ...chips(row));
   if (row.kind) say.append(make("span", "kind", word("kind", row.kind)), outside(row.gist ?? "", "gist"));
-  const what = make("td", "what", say);
+  const what = make("td", row.reason ? "what stopped" : "what", say);
   if (row.reason) what.append(make("span", "why", word("reason", row.reason)));
   const formats = make("td", "formats", make("span", "", word("format", row.format_in)), formatOut(row));
   const delay = row.latency_ms === undefined ? "" : row.latency_ms.toFixed(1);
@@ -45,6 +45,8 @@ function draw(row) {
   line.dataset.seq = row.seq;
   line.dataset.verdict = row.event;
   line.tabIndex = -1;
+  line.setAttribute("role", "row"); // a row that is drawn as a grid is no longer one by itself
+  for (const cell of line.children) cell.setAttribute("role", "gridcell");
   line.setAttribute("aria-selected", row.seq === state.selected);
   return line;
 }
