@@ -44,6 +44,10 @@ class Understood(NamedTuple):
     audiences: tuple[Audience, ...]
     informative: frozenset[Mark]
 
+    def marks(self) -> frozenset[Mark]:
+        """Every mark of the label."""
+        return self.restrictive.union(self.informative, *(audience.marks for audience in self.audiences))
+
 
 class Held(NamedTuple):
     """A clearance whose every part its policy knows; ``ranks`` None is every rank up to the ceiling."""
@@ -78,7 +82,7 @@ class Lattice:
         self._name = self._fold(name)
         self._names = (name, tuple(classifications))
         self._ranks = {self._fold(each): rank for rank, each in enumerate(classifications)}
-        self._tags = tuple(tags)
+        self.tags = tuple(tags)
         self._values: dict[tuple[CategoryType, str], dict[str, Mark]] = {}
         self._open: dict[tuple[CategoryType, str], int] = {}
         for number, tag in enumerate(tags):
@@ -131,10 +135,9 @@ class Lattice:
 
     def label(self, understood: Understood) -> Label:
         """The label of these marks: the policy's own spelling, in the policy's order, each value once."""
-        permissive = [mark for audience in understood.audiences for mark in audience.marks]
         grouped: dict[tuple[CategoryType, str], list[str]] = {}
-        for mark in sorted([*understood.restrictive, *permissive, *understood.informative]):
-            tag = self._tags[mark.tag]
+        for mark in sorted(understood.marks()):
+            tag = self.tags[mark.tag]
             grouped.setdefault((tag.type, tag.set), []).append(mark.name)
         categories = (Category(type=kind, tag=name, values=tuple(values)) for (kind, name), values in grouped.items())
         name, classifications = self._names
@@ -187,7 +190,7 @@ class Lattice:
         for mark in marks:
             by_tag.setdefault(mark.tag, set()).add(mark)
         for tag, group in by_tag.items():
-            partners = frozenset() if self._tags[tag].values else frozenset(mark.name for mark in group)
+            partners = frozenset() if self.tags[tag].values else frozenset(mark.name for mark in group)
             yield Audience(tag, frozenset(group), partners)
 
     def _held(self, clearance: Clearance) -> Held | None:
@@ -217,7 +220,7 @@ class Lattice:
 
     def _stands(self, label: Understood) -> bool:
         """Whether the parts of a label may stand together (ADatP-4774.1, section 3.3)."""
-        marks = label.restrictive.union(label.informative, *(audience.marks for audience in label.audiences))
+        marks = label.marks()
         if not _meets(self._of_class.get(label.rank, ()), marks):
             return False
         for mark in marks:

@@ -11,6 +11,15 @@ from enum import StrEnum
 from protocols.category import CategoryType
 from protocols.quantity import Value
 
+CODES = frozenset(
+    {
+        "pageTop", "pageBottom", "pageTopBottom", "documentStart", "documentEnd", "noNameDisplay", "noMarkingDisplay",
+        "suppressClassName", "firstLineOfText", "lastLineOfText", "subject", "xHeader", "portionMarking", "inputTitle",
+        "waterMark", "replacePolicy",
+    }
+)  # fmt: skip
+PARTS = frozenset({"prefix", "suffix", "separator"})
+
 
 class Operation(StrEnum):
     """How many of the groups that a requirement names must be met."""
@@ -47,14 +56,14 @@ class ForeignValue(Value, frozen=True):
     """A value of another policy: its tag set (``set`` by name or ``set_id`` by OID), its kind of tag, its number."""
 
     type: CategoryType
-    lacv: int | None
+    lacv: int
     enumerated: bool = False
     set: str | None = None
     set_id: str | None = None
 
 
 class EquivalentValue(Value, frozen=True):
-    """What a value is in another policy (SPIF ``equivalentSecCategoryTag``); without a ``value`` it is discarded."""
+    """What a value is in the policy with this OID (SPIF ``equivalentSecCategoryTag``); without a value, nothing."""
 
     policy: str
     applied: Applied
@@ -62,7 +71,7 @@ class EquivalentValue(Value, frozen=True):
 
 
 class EquivalentClass(Value, frozen=True):
-    """What a classification is in another policy, and which values come with it there."""
+    """What a classification is in another policy, named by its OID, and which values come with it there."""
 
     policy: str
     lacv: int
