@@ -6,6 +6,7 @@ passed on. One line is ``<chain> <record as JSON>``, chain = SHA-256(previous ch
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -43,9 +44,16 @@ class Audit:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            self._chain = self._resume()
         except OSError as error:
             raise AuditError(f"audit {self._path}: {error.strerror}") from None
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two writers would fork the chain
+            self._chain = self._resume()
+        except OSError as error:
+            os.close(self._descriptor)
+            busy = isinstance(error, BlockingIOError)
+            reason = "another gateway is writing it" if busy else error.strerror
+            raise AuditError(f"audit {self._path}: {reason}") from None
         return self
 
     def __exit__(

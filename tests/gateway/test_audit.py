@@ -199,3 +199,14 @@ def test_an_audit_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
 def test_an_absent_audit_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="No such file"):
         list(read(tmp_path / "absent.log"))
+
+
+def test_two_gateways_never_write_one_audit(file: Path) -> None:
+    with Audit(file) as audit:
+        audit(outcome(1))
+        with pytest.raises(AuditError, match="another gateway is writing it"), Audit(file):
+            pass
+        audit(outcome(2))
+
+    written(file, 3)
+    assert numbers(file) == [1, 2, 3]
