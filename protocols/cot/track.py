@@ -61,7 +61,8 @@ def write_track(body: Track, ledger: Ledger) -> Part:
     details = part.details
     status = {}
     if body.battery_percent is not None:
-        status["battery"] = decimal(body.battery_percent)
+        percent = body.battery_percent  # whole, because that is all that TAK clients parse
+        status["battery"] = str(int(percent)) if percent.is_integer() else decimal(percent)
     if body.ready is not None:
         status["readiness"] = _word(flag=body.ready)
     if status:

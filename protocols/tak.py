@@ -1,0 +1,314 @@
+"""TAK Protocol version 1: CoT events as protobuf, framed for a mesh or a stream, and how both sides agree on it. Pure.
+
+TAK Server, src/takserver-protobuf: takmessage.proto, cotevent.proto, detail.proto. A detail element becomes a typed
+message only whole: with an attribute or a child that the message cannot hold, or met twice, it stays XML.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from protocols.cot.event import (
+    CannotSayError,
+    CotError,
+    CotFault,
+    Details,
+    Draft,
+    Element,
+    Event,
+    Node,
+    Point,
+    is_how,
+    is_type,
+    read_details,
+    write_details,
+)
+from protocols.moment import EPOCH, read_epoch
+from protocols.quantity import AltitudeDatum, Position
+from protocols.wire import (
+    Value,
+    WireError,
+    read_fields,
+    read_varint,
+    write_bytes,
+    write_double,
+    write_int,
+    write_text,
+    write_varint,
+)
+from protocols.xml import XmlError, parse
+
+MAGIC = 0xBF
+MESH = b"\xbf\x01\xbf"
+VERSION = 1
+FRAME_MAX = 1_048_576  # bytes of one framed message
+UNKNOWN_M = 999_999.0  # hae, ce, le
+
+_TYPED = {  # detail.proto: field, tag, and the attribute of each field of that message
+    2: ("contact", {1: "endpoint", 2: "callsign"}),
+    3: ("__group", {1: "name", 2: "role"}),
+    4: ("precisionlocation", {1: "geopointsrc", 2: "altsrc"}),
+    5: ("status", {1: "battery"}),
+    6: ("takv", {1: "device", 2: "platform", 3: "os", 4: "version"}),
+    7: ("track", {1: "speed", 2: "course"}),
+}
+_BY_TAG = {tag: (number, {name: at for at, name in names.items()}) for number, (tag, names) in _TYPED.items()}
+_HALF, _MILLISECOND = timedelta(microseconds=500), timedelta(milliseconds=1)
+_NUMBERS = frozenset({"speed", "course"})
+
+
+class Control(NamedTuple):
+    """What versions a sender reads (takcontrol.proto); 0 stands for 1."""
+
+    lowest: int
+    highest: int
+    uid: str
+
+
+def read_frame(data: bytes) -> Event | None:
+    """Read one mesh or stream frame; None where it holds no event. Raise CotError."""
+    if data[:3] == MESH:
+        return read_message(data[3:])
+    if data[:1] != b"\xbf":
+        raise CotError(CotFault.MALFORMED, "frame: no TAK Protocol header")
+    try:
+        size, at = read_varint(data, 1)
+    except WireError:
+        raise CotError(CotFault.MALFORMED, "frame: length") from None
+    if size != len(data) - at:
+        raise CotError(CotFault.MALFORMED, "frame: length")
+    return read_message(data[at:])
+
+
+def read_message(data: bytes) -> Event | None:
+    """Read a TakMessage; None where it holds only control information. Raise CotError."""
+    try:
+        event = read_fields(data).get(2)
+        if event is None:
+            return None
+        return _event(read_fields(_bytes(event)))
+    except (WireError, UnicodeDecodeError):
+        raise CotError(CotFault.MALFORMED, "TakMessage") from None
+    except XmlError as error:
+        raise CotError(CotFault(error.fault), "detail/xmlDetail") from None
+
+
+def write_message(draft: Draft) -> bytes:
+    """A TakMessage of one event, unframed."""
+    latitude, longitude, hae, ce, le = _point(draft.position)
+    event = b"".join(
+        (
+            write_text(1, draft.type),
+            write_text(4, draft.opex),
+            write_text(5, draft.uid),
+            write_int(6, _milliseconds(draft.time)),
+            write_int(7, _milliseconds(draft.start)),
+            write_int(8, _milliseconds(draft.stale)),
+            write_text(9, draft.how),
+            write_double(10, latitude),
+            write_double(11, longitude),
+            write_double(12, hae),
+            write_double(13, ce),
+            write_double(14, le),
+            write_bytes(15, _write_detail(draft.details)),
+        )
+    )
+    return write_bytes(2, event)
+
+
+def mesh(message: bytes) -> bytes:
+    """Frame a TakMessage as one datagram."""
+    return MESH + message
+
+
+def stream(message: bytes) -> bytes:
+    """Frame a TakMessage for a stream."""
+    return b"\xbf" + write_varint(len(message)) + message
+
+
+def split(buffer: bytes) -> tuple[list[bytes], bytes]:
+    """Cut a stream into frames and what is left over for the next time. Raise CotError where it is no TAK stream.
+
+    Before both sides have agreed on version 1 the stream is bare XML, which ends with ``</event>``.
+    """
+    frames = []
+    while buffer := buffer.lstrip(b"\r\n\t "):
+        if buffer[0] == MAGIC:
+            try:
+                size, at = read_varint(buffer, 1)
+            except WireError:
+                if len(buffer) > 10:
+                    raise CotError(CotFault.MALFORMED, "stream: length") from None
+                break
+            end = at + size
+        elif buffer[:1] == b"<":
+            found = buffer.find(b"</event>")
+            end = found + len(b"</event>") if found >= 0 else len(buffer) + 1
+        else:
+            raise CotError(CotFault.MALFORMED, "stream: neither TAK Protocol nor XML")
+        if end > FRAME_MAX:
+            raise CotError(CotFault.TOO_LARGE, "stream: frame")
+        if end > len(buffer):
+            break
+        frames.append(buffer[:end])
+        buffer = buffer[end:]
+    return frames, buffer
+
+
+def read_control(data: bytes) -> Control | None:
+    """What versions the sender of a mesh datagram reads, where it says so. Raise CotError."""
+    try:
+        control = read_fields(data[3:] if data[:3] == MESH else data).get(1)
+        if control is None:
+            return None
+        fields = read_fields(_bytes(control))
+        lowest, highest = fields.get(1, 0), fields.get(2, 0)
+        uid = _text(fields, 3) or ""
+    except (WireError, UnicodeDecodeError):
+        raise CotError(CotFault.MALFORMED, "TakControl") from None
+    if not isinstance(lowest, int) or not isinstance(highest, int):
+        raise CotError(CotFault.MALFORMED, "TakControl")
+    return Control(lowest or VERSION, highest or VERSION, uid)
+
+
+def _event(fields: Mapping[int, Value]) -> Event:
+    cot_type, uid, how = _text(fields, 1), _text(fields, 5), _text(fields, 9)
+    if not cot_type or not uid:
+        raise CotError(CotFault.MISSING, "CotEvent: type or uid")
+    if not is_type(cot_type):
+        raise CotError(CotFault.MALFORMED, "CotEvent: type")
+    unread = []
+    if how is None or not is_how(how):
+        how = None
+        unread.append("quality.how")
+    time, start, stale = (_time(fields, number) for number in (6, 7, 8))
+    if time is None:
+        raise CotError(CotFault.MISSING, "CotEvent: sendTime")
+    unread += [name for name, at in (("times.valid_from", start), ("times.valid_until", stale)) if at is None]
+    return Event(
+        type=cot_type,
+        uid=uid,
+        time=time,
+        start=start,
+        stale=stale,
+        how=how,
+        point=Point(
+            _number(fields, 10), _number(fields, 11), *(_measure(_number(fields, number)) for number in (12, 13, 14))
+        ),
+        details=_read_detail(_bytes(fields.get(15, b""))),
+        access=_text(fields, 2),
+        qos=_text(fields, 3),
+        opex=_text(fields, 4),
+        caveat=_text(fields, 16),
+        releasable_to=_text(fields, 17),
+        unread=tuple(unread),
+    )
+
+
+def _read_detail(data: bytes) -> Details:
+    """The XML that is left and the typed messages; where both have an element the XML counts."""
+    fields = read_fields(data)
+    xml = _bytes(fields.get(1, b""))
+    details = read_details(parse(b"<detail>" + xml + b"</detail>")) if xml else Details({}, ())
+    first: dict[str, Node] = dict(details.first)
+    for number, (tag, names) in _TYPED.items():
+        message = fields.get(number)
+        if message is not None and tag not in first:
+            first[tag] = _attributes(read_fields(_bytes(message)), names)
+    return Details(first, details.links)
+
+
+def _attributes(fields: Mapping[int, Value], names: Mapping[int, str]) -> dict[str, str]:
+    attributes = {}
+    for number, name in names.items():
+        value = fields.get(number)
+        if isinstance(value, bytes):
+            attributes[name] = value.decode()
+        elif name in _NUMBERS or name == "battery":
+            attributes[name] = repr(value or 0)  # proto3 does not send a zero
+    return attributes
+
+
+def _write_detail(details: Sequence[Element]) -> bytes:
+    tags = Counter(element.tag for element in details)
+    typed, rest = [], []
+    for element in details:
+        message = _typed(element) if tags[element.tag] == 1 else None
+        if message is None:
+            rest.append(element)
+        else:
+            typed.append(message)
+    return write_text(1, write_details(rest)) + b"".join(typed)
+
+
+def _typed(element: Element) -> bytes | None:
+    """An element as its message, or None where the message cannot hold the whole of it."""
+    entry = _BY_TAG.get(element.tag)
+    if entry is None or element.inner or not element.attributes.keys() <= entry[1].keys():
+        return None
+    number, names = entry
+    parts = []
+    for name, at in sorted(names.items(), key=lambda item: item[1]):
+        value = element.attributes.get(name)
+        if name in _NUMBERS:
+            if value is None:  # absent would read as zero
+                return None
+            parts.append(write_double(at, float(value)))
+        elif name == "battery":
+            if value is None or not value.isdigit():
+                return None
+            parts.append(write_int(at, int(value)))
+        else:
+            parts.append(write_text(at, value))
+    body = b"".join(parts)
+    return write_varint(number << 3 | 2) + write_varint(len(body)) + body
+
+
+def _point(position: Position | None) -> tuple[float, float, float, float, float]:
+    if position is None:
+        return 0.0, 0.0, UNKNOWN_M, UNKNOWN_M, UNKNOWN_M
+    hae = position.altitude_m if position.altitude_datum is AltitudeDatum.HAE else None
+    known = [UNKNOWN_M if m is None else m for m in (hae, position.circular_error_m, position.linear_error_m)]
+    return position.latitude, position.longitude, known[0], known[1], known[2]
+
+
+def _milliseconds(moment: datetime) -> int:
+    milliseconds = (moment - EPOCH + _HALF) // _MILLISECOND  # rounded as message_id rounds
+    if milliseconds <= 0:
+        raise CannotSayError("TAK Protocol has no time before 1970")
+    return milliseconds
+
+
+def _time(fields: Mapping[int, Value], number: int) -> datetime | None:
+    value = fields.get(number, 0)
+    if not isinstance(value, int):
+        raise CotError(CotFault.MALFORMED, "CotEvent: time")
+    try:
+        return read_epoch(value) if value else None
+    except ValueError:
+        raise CotError(CotFault.OUT_OF_RANGE, "CotEvent: time") from None
+
+
+def _measure(value: float) -> float | None:
+    return None if value >= UNKNOWN_M or value != value else value  # noqa: PLR0124  # NaN is not equal to itself
+
+
+def _number(fields: Mapping[int, Value], number: int) -> float:
+    value = fields.get(number, 0.0)
+    if not isinstance(value, float):
+        raise CotError(CotFault.MALFORMED, "CotEvent: number")
+    return value
+
+
+def _text(fields: Mapping[int, Value], number: int) -> str | None:
+    value = fields.get(number, b"")
+    return _bytes(value).decode() or None
+
+
+def _bytes(value: Value) -> bytes:
+    if not isinstance(value, bytes):
+        raise WireError("not length-prefixed")
+    return value
