@@ -83,6 +83,10 @@ class Policy(Value, frozen=True, dict=True):
         tags = (*self.tags, *unlisted)
         return Lattice(self.name, self.classifications, self.rules, tags, ignores_case=self.ignores_case)
 
+    def is_called(self, name: str) -> bool:
+        """Whether a label with this policy identifier means this policy."""
+        return self.lattice.is_called(name)
+
     def rank(self, classification: str) -> int | None:
         """Place of a classification in the hierarchy, or None when the policy does not know it."""
         return self.lattice.rank(classification)

@@ -100,6 +100,10 @@ class Lattice:
         self._labels: dict[Label, Understood | None] = {}
         self._clearances: dict[Clearance, Held | None] = {}
 
+    def is_called(self, name: str) -> bool:
+        """Whether this is the policy of that name."""
+        return self._fold(name) == self._name
+
     def rank(self, classification: str) -> int | None:
         """Place of a classification in the hierarchy, or None when the policy does not know it."""
         return self._ranks.get(self._fold(classification))
@@ -149,7 +153,7 @@ class Lattice:
 
     def _read(self, label: Label) -> Understood | None:
         rank = self._ranks.get(self._fold(label.classification))
-        if rank is None or self._fold(label.policy) != self._name:
+        if rank is None or not self.is_called(label.policy):
             return None
         weights: dict[CategoryType, set[Mark]] = {kind: set() for kind in CategoryType}
         audiences: dict[int, Audience] = {}
@@ -196,7 +200,7 @@ class Lattice:
     def _held(self, clearance: Clearance) -> Held | None:
         ceiling = self.rank(clearance.classification)
         ranks = [self.rank(each) for each in clearance.classifications]
-        if ceiling is None or None in ranks or self._fold(clearance.policy) != self._name:
+        if ceiling is None or None in ranks or not self.is_called(clearance.policy):
             return None
         marks: set[Mark] = set()
         for category in clearance.categories:
