@@ -5,7 +5,8 @@
 ``<partner>`` (the gateway's own: keys, pinned bundles, clear passwords), ``<partner>-edge`` (what its broker and its
 console's door check passwords against), ``courier`` and ``watch``. A second run changes nothing.
 
-Each partner would make its own keys at home and exchange bundles by courier; here one run plays all three.
+Each partner would make its own keys at home and exchange bundles and signed agreements by courier; here one run plays
+all three.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.config import parse
+from gateway.countersigned import Countersigned
 from gateway.holdings import Holdings
 from gateway.keystore import KEY_FILE, key_file
 
@@ -48,14 +50,18 @@ def prepare(tables: Path, folder: Path, now_s: int) -> None:
 
 def _keys(tables: Path, folder: Path, now_s: int) -> None:
     held = {}
-    for partner in PARTNERS:
-        config = parse((tables / f"{partner}.toml").read_bytes())
+    configs = {partner: parse((tables / f"{partner}.toml").read_bytes()) for partner in PARTNERS}
+    for partner, config in configs.items():
         state = folder / partner
         held[partner] = Holdings.create(state, [unit.id for unit in config.units], key_file(state / KEY_FILE), now_s)
     for partner, ours in held.items():
         for other, theirs in held.items():
             if other != partner:
                 ours.pin(theirs.bundle_file(other), theirs.fingerprint(other), now_s)
+        kept = Countersigned(folder / partner, ours.pins())
+        for agreement in configs[partner].agreements:
+            for signer in agreement.partners:
+                kept.keep(agreement, held[signer].countersign(agreement))
 
 
 def _password(file: Path) -> str:

@@ -19,6 +19,8 @@ from msgspec.structs import replace
 
 from gateway.held import Held, HeldRoot, HeldUnit, kids, new_unit, rotated, stated
 from gateway.keystore import KeyringError, Secret, load, save, write_private
+from protocols.agreement import Agreement
+from protocols.countersign import countersign
 from protocols.enrolment import read_enrolment, sign_enrolment
 from protocols.envelope import Reject
 from protocols.identity import SUITES, SigningKey, UnitKeys
@@ -215,6 +217,10 @@ class Holdings:
         """A revocation of one of our units, to be kept offline until it is needed. Raise KeyringError."""
         statement = Revocation(format=FORMAT, partner=self.partner, uid=uid, kids=self._kids(uid))
         return sign_revocation(statement, [self._root()])
+
+    def countersign(self, agreement: Agreement) -> bytes:
+        """Our signature under an agreement, as it stands. Raise KeyringError when the root is not here."""
+        return countersign(agreement, [self._root()])
 
     def issue(self, now_s: int) -> Bundle:
         """State our units anew, one version on, signed by the root. Raise KeyringError when the root is not here."""

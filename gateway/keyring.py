@@ -23,6 +23,7 @@ from gateway.selftest import check_primitives
 from protocols.envelope import SKEW_S, Mode, Refusal, Reject, unpack_envelope
 from protocols.opening import LATE_HORIZON_S, Inbox, Opened, Tombstone
 from protocols.parking import Parking
+from protocols.partner import Pin
 from protocols.request import KeyRequest, unpack_request
 from protocols.sealing import seal_slice
 
@@ -107,6 +108,10 @@ class Keyring:
     def units(self) -> frozenset[str]:
         """The units this gateway speaks for."""
         return frozenset(self._units)
+
+    def pins(self) -> Sequence[Pin]:
+        """What each partner is held to, ourselves included."""
+        return self._holdings.pins()
 
     def seal(
         self, sender: str, audience: Sequence[str], messages: Sequence[bytes], now: datetime, mode: Mode = Mode.SIGNED

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
-from math import cos, floor, radians
+from math import cos, floor, log10, radians
 
+from mgrs import MGRS  # type: ignore[import-untyped]  # published without types
 from msgspec import NODEFAULT
 from msgspec.structs import fields, replace
 
@@ -18,6 +19,8 @@ from protocols.message import Loss, LossReason, Message, Quality, Source
 from protocols.quantity import Position
 
 METRES_PER_DEGREE = 111_320.0  # of longitude at the equator
+_DIGITS = 5  # of easting and of northing, for whole metres
+_GRID = MGRS()
 ERROR_SHARE = 0.71  # half the diagonal of a square cell; a degree of WGS84 has at most 111 700 m
 
 
@@ -32,7 +35,9 @@ def transform(message: Message, agreement: Agreement, pseudonym_key: bytes) -> M
     alias = partial(pseudonym, pseudonym_key)
     body = _stripped(message.body, wanted.strip)
     if wanted.coarsen_m is not None:
-        body = _coarse(body, wanted.coarsen_m)
+        body = _coarse(body, wanted.coarsen_m, partial(coarsen, grid_m=wanted.coarsen_m))
+    if wanted.grid_square_m is not None:
+        body = _coarse(body, wanted.grid_square_m, partial(squared, square_m=wanted.grid_square_m))
     if wanted.drop_identities:
         body = anonymous(body, alias)
     names = type(body).__struct_fields__
@@ -41,7 +46,7 @@ def transform(message: Message, agreement: Agreement, pseudonym_key: bytes) -> M
         taken.append("subject")
         message = _nameless(message, alias(message.id), alias(message.subject))
     losses = tuple(Loss(field=field, reason=LossReason.POLICY) for field in taken)
-    return replace(message, body=body, original=None, loss=message.loss + losses)
+    return replace(message, body=body, original=None, extras=(), loss=message.loss + losses)
 
 
 def _nameless(message: Message, number: str, subject: str) -> Message:
@@ -67,23 +72,23 @@ def _optional(kind: type[Body]) -> Mapping[str, object]:
     return {each.name: each.default for each in fields(kind) if each.default is not NODEFAULT}
 
 
-def _coarse(body: Body, grid_m: float) -> Body:
+def _coarse(body: Body, grid_m: float, snap: Callable[[Position], Position]) -> Body:
     """Every place that a body names, coarsened."""
     changes: dict[str, object] = {}
     if (position := getattr(body, "position", None)) is not None:
-        changes["position"] = coarsen(position, grid_m)
+        changes["position"] = snap(position)
     if points := getattr(body, "points", ()):
-        changes["points"] = tuple(coarsen(point, grid_m) for point in points)
+        changes["points"] = tuple(snap(point) for point in points)
     if (area := getattr(body, "area", None)) is not None:
-        changes["area"] = _coarse_area(area, grid_m)
+        changes["area"] = _coarse_area(area, grid_m, snap)
     return replace(body, **changes)
 
 
-def _coarse_area(area: Area, grid_m: float) -> Area:
+def _coarse_area(area: Area, grid_m: float, snap: Callable[[Position], Position]) -> Area:
     """Corners and centres on the grid; a circle grows so that it still covers what it covered."""
 
     def on_grid(latitude: float, longitude: float) -> tuple[float, float]:
-        position = coarsen(Position(latitude=latitude, longitude=longitude), grid_m)
+        position = snap(Position(latitude=latitude, longitude=longitude))
         return position.latitude, position.longitude
 
     polygons = tuple(tuple(on_grid(*corner) for corner in ring) for ring in area.polygons)
@@ -104,6 +109,16 @@ def coarsen(position: Position, grid_m: float) -> Position:
     longitude = max(-180.0, min(180.0, (floor(position.longitude / wide) + 0.5) * wide))
     error = max(position.circular_error_m or 0.0, grid_m * ERROR_SHARE)
     return Position(latitude=latitude, longitude=longitude, circular_error_m=error, coarsened_to_m=grid_m)
+
+
+def squared(position: Position, square_m: int) -> Position:
+    """The centre of the MGRS grid square that a position lies in; altitude is dropped, as in ``coarsen``."""
+    reference = _GRID.toMGRS(position.latitude, position.longitude, MGRSPrecision=_DIGITS)
+    square, east, north = reference[: -2 * _DIGITS], reference[-2 * _DIGITS : -_DIGITS], reference[-_DIGITS:]
+    kept = _DIGITS - round(log10(square_m))
+    latitude, longitude = _GRID.toLatLon(square + east[:kept] + north[:kept])
+    error = max(position.circular_error_m or 0.0, square_m * ERROR_SHARE)
+    return Position(latitude=latitude, longitude=longitude, circular_error_m=error, coarsened_to_m=square_m)
 
 
 def pseudonym(key: bytes, subject: str) -> str:

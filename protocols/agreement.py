@@ -5,10 +5,11 @@ Nothing is exchanged without one; routes say where traffic goes, agreements say 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import get_args
+from typing import Literal, get_args
 
 import msgspec
 
@@ -19,6 +20,7 @@ from protocols.message import Mode, Precedence
 from protocols.quantity import Value, in_utc
 from protocols.unit import is_partner_id
 
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 KINDS = {str(body.__struct_config__.tag): body for body in get_args(Body)}
 
 
@@ -44,18 +46,21 @@ _PRECEDENCES = {ceiling: Precedence[ceiling.name] for ceiling in Ceiling}
 class Transformation(Value, frozen=True):
     """What an agreement takes from a message before it leaves.
 
-    ``coarsen_m`` snaps positions to a grid of that many metres and drops altitude; ``drop_identities`` removes
-    callsigns, patients' data, all free text and provenance, and replaces subjects by pseudonyms; ``strip`` empties
-    named optional fields of the body.
+    ``coarsen_m`` snaps positions to a grid of that many metres, ``grid_square_m`` to the centre of their MGRS square;
+    both drop altitude. ``drop_identities`` removes callsigns, patients' data, all free text and provenance, and
+    replaces subjects by pseudonyms; ``strip`` empties named optional fields of the body.
     """
 
     coarsen_m: float | None = None
+    grid_square_m: Literal[10, 100, 1_000, 10_000, 100_000] | None = None
     drop_identities: bool = False
     strip: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.coarsen_m is not None and not 1 <= self.coarsen_m <= 100_000:
             raise ValueError("coarsen_m must be 1 to 100 000 metres")
+        if self.coarsen_m is not None and self.grid_square_m is not None:
+            raise ValueError("coarsen_m or grid_square_m, not both")
 
 
 class Direction(Value, frozen=True, rename={"sender": "from"}):
@@ -86,6 +91,8 @@ class Agreement(Value, frozen=True):
     transformation: Transformation = msgspec.field(default_factory=Transformation)
 
     def __post_init__(self) -> None:
+        if not _ID.fullmatch(self.id):
+            raise ValueError("an agreement's id is a-z, 0-9 and -, at most 63 characters")
         if not all(is_partner_id(partner) for partner in self.partners) or not self.partners:
             raise ValueError("an agreement names its partners")
         in_utc(self.valid_from, self.valid_until, self.review)
@@ -105,6 +112,10 @@ class Agreement(Value, frozen=True):
         named = sorted(kind for kind in self.kinds if not can_be_anonymous(KINDS[kind]))
         if named and self.transformation.drop_identities:
             yield f"drop_identities: nothing of these kinds can go without names: {', '.join(named)}"
+        if Mode.OPERATION in self.modes and set(self.modes) & {Mode.EXERCISE, Mode.SIMULATION, Mode.TEST}:
+            yield "modes: live traffic and exercises need an agreement each"
+        if self.area is not None and not (self.area.polygons or self.area.circles):
+            yield "area: names no polygon and no circle, so nothing lies in it"
         for name in self.transformation.strip:
             found = [
                 field for kind in self.kinds for field in msgspec.structs.fields(KINDS[kind]) if field.name == name

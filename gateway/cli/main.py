@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.cli import audit, demo, formats, key, partner, run, translate, unit
+from gateway.cli import agreement, audit, demo, formats, key, partner, rollback, run, translate, unit
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,8 +15,10 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("check")(run.check)
+app.command("rollback")(rollback.rollback)
 app.command("formats")(formats.formats)
 app.command("translate")(translate.translate)
+app.add_typer(agreement.app, name="agreement")
 app.add_typer(audit.app, name="audit")
 app.add_typer(key.app, name="key")
 app.add_typer(partner.app, name="partner")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -15,6 +16,7 @@ import typer
 from gateway.exits import Status, reported
 from gateway.holdings import Holdings
 from gateway.keystore import CREDENTIALS, KeyringError, Secret, SecretKind, check_secret, find_secret, write_private
+from protocols.countersign import AgreementFault
 from protocols.envelope import ENVELOPE_MAX, Refusal, Reject
 from protocols.statement import BundleFault
 
@@ -22,7 +24,7 @@ State = Annotated[Path, typer.Argument(help="state directory of the gateway or u
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text")]
 Out = Annotated[Path, typer.Option("--out", help="file to write, - for standard output", allow_dash=True)]
 
-ADVICE: Final = {
+ADVICE: Final[Mapping[StrEnum, str]] = {
     BundleFault.TOO_LARGE: "ask the partner for a bundle of at most 1 MiB",
     BundleFault.MALFORMED: "the file is damaged or not of this kind: ask for it again",
     BundleFault.WRONG_PARTNER: "check which partner's file this is",
@@ -35,6 +37,8 @@ ADVICE: Final = {
     BundleFault.WEAK_KEY: "the partner has to replace the key: anybody could sign with it",
     BundleFault.KEY_COLLISION: "the partner states one key twice: it has to issue another bundle",
     BundleFault.FINGERPRINT_MISMATCH: "do not import it: compare the forty digits by voice, with a second person",
+    AgreementFault.OTHER_WORDS: "compare the tables: every partner's has to say the same, then sign again",
+    AgreementFault.STRANGER: "it is of none of the agreement's partners, or of a partner that is not pinned",
     BundleFault.NOT_PINNED: "import it with --fingerprint, after comparing the forty digits by voice",
 }
 
@@ -46,7 +50,7 @@ def explained() -> Iterator[None]:
         try:
             yield
         except Reject as refusal:
-            advice = ADVICE.get(refusal.code) if isinstance(refusal.code, BundleFault) else None
+            advice = ADVICE.get(refusal.code)
             typer.echo(f"refused: {refusal.code}" + (f": {advice}" if advice else ""), err=True)
             raise typer.Exit(Status.REFUSED) from None
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from gateway.broker import EmbeddedBroker
 from gateway.broker_config import BrokerSpec
 from gateway.config import Config, parse
+from gateway.countersigned import Countersigned
 from gateway.holdings import Holdings
 from gateway.keystore import KEY_FILE, key_file
 
@@ -65,7 +66,7 @@ def coalition_broker(layout: Layout) -> EmbeddedBroker:
 
 
 def _keys(folder: Path, configs: Mapping[str, Config], now_s: int) -> None:
-    """Each partner makes its own keys; the public bundles change hands, each with its fingerprint."""
+    """Each partner makes its own keys; public bundles and countersigned agreements change hands."""
     held = {}
     for name, config in configs.items():
         state = folder / config.gateway.state
@@ -75,6 +76,11 @@ def _keys(folder: Path, configs: Mapping[str, Config], now_s: int) -> None:
         for other, theirs in held.items():
             if other != name:
                 ours.pin(theirs.bundle_file(other), theirs.fingerprint(other), now_s)
+    for name, config in configs.items():
+        kept = Countersigned(folder / config.gateway.state, held[name].pins())
+        for agreement in config.agreements:
+            for partner in agreement.partners:
+                kept.keep(agreement, held[partner].countersign(agreement))
 
 
 def _free_ports(wanted: Sequence[str], *, usual_ports: bool) -> dict[str, int]:
