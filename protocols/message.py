@@ -19,6 +19,7 @@ from protocols.quantity import Value, in_utc
 
 MODEL_MAJOR = 1  # an unknown major is refused; a newer minor only adds optional fields
 SUBJECT_MAX = 512  # characters; CoT GeoChat uids are the longest seen, near 200
+EXTRAS_MAX = 64
 MESSAGE_MAX = 262_144  # bytes of one packed Message (SEALING.md 2.6: record 256 KiB)
 
 
@@ -144,6 +145,19 @@ class Original(Value, frozen=True):
     data: bytes
 
 
+class Extra(Value, frozen=True):
+    """Something of the original format that no field holds, kept for the way home to that format and for nothing else.
+
+    ``name`` is where it stands there (an element, ``@type``). ``inner`` is its content; None means that the element is
+    known and only these ``attributes`` of it are not. Nobody has looked at it, so whatever changes a message drops it.
+    """
+
+    format: str
+    name: str
+    attributes: tuple[tuple[str, str], ...] = ()
+    inner: str | None = None
+
+
 class Message(Value, frozen=True):
     """One report.
 
@@ -168,6 +182,7 @@ class Message(Value, frozen=True):
     provenance: tuple[Hop, ...] = ()
     quality: Quality = UNGRADED
     original: Original | None = None
+    extras: tuple[Extra, ...] = ()
     loss: tuple[Loss, ...] = ()
     derived: tuple[Derived, ...] = ()
     version: tuple[int, int] = (1, 0)  # absent means 1.0, for ever; newer minors write theirs
@@ -175,6 +190,8 @@ class Message(Value, frozen=True):
     def __post_init__(self) -> None:
         if not 0 < len(self.subject) <= SUBJECT_MAX or not 0 < len(self.id) <= 64:
             raise ValueError("id and subject must be present and bounded")
+        if self.extras and len(self.extras) > EXTRAS_MAX:
+            raise ValueError("too many extras")
         if self.version[0] != MODEL_MAJOR:
             raise ValueError("unknown major version of the message model")
 

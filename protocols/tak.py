@@ -102,6 +102,7 @@ def write_message(draft: Draft) -> bytes:
     event = b"".join(
         (
             write_text(1, draft.type),
+            write_text(3, draft.qos),
             write_text(4, draft.opex),
             write_text(5, draft.uid),
             write_int(6, _milliseconds(draft.time)),

@@ -209,7 +209,7 @@ def _account(message: Message, body: Track | Contact, ledger: Ledger) -> None:
         if body.symbol is not None and body.symbol.affiliation in OWN:
             ledger.approximate("kind", LossReason.STRUCTURE)
     ledger.drop_given("times", message.times, "valid_from", "valid_until")
-    ledger.drop_given("", message, "exercise", "addressees", "references", "provenance", "precedence")
+    ledger.drop_given("", message, "exercise", "addressees", "references", "provenance", "precedence", "extras")
     if message.mode is Mode.OPERATION:
         ledger.drop("mode")
     quality = message.quality

@@ -60,7 +60,7 @@ def write_identity(identity: Identity) -> list[Element]:
         elements.append(Element("__group", {"name": identity.team or "", "role": identity.role or ""}))
     if identity.system is not None or identity.device is not None:
         platform, _, version = (identity.system or "").partition(" ")
-        takv = {"platform": platform, "version": version, "device": identity.device or "", "os": ""}
+        takv = {"platform": platform, "version": version, "device": identity.device or ""}
         elements.append(Element("takv", takv))
     return elements
 

@@ -155,6 +155,7 @@ class Draft(NamedTuple):
     position: Position | None
     details: Sequence[Element]
     opex: str | None = None
+    qos: str | None = None
 
 
 NOTHING = Details({}, ())
@@ -275,6 +276,8 @@ def read_details(detail: Iterable[XmlElement]) -> Details:
 def write_event(draft: Draft) -> bytes:
     """Write an event as XML, valid by the MITRE base event schema."""
     opex = f' opex="{escape(draft.opex)}"' if draft.opex else ""
+    if draft.qos:
+        opex += f' qos="{draft.qos}"'
     time = write_iso(draft.time)
     start = time if draft.start == draft.time else write_iso(draft.start)
     latitude, longitude, hae, ce, le = point_of(draft.position)

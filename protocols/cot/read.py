@@ -12,6 +12,7 @@ from protocols.cot.alert import CANCEL, alert_subject, is_alert, read_alert
 from protocols.cot.chat import chat_subject, read_chat, read_receipt
 from protocols.cot.detail import read_provenance, read_references
 from protocols.cot.event import CotError, CotFault, Details, Event, children_of
+from protocols.cot.extras import read_extras
 from protocols.cot.medevac import TYPE as MEDEVAC
 from protocols.cot.medevac import read_medevac
 from protocols.cot.notice import DELETE, heartbeat, read_delete, read_report
@@ -88,6 +89,7 @@ def _message(event: Event, details: Details, body: Body, form: str, unread: list
     cancelled = ("cancelled",) if kind == "alert" and body.cancelled else ()  # type: ignore[union-attr]  # kind says so
     mode, exercise = _mode(event.opex)
     provenance = read_provenance(details, unread)
+    extras = read_extras(event, kind, unread)
     return Message(
         id=message_id(family, subject, event.time, *cancelled),
         subject=subject,
@@ -100,6 +102,7 @@ def _message(event: Event, details: Details, body: Body, form: str, unread: list
         references=read_references(details),
         provenance=provenance,
         quality=UNGRADED if event.how is None else Quality(how=event.how),
+        extras=extras,
         loss=tuple([Loss(field=field, reason=LossReason.UNREADABLE) for field in unread]) if unread else (),
     )
 

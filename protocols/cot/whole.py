@@ -22,6 +22,7 @@ def redraft(event: Event) -> Draft:
         position=_position(event),
         details=[element_of(tag, node) for tag, node in nodes],
         opex=event.opex,
+        qos=event.qos,
     )
 
 

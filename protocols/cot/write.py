@@ -9,6 +9,7 @@ from protocols.cot.alert import write_alert
 from protocols.cot.chat import write_chat, write_receipt
 from protocols.cot.detail import write_provenance, write_references
 from protocols.cot.event import CannotSayError, Draft, Element, Part, is_how
+from protocols.cot.extras import qos_of, write_extras
 from protocols.cot.medevac import write_medevac
 from protocols.cot.notice import write_delete, write_report, write_status
 from protocols.cot.track import write_contact, write_track
@@ -37,6 +38,10 @@ def draft_event(message: Message, ledger: Ledger) -> Draft:
         dests = "".join(Element("dest", {"callsign": name}).xml() for name in message.addressees)
         details.append(Element("marti", inner=dests))
     details += write_provenance(message, ledger)
+    qos = None
+    if message.extras:
+        write_extras(message, details, ledger)
+        qos = qos_of(message)
     return Draft(
         type=part.type,
         uid=part.uid or message.subject,
@@ -47,6 +52,7 @@ def draft_event(message: Message, ledger: Ledger) -> Draft:
         position=position,
         details=details,
         opex=_opex(message),
+        qos=qos,
     )
 
 
