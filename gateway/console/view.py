@@ -91,12 +91,14 @@ class Detail(Value, frozen=True):
     received: str | None = None
     bytes_out: int | None = None
     age_ms: float | None = None
+    changes: tuple[str, ...] = ()
 
 
 def row(entry: Entry, words: Words) -> Row:
     """One line for an outcome."""
     record, message = entry.record, entry.message
-    label = record.label or (message.label if message is not None else None)
+    about = record if message is None else message
+    label, precedence = record.label or about.label, about.precedence
     return Row(
         seq=entry.sequence,
         at=f"{record.at:%H:%M:%S}.{record.at.microsecond // 1000:03d}",
@@ -110,8 +112,8 @@ def row(entry: Entry, words: Words) -> Row:
         marking=None if label is None else plain(label.classification, 80),
         caveats=None if label is None else _caveats(label),
         gist=None if message is None else gist(message, words),
-        precedence=None if message is None or message.precedence is None else int(message.precedence),
-        mode=None if message is None else message.mode,
+        precedence=None if precedence is None else int(precedence),
+        mode=about.mode,
         losses=len(record.losses),
         latency_ms=None if record.latency_ms is None else round(record.latency_ms, 2),
         id=record.message,
@@ -134,6 +136,7 @@ def detail(entry: Entry, journey: Iterable[Entry], words: Words) -> Detail:
         received=_received(entry),
         bytes_out=record.bytes_out,
         age_ms=None if record.age_ms is None else round(record.age_ms, 1),
+        changes=tuple(plain(line) for line in record.changes[:_FIELDS_SHOWN]),
     )
 
 

@@ -20,12 +20,14 @@ function outside(text, className) {
   return make("bdi", className, text);
 }
 
-function mark(verdict) {
+const MARKED = new Set(["delivered", "forwarded", "withheld", "refused"]); // all else is about the gateway itself
+
+function mark(event) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
-  use.setAttribute("href", `#mark-${verdict}`);
+  use.setAttribute("href", `#mark-${MARKED.has(event) ? event : "gateway"}`);
   svg.append(use);
   return svg;
 }
@@ -113,6 +115,13 @@ function derived(story) {
   return list.children.length ? block(word("ui", "derived"), "derived", list) : null;
 }
 
+// What another table of routes and agreements means, or why it was not taken.
+function changes(story) {
+  const list = make("ul", "ledger");
+  for (const line of story.changes ?? []) list.append(make("li", "", make("code", "", outside(line))));
+  return list.children.length ? block(word("ui", "changes"), "", list) : null;
+}
+
 function journey(story, select) {
   const rows = story.journey ?? [];
   if (rows.length < 2) return null;
@@ -141,15 +150,15 @@ function measures(story) {
 
 // Everything about one outcome: the verdict and why, the label, what it says, what was lost, and what others got.
 function drawStory(place, story, { close, select }) {
-  const readable = story.row.event === "started" || story.row.event === "stopped";
+  const ofTheGateway = !MARKED.has(story.row.event);
   const received = story.received
     ? block(word("ui", "received-as"), "", make("pre", "received", outside(story.received)))
     : null;
   const sections = (story.sections ?? []).map(facts);
-  if (!sections.length && !readable) sections.push(make("p", "block good", word("ui", "no-meaning")));
+  if (!sections.length && !ofTheGateway) sections.push(make("p", "block good", word("ui", "no-meaning")));
   const known = story.sections ? [losses(story), derived(story)] : [];
   const label = story.sections || story.marking ? marking(story) : null;
-  const parts = [headline(story, close), reason(story.verdict), label, ...sections.slice(0, -2)];
+  const parts = [headline(story, close), reason(story.verdict), label, changes(story), ...sections.slice(0, -2)];
   parts.push(...known, journey(story, select), measures(story), received, ...sections.slice(-2));
   place.replaceChildren(...parts.filter(Boolean));
   place.dataset.verdict = story.row.event;

@@ -6,9 +6,10 @@ import asyncio
 import time
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from gateway.console.feed import Feed
+from gateway.console.server import serve_console
 from gateway.console.serving import Address
 from protocols.record import Event
 from tests.gateway.console import traffic
@@ -196,9 +197,21 @@ async def test_it_keeps_up_with_a_thousand_rows_a_second(watch: Watch, feed: Fee
     assert watch.complaints == []
 
 
-async def test_a_gateway_that_restarts_is_followed_again(watch: Watch, feed: Feed) -> None:
-    feed(traffic.outcome(Event.FORWARDED, traffic.track(1)))
-    await expect(watch.page.locator("#rows tr")).to_have_count(1)
-    feed.close()  # ends every stream, as a stopping gateway does
+async def test_a_gateway_that_restarts_is_followed_again_from_its_beginning(browser: Browser) -> None:
+    context = await browser.new_context()
+    page = await context.new_page()
+    rows = page.locator("#rows tr")
+    before, after = Feed(), Feed()
+    for number in range(1, 6):
+        before(traffic.outcome(Event.FORWARDED, traffic.track(number, callsign="BEFORE")))
+    after(traffic.outcome(Event.FORWARDED, traffic.track(1, callsign="AFTER")))
 
-    await expect(watch.page.locator("#line")).to_have_attribute("data-line", "lost")
+    async with serve_console(before, "alpha", "127.0.0.1", 0) as address:
+        await page.goto(address.url)
+        await expect(rows).to_have_count(5)
+    await expect(page.locator("#line")).to_have_attribute("data-line", "lost")
+    async with serve_console(after, "alpha", "127.0.0.1", address.port):
+        await expect(rows).to_have_count(1, timeout=15_000)
+        await expect(rows.first).to_contain_text("AFTER")
+        await expect(page.locator("#line")).to_have_attribute("data-line", "live")
+        await context.close()

@@ -117,3 +117,12 @@ def test_text_that_reorders_is_visible_wherever_it_comes_from() -> None:
     assert "EAGLE⟨U+202E⟩12" in (row(kept, WORDS).gist or "")
     assert "\\u202e" not in msgspec.json.encode(story(kept)).decode()
     assert "\u202e" not in msgspec.json.encode(story(kept)).decode()
+
+
+def test_a_new_table_is_told_with_what_it_changes() -> None:
+    kept = entry(
+        Event.TABLE_CHANGED, source=None, destination=None, format_in=None, changes=("+ alpha/a -> bravo/b track",)
+    )
+
+    assert story(kept).changes == ("+ alpha/a -> bravo/b track",)
+    assert story(kept).verdict.title == "New table"
