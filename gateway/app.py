@@ -20,6 +20,7 @@ from gateway.broker_config import Access, BrokerSpec
 from gateway.config import Config, LinkEntry, Loaded, host_and_port
 from gateway.console.feed import Feed
 from gateway.console.server import serve_console, serve_metrics
+from gateway.countersigned import Countersigned
 from gateway.decisions import Decisions
 from gateway.dispatch import Dispatch
 from gateway.intake import Intake
@@ -29,6 +30,7 @@ from gateway.links import Link, LinkState, Settings, Subscription
 from gateway.links.urls import open_link
 from gateway.metrics import Metrics
 from gateway.relay import Relay, Rules
+from gateway.reload import Reloader
 from gateway.routing import Table
 from gateway.stream import Reader, Stream
 from protocols.record import Event
@@ -72,17 +74,16 @@ async def run(loaded: Loaded, eyes: Eyes = NOBODY, until: Coroutine[None, None, 
 
 
 async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
-    config, state = loaded.config, loaded.path(loaded.config.gateway.state)
+    config, state = loaded.config, loaded.state
     partner = config.gateway.partner
     async with AsyncExitStack() as stack:
         audit = stack.enter_context(Audit(state / AUDIT))
         stream = Stream(partner, audit, now)
         keyring = Keyring.open(state, now(), _passphrase(loaded))
-        for unit in config.units:
-            load_adapter(unit.adapter)  # now, not at the first message
-        table = Table(config, {agreement.id for agreement in config.agreements})
+        signed = Countersigned(state, keyring.pins())
+        table = _table(config, signed, eyes)
         rules = Rules(Decisions(table), secret(state / PSEUDONYM_KEY), now)
-        relay = Relay(rules, Intake(partner, table, keyring), Dispatch(config, keyring), stream)
+        relay = Relay(rules, Intake(partner, table, keyring), Dispatch(partner, table, keyring), stream)
         links = await _links(loaded, stack, eyes)
         await _watched(config, links, stream, stack, eyes)
         for reader in eyes.readers:
@@ -95,6 +96,26 @@ async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
             for name in links:
                 group.create_task(relay.run(name, links), name=f"link {name}")
             group.create_task(relay.tend(links), name="upkeep")
+            reloader = Reloader(loaded, stream, lambda new: _adopt(new, relay, keyring, signed, eyes))
+            group.create_task(reloader.run(eyes.announce), name="table")
+
+
+def _table(config: Config, signed: Countersigned, eyes: Eyes) -> Table:
+    """The compiled table; an agreement that a partner has not signed as it stands is closed, which is said aloud."""
+    in_force = signed.in_force(config.agreements)
+    for agreement in config.agreements:
+        if agreement.id not in in_force:
+            eyes.announce(f"agreement {agreement.id} is closed: not every partner has signed it as it stands")
+    for unit in config.units:
+        load_adapter(unit.adapter)  # now, not at the first message
+    return Table(config, in_force)
+
+
+def _adopt(config: Config, relay: Relay, keyring: Keyring, signed: Countersigned, eyes: Eyes) -> None:
+    """Another table, with the partners and signatures that are there now. Raise KeyringError."""
+    keyring.reload(now())
+    signed.know(keyring.pins())
+    relay.adopt(_table(config, signed, eyes))
 
 
 def settle_memory() -> None:

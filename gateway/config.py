@@ -130,14 +130,19 @@ class Config(Value, frozen=True):
 
 
 class Loaded(NamedTuple):
-    """A configuration that passed every check, with the folder that its paths are relative to."""
+    """A configuration that passed every check, and its file: relative paths are relative to that."""
 
     config: Config
-    folder: Path
+    file: Path
+
+    @property
+    def state(self) -> Path:
+        """The folder of the gateway's state."""
+        return self.path(self.config.gateway.state)
 
     def path(self, name: str) -> Path:
         """A path of the configuration, absolute."""
-        return self.folder / name
+        return self.file.parent / name
 
 
 def host_and_port(address: str) -> tuple[str, int]:
@@ -157,7 +162,7 @@ def load(file: Path) -> Loaded:
     config = parse(text)
     if found := list(faults(config)):
         raise ConfigError(found)
-    return Loaded(config, file.resolve().parent)
+    return Loaded(config, file.resolve())
 
 
 def parse(text: bytes) -> Config:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
 from adapters import EncodeError, load
-from gateway.config import Config, LocalUnit
+from gateway.config import LocalUnit
 from gateway.keyring import Announced, Keyring
 from gateway.links import Parcel
-from gateway.routing import Way
+from gateway.routing import Table, Way
 from protocols.envelope import Reject
 from protocols.message import MESSAGE_MAX, Loss, Message, pack
 from protocols.record import Event, Refused, Withheld
@@ -75,10 +75,14 @@ class _Outbox:
 class Dispatch:
     """Packs the copies of one gateway."""
 
-    def __init__(self, config: Config, keyring: Keyring) -> None:
-        self._partner = config.gateway.partner
+    def __init__(self, partner: str, table: Table, keyring: Keyring) -> None:
+        self._partner = partner
         self._keyring = keyring
-        self._link_to: Mapping[str, str] = {partner: link.name for link in config.links for partner in link.partners}
+        self._link_to = table.link_to
+
+    def adopt(self, table: Table) -> None:
+        """From now on partners are reached as this table says."""
+        self._link_to = table.link_to
 
     def pack(self, copies: Sequence[Copy], now: datetime) -> tuple[list[Consignment], list[Unsent]]:
         """Parcels in the order of the copies, and the copies that cannot go."""

@@ -63,6 +63,10 @@ class Intake:
         self._table = table
         self._keyring = keyring
 
+    def adopt(self, table: Table) -> None:
+        """From now on topics and labels are read by this table."""
+        self._table = table
+
     def read(self, link: str, frame: Frame, now: datetime) -> Arrival:
         """What a frame holds. Raise RefusalError when it is not accepted."""
         if not is_topic(frame.topic):

@@ -17,6 +17,7 @@ from gateway.dispatch import Consignment, Copy, Dispatch
 from gateway.intake import Arrival, Intake, RefusalError, Report
 from gateway.links import Frame, Link
 from gateway.repeats import Repeats
+from gateway.routing import Table
 from gateway.stream import HandedOver, Stream
 from gateway.transform import transform
 from protocols.record import Event
@@ -51,6 +52,12 @@ class Relay:
         self._stream = stream
         self._repeats = Repeats()
         self._waiting: list[_Waiting] = []
+
+    def adopt(self, table: Table) -> None:
+        """Another table is in force from the next message on; what was decided before stays decided."""
+        self._rules = self._rules._replace(decisions=Decisions(table))
+        self._intake.adopt(table)
+        self._dispatch.adopt(table)
 
     async def run(self, name: str, links: Mapping[str, Link]) -> None:
         """Carry everything that arrives on one link, batch by batch, until the link closes."""

@@ -36,6 +36,7 @@ class Table:
         """``signed``: ids of the agreements that are countersigned; under any other nothing passes."""
         self.policies = {policy.name: policy for policy in config.policies}
         self.units: dict[str, LiaisonUnit] = {unit.id: unit for unit in (*config.units, *config.peers)}
+        self.link_to = {partner: link.name for link in config.links for partner in link.partners}
         self._filters = [(unit.link, each, unit) for unit in config.units for each in unit.receive]
         self._topics: dict[tuple[str, str], LocalUnit | None] = {}
         self._kept: dict[tuple[str, str], tuple[Way, ...]] = {}

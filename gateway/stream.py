@@ -62,9 +62,9 @@ class Stream:
         """Make every Record so far durable."""
         self._audit.commit()
 
-    def gateway(self, event: Event) -> None:
-        """The gateway itself started or stopped."""
-        self._tell(Outcome(Record(at=self._clock(), gateway=self._partner, event=event)))
+    def gateway(self, event: Event, changes: tuple[str, ...] = ()) -> None:
+        """The gateway itself started, stopped, or was given another table."""
+        self._tell(Outcome(Record(at=self._clock(), gateway=self._partner, event=event, changes=changes)))
 
     def frame(self, reason: str, source: str | None, form: str | None) -> None:
         """A frame was refused before there was a message."""

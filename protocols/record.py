@@ -22,6 +22,8 @@ class Event(StrEnum):
     REFUSED = "refused"  # the input is not accepted at all
     STARTED = "started"
     STOPPED = "stopped"
+    TABLE_CHANGED = "table-changed"  # another routing table is in force; ``changes`` says who gains and loses what
+    TABLE_REFUSED = "table-refused"  # a new table has faults, so the old one stays
 
 
 class Record(Value, frozen=True):
@@ -47,6 +49,7 @@ class Record(Value, frozen=True):
     mode: Mode | None = None
     precedence: Precedence | None = None
     losses: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
     bytes_out: int | None = None
     latency_ms: float | None = None
     age_ms: float | None = None

@@ -73,7 +73,7 @@ def gateway(folder: Path, partner: str, audit: Audit) -> Relay:
     table = Table(loaded.config, {agreement.id for agreement in loaded.config.agreements})
     rules = Rules(Decisions(table), b"k" * 32, lambda: datetime.now(UTC))
     stream = Stream(partner, audit, rules.clock)
-    return Relay(rules, Intake(partner, table, keyring), Dispatch(loaded.config, keyring), stream)
+    return Relay(rules, Intake(partner, table, keyring), Dispatch(partner, table, keyring), stream)
 
 
 def reports() -> list[QueueFrame]:

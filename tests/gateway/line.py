@@ -56,7 +56,7 @@ class Line:
         self.audit = audit or FakeAudit()
         self.table = Table(config, {agreement.id for agreement in config.agreements})
         self.intake = Intake("alpha", self.table, keyring)
-        self.dispatch = Dispatch(config, keyring)
+        self.dispatch = Dispatch("alpha", self.table, keyring)
         self.relay = Relay(
             Rules(Decisions(self.table), KEY, clock), self.intake, self.dispatch, Stream("alpha", self.audit, clock)
         )

@@ -1,0 +1,159 @@
+"""Hot reload: the configuration file is watched, and a new table takes effect between two messages or not at all.
+
+A new version is checked whole; what it changes is said and recorded (who gains, who loses what); every version that
+was in force is kept, so that ``comity rollback`` can bring the one before back. Nothing is restarted or lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from watchfiles import awatch
+
+from gateway.config import Config, ConfigError, Loaded, load
+from gateway.keystore import KeyringError
+from gateway.stream import Stream
+from protocols.record import Event
+
+VERSIONS = "tables"  # folder of the versions that were in force, in the state directory
+VERSIONS_MAX = 100
+CHANGES_MAX = 200  # lines of one difference that are recorded; more are counted
+
+
+class Difference(NamedTuple):
+    """What a new table changes, as lines of ``source -> destination kind``."""
+
+    gains: tuple[str, ...]
+    loses: tuple[str, ...]
+    altered: tuple[str, ...]  # under an agreement, or to a unit, whose terms changed
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All of it, each line with its sign, bounded."""
+        signed = [
+            f"{sign} {line}"
+            for sign, lines in (("+", self.gains), ("-", self.loses), ("~", self.altered))
+            for line in lines
+        ]
+        more = len(signed) - CHANGES_MAX
+        return (*signed[:CHANGES_MAX], *((f"and {more} more",) if more > 0 else ()))
+
+
+def difference(old: Config, new: Config) -> Difference:
+    """Who gains and who loses what. Pure."""
+    before, after = _passages(old), _passages(new)
+    return Difference(
+        gains=tuple(sorted(after.keys() - before.keys())),
+        loses=tuple(sorted(before.keys() - after.keys())),
+        altered=tuple(sorted(line for line in before.keys() & after.keys() if before[line] != after[line])),
+    )
+
+
+def fixed(old: Config, new: Config) -> Iterator[str]:
+    """What cannot change while the gateway runs, with its path. Pure."""
+    if new.gateway != old.gateway:
+        yield "$.gateway: cannot change while the gateway runs; restart it"
+    if new.http != old.http:
+        yield "$.http: cannot change while the gateway runs; restart it"
+    if [_address(link) for link in new.links] != [_address(link) for link in old.links]:
+        yield "$.links: an address or a credential cannot change while the gateway runs; restart it"
+    known = {(unit.link, topic) for unit in old.units for topic in (*unit.receive, unit.deliver)}
+    for index, unit in enumerate(new.units):
+        if any((unit.link, topic) not in known for topic in (*unit.receive, unit.deliver) if topic is not None):
+            yield f"$.units[{index}]: a new topic needs a subscription; restart the gateway"
+
+
+class Reloader:
+    """Keeps the table of a running gateway as its file says; ``adopt`` puts a configuration in force."""
+
+    def __init__(self, loaded: Loaded, stream: Stream, adopt: Callable[[Config], None]) -> None:
+        self._loaded = loaded
+        self._stream = stream
+        self._adopt = adopt
+        self._versions = loaded.state / VERSIONS
+        _keep(self._versions, loaded.file.read_bytes())
+
+    async def run(self, told: Callable[[str], None]) -> None:
+        """Watch the file until cancelled; ``told`` gets a line for each change or fault."""
+        async for _ in _changes(self._loaded.file):
+            for line in self.take():
+                told(line)
+
+    def take(self) -> tuple[str, ...]:
+        """Take the file as it is now: the lines of what it changed, or of what is wrong with it."""
+        old = self._loaded.config
+        try:
+            loaded = load(self._loaded.file)
+            faults = tuple(fixed(old, loaded.config))
+            if not faults and loaded.config != old:
+                self._adopt(loaded.config)  # nothing is awaited here: the next message is judged by the new table
+        except ConfigError as error:
+            faults = error.faults
+        except KeyringError as error:
+            faults = (str(error),)
+        if faults:
+            self._stream.gateway(Event.TABLE_REFUSED, faults)
+            self._stream.commit()
+            return faults
+        if loaded.config == old:
+            return ()
+        self._loaded = loaded
+        _keep(self._versions, loaded.file.read_bytes())
+        lines = difference(old, loaded.config).lines
+        self._stream.gateway(Event.TABLE_CHANGED, lines)
+        self._stream.commit()
+        return lines
+
+
+def previous(versions: Path, current: bytes) -> bytes | None:
+    """The newest version that was in force before the current one, or None."""
+    kept = sorted(versions.glob("*.toml"), reverse=True)
+    texts = [file.read_bytes() for file in kept]
+    place = texts.index(current) + 1 if current in texts else 0
+    return texts[place] if place < len(texts) else None
+
+
+async def _changes(file: Path) -> AsyncIterator[None]:
+    """Each time that the file was written or replaced (editors and orchestrators do both)."""
+    async for changes in awatch(file.parent, recursive=False):
+        if any(Path(name).name == file.name for _, name in changes):
+            yield
+
+
+def _passages(config: Config) -> dict[str, bytes]:
+    """Every passage that a table opens, with a digest of the terms it has there."""
+    units = {unit.id: unit for unit in (*config.units, *config.peers)}
+    agreements = {agreement.id: agreement for agreement in config.agreements}
+    found: dict[str, bytes] = {}
+    for route in config.routes:
+        agreement = agreements[route.agreement]
+        terms = msgspec.msgpack.encode(agreement)
+        for source in route.sources:
+            for to in route.to:
+                digest = hashlib.sha256(terms + msgspec.msgpack.encode((units[source], units[to]))).digest()
+                for kind in route.kinds or agreement.kinds:
+                    line = f"{source} -> {to} {kind} ({agreement.id})"
+                    found[line] = digest
+    return found
+
+
+def _address(link: msgspec.Struct) -> msgspec.Struct:
+    return msgspec.structs.replace(link, partners=())
+
+
+def _keep(versions: Path, text: bytes) -> None:
+    """Keep a version that comes into force; the oldest beyond the bound go."""
+    versions.mkdir(parents=True, exist_ok=True, mode=0o700)
+    kept = sorted(versions.glob("*.toml"))
+    if kept and kept[-1].read_bytes() == text:
+        return
+    number = int(kept[-1].stem) + 1 if kept else 1
+    file = versions / f"{number:06}.toml"
+    file.write_bytes(text)
+    file.chmod(0o600)
+    for old in kept[: max(0, len(kept) + 1 - VERSIONS_MAX)]:
+        old.unlink()

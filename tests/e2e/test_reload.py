@@ -1,0 +1,82 @@
+"""A gateway in full flow is given another table fifty times: nothing is lost, nothing goes by a table not in force."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiomqtt
+
+from gateway.audit import read
+from gateway.demo.layout import prepare
+from protocols.record import Event, Record
+from tests.e2e.stage import mosquitto_everywhere
+from tests.e2e.test_bad_input import track
+from tests.e2e.test_run import comity_run, ready
+
+RELOADS = 50
+WINDOW = 200  # publications at once
+WITH_OPS = 'to = ["bravo/ops"]\nkinds = ["track"]'
+WITHOUT_OPS = 'to = ["bravo/ops"]\nkinds = ["medevac"]'
+
+
+async def test_fifty_reloads_in_full_flow_lose_nothing_and_each_message_goes_by_the_table_of_its_arrival(
+    tmp_path: Path,
+) -> None:
+    layout = prepare(tmp_path, datetime.now(UTC), usual_ports=False)
+    file, audit = layout.files["alpha"], tmp_path / "state" / "alpha" / "audit.log"
+    with mosquitto_everywhere(layout) as (ports, _, _):
+        async with comity_run(file) as gateway:
+            await ready(layout, "alpha")
+            stop = asyncio.Event()
+            flow = asyncio.create_task(publish_until(stop, ports["alpha"]))
+            text = file.read_text()
+            for number in range(RELOADS):
+                file.write_text(text if number % 2 else text.replace(WITH_OPS, WITHOUT_OPS))
+                async with asyncio.timeout(20):
+                    while audit.read_bytes().count(b'"table-changed"') <= number:
+                        await asyncio.sleep(0.02)
+            stop.set()
+            published = await flow
+            async with asyncio.timeout(30):
+                while audit.read_bytes().count(b'"destination":"bravo/cell"') < published:
+                    await asyncio.sleep(0.1)
+            gateway.terminate()
+            await asyncio.wait_for(gateway.wait(), 15)
+
+    records = [entry.record for entry in read(audit)]
+    to_cell = [record.message for record in records if record.destination == "bravo/cell"]
+    assert published > 1000
+    assert len(set(to_cell)) == len(to_cell) == published
+    assert not [record.reason for record in records if record.event is Event.REFUSED]
+    judge(records)
+
+
+def judge(records: list[Record]) -> None:
+    """Whether each message went to bravo/ops exactly when the table in force at its arrival sent it there."""
+    changes = [record.at for record in records if record.event is Event.TABLE_CHANGED]
+    assert len(changes) == RELOADS
+    there = {record.message for record in records if record.destination == "bravo/ops"}
+    seen = [0, 0]
+    for record in records:
+        if record.destination != "bravo/cell" or record.latency_ms is None:
+            continue
+        arrived = record.at - timedelta(milliseconds=record.latency_ms)
+        if any(abs(change - arrived) < timedelta(milliseconds=2) for change in changes):
+            continue  # too close to call by the clock's resolution
+        wanted = sum(change <= arrived for change in changes) % 2 == 0
+        assert (record.message in there) == wanted, record
+        seen[wanted] += 1
+    assert min(seen) > 100  # both tables were in force under load
+
+
+async def publish_until(stop: asyncio.Event, port: int) -> int:
+    """Publish positions at QoS 1 as fast as the broker takes them; how many it took."""
+    count = 0
+    async with aiomqtt.Client("127.0.0.1", port, max_inflight_messages=WINDOW) as client:
+        while not stop.is_set():
+            window = [client.publish("tak/alpha/flow", track(f"flow-{count + n}"), qos=1) for n in range(WINDOW)]
+            await asyncio.gather(*window)
+            count += WINDOW
+    return count
