@@ -7,6 +7,7 @@ the way back: text that is not exactly a form is no form, and a form that was cu
 
 from __future__ import annotations
 
+import re
 from typing import TypeAlias, TypeGuard
 
 import msgspec
@@ -29,6 +30,7 @@ _MEANINGS = {  # codes that not every reader knows by heart: the meaning is writ
 }
 _WORDS = ("description", "instruction", "headline", "narrative", "remarks", "zone_remarks", "reason")
 _SHORT = 60  # bytes of words that are not worth cutting
+_FURTHER = re.compile(r"\n(?!  )")  # the end of a line that the next one does not go on with
 _ITEMS_MAX = 500  # of one list
 
 
@@ -76,7 +78,7 @@ def read(text: str) -> Filled | None:
     """Read a form back; None when the text is not one, whole and unchanged."""
     title, _, rest = text.partition("\n")
     kind = _TITLES.get(title.removesuffix(MARK)) if title.endswith(MARK) else None
-    if kind is None or len(text) > TEXT_MAX or "\0" in text:
+    if kind is None or len(text) > TEXT_MAX:
         return None
     try:
         values = _listed(_tree(rest))
@@ -112,7 +114,7 @@ def _said(value: object, name: str) -> str:
 def _tree(rest: str) -> dict[str, object]:
     """Lines to a tree of names; raise ValueError on anything that ``_lines`` does not write."""
     tree: dict[str, object] = {}
-    for line in rest.replace("\n  ", "\0").split("\n") if rest else ():
+    for line in _FURTHER.split(rest) if rest else ():
         label, separator, text = line.partition(": ")
         path = [name.replace(" ", "_") for name in (label[:1].lower() + label[1:]).split(" / ")]
         if not separator or len(path) > 5:
@@ -123,7 +125,7 @@ def _tree(rest: str) -> dict[str, object]:
             place = inner if isinstance(inner, dict) else {path[-1]: ""}
         if path[-1] in place:
             raise ValueError("a label twice")
-        place[path[-1]] = _meant(text.replace("\0", "\n"), path)
+        place[path[-1]] = _meant(text.replace("\n  ", "\n"), path)
     return tree
 
 

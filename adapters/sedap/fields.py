@@ -55,7 +55,7 @@ class Draft:
             return ""
         text = write_time(at)
         if text is None:
-            self.lose("times.observed", LossReason.NO_CODE)
+            self.losses += [Loss(field=f"times.{each}", reason=LossReason.NO_CODE) for each in ("observed", "created")]
             return ""
         if read_epoch(milliseconds(at)) != at:
             self.lose("times.observed", LossReason.PRECISION, approximated=True)

@@ -111,9 +111,9 @@ def read_time(text: str) -> tuple[datetime | None, bool]:
         value = int(text, 16)
     except ValueError:
         raise DecodeError(Fault.MALFORMED, "time") from None
-    if value == 0:
-        raise DecodeError(Fault.OUT_OF_RANGE, "time")
     whole = value < _SECONDS_BELOW
+    if whole and value * 1000 < _SECONDS_BELOW:  # a clock that was never set
+        raise DecodeError(Fault.OUT_OF_RANGE, "time")
     seconds, thousandths = (value, 0) if whole else divmod(value, 1000)
     try:
         return EPOCH + timedelta(0, seconds, 1000 * thousandths), whole
