@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from protocols.body import Alert, Contact, Delete, Track
-from protocols.message import Message, message_id
+from protocols.message import Authenticity, Message, message_id
 from protocols.record import Refused, Withheld
 
 REMEMBERED = 200_000  # ids and subjects kept; the least recently used are forgotten first
@@ -21,6 +21,7 @@ _T = TypeVar("_T")
 class _Subject(NamedTuple):
     owner: str
     newest: datetime | None
+    foreign: bool  # a partner's: verified by its signature, not by a link of ours
 
 
 class Repeats:
@@ -38,9 +39,7 @@ class Repeats:
             return Refused.DUPLICATE
         origin, moment = message.origin or "", message.times.observed
         owned = self._subjects.get(_owned(message))
-        if owned is not None and owned.owner != origin:
-            return Withheld.NOT_ORIGINATOR
-        if owned is None and isinstance(message.body, Delete):
+        if (owned is None or owned.owner != origin) and not _may_claim(message, owned):
             return Withheld.NOT_ORIGINATOR
         if owned is not None and _is_position(message) and moment and owned.newest and moment < owned.newest:
             return Refused.SUPERSEDED
@@ -48,7 +47,7 @@ class Repeats:
         if not whole:
             self._keep(self._ids, coarse, None)
         times = [time for time in (moment, owned and owned.newest) if time]
-        self._keep(self._subjects, _owned(message), _Subject(origin, max(times, default=None)))
+        self._keep(self._subjects, _owned(message), _Subject(origin, max(times, default=None), _is_foreign(message)))
         return None
 
     def _keep(self, memory: OrderedDict[str, _T], key: str, value: _T) -> None:
@@ -56,6 +55,21 @@ class Repeats:
         memory.move_to_end(key)
         if len(memory) > self._limit:
             memory.popitem(last=False)
+
+
+def _may_claim(message: Message, owned: _Subject | None) -> bool:
+    """Whether a unit may speak about a subject that is not its own yet; nobody deletes what it never spoke of.
+
+    A unit of ours, vouched for by its link, takes a subject back from a partner that named it first: else a partner
+    could silence our own units here by squatting on their names. A partner never takes one over.
+    """
+    if isinstance(message.body, Delete):
+        return False
+    return owned is None or (owned.foreign and not _is_foreign(message))
+
+
+def _is_foreign(message: Message) -> bool:
+    return message.authenticity is Authenticity.VERIFIED
 
 
 def _is_position(message: Message) -> bool:

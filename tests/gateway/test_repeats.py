@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.repeats import Repeats
 from protocols.body import Alert, Contact, Track
-from protocols.message import Message, Source, Times, message_id
+from protocols.message import Authenticity, Message, Source, Times, message_id
 from protocols.quantity import Position
 from protocols.record import Refused, Withheld
 from tests.fakes import NOW
@@ -164,3 +165,22 @@ def test_no_copy_in_whole_seconds_passes_after_its_original(moment: datetime, su
     )
 
     assert objections(original, copy) == [None, Refused.DUPLICATE]
+
+
+def test_a_unit_of_ours_takes_its_subject_back_from_a_partner_that_squats_on_it() -> None:
+    repeats = Repeats()
+    squatted = replace(a_track(0), origin="bravo/ops", authenticity=Authenticity.VERIFIED)
+    ours = replace(a_track(1), authenticity=Authenticity.ASSERTED)
+    again = replace(a_track(2), origin="bravo/ops", authenticity=Authenticity.VERIFIED)
+
+    assert repeats.objection(squatted) is None
+    assert repeats.objection(ours) is None
+    assert repeats.objection(again) is Withheld.NOT_ORIGINATOR
+
+
+def test_a_unit_of_ours_does_not_delete_what_a_partner_spoke_of() -> None:
+    repeats = Repeats()
+    foreign = replace(a_track(0), origin="bravo/ops", authenticity=Authenticity.VERIFIED)
+    assert repeats.objection(foreign) is None
+
+    assert repeats.objection(a_delete(foreign.subject)) is Withheld.NOT_ORIGINATOR
