@@ -163,8 +163,12 @@ def door(coalition: Coalition, tmp_path: Path) -> Iterator[int]:
         [nginx, "-t", "-c", str(tmp_path / "nginx.conf")], capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stderr
-    with running(Server([nginx, "-c", str(tmp_path / "nginx.conf")], [port], tmp_path)):
+    server = Server([nginx, "-c", str(tmp_path / "nginx.conf")], [port], tmp_path)
+    try:
+        server.start()
         yield port
+    finally:
+        server.stop()  # asked, not killed: it ends its worker processes with itself
 
 
 def test_the_door_asks_who_is_there_and_passes_the_live_stream_on_at_once(coalition: Coalition, door: int) -> None:
