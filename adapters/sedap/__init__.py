@@ -7,6 +7,7 @@ COMMAND is read, as a task, and never written: a gateway gives no orders.
 
 from __future__ import annotations
 
+from adapters.sedap.frames import split
 from adapters.sedap.reader import decode
 from adapters.sedap.writer import encode
 
@@ -20,4 +21,4 @@ READS = frozenset(
 )  # fmt: skip
 WRITES = READS - {"task"}
 
-__all__ = ["EDITION", "MEDIA_TYPE", "READS", "WRITES", "decode", "encode"]
+__all__ = ["EDITION", "MEDIA_TYPE", "READS", "WRITES", "decode", "encode", "split"]

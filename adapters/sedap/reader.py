@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from adapters import INPUT_MAX, DecodeError, Fault
+from adapters import DecodeError, Fault
+from adapters.sedap.frames import lines_of
 from adapters.sedap.grammar import Line, Meaning, digest, read_line
 from adapters.sedap.graphics import graphic
 from adapters.sedap.orders import command, heartbeat, receipt, status
@@ -17,27 +18,13 @@ from adapters.sedap.texts import text
 from protocols.body import Body, Contact, Opaque, Track
 from protocols.message import Message, Source, Times, message_id
 
-LINES_MAX = 256  # of one frame
 VERSION = "1.0"
-_TEXT = bytes({*range(256)} - {*range(9), 11, 12, *range(14, 32), 127})  # all but control characters
 _POSITIONS = (Track, Contact)
 
 
 def decode(data: bytes) -> Sequence[Message]:
     """Read a frame of one or more lines. Raise DecodeError when any of them is refused."""
-    if len(data) > INPUT_MAX:
-        raise DecodeError(Fault.TOO_LARGE, "frame")
-    if data.translate(None, _TEXT):
-        raise DecodeError(Fault.MALFORMED, "control characters")
-    text = data.decode("latin-1").strip("\r\n")
-    if text and "\n" not in text:
-        return (_message(read_line(text)),)
-    lines = [line for each in text.split("\n") if (line := each.removesuffix("\r"))]
-    if not lines:
-        raise DecodeError(Fault.MALFORMED, "empty")
-    if len(lines) > LINES_MAX:
-        raise DecodeError(Fault.TOO_LARGE, "lines")
-    return [_message(read_line(line)) for line in lines]
+    return [_message(read_line(line)) for line in lines_of(data)]
 
 
 def _message(line: Line) -> Message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -240,6 +241,47 @@ def test_one_frame_may_hold_several_lines() -> None:
 
     assert first.body == Status()
     assert second.body == Delete(target="sedap:B:7")
+
+
+def test_a_stream_is_cut_into_lines() -> None:
+    assert sedap.split(b"HEARTBEAT;1\r\n\nMETEO;2\nOWN") == ([b"HEARTBEAT;1\r", b"METEO;2"], b"OWN")
+    with pytest.raises(DecodeError):
+        sedap.split(b"x" * 1_048_577)
+
+
+def test_the_rest_form_holds_the_same_lines() -> None:
+    first, second = sedap.decode('{"messages":[{"message":"HEARTBEAT;1;;A"},{"message":"TEXT;;;Ä;;;;;4;;ö"}]}'.encode())
+
+    assert first.body == Status()
+    assert second.body == Chat(text="ö", sender=Identity(callsign="Ä"))
+    for data in (b'{"messages":[]}', b'{"messages":[{"message":"A\\nB"}]}', b'{"lines":1}', b"{", b'{"messages":[{}]}'):
+        with pytest.raises(DecodeError, match="malformed"):
+            sedap.decode(data)
+    with pytest.raises(DecodeError, match="malformed"):
+        sedap.decode(b'{"messages":[{"message":"TEXT;;;A\\u0000;;;;;4;;x"}]}')
+    with pytest.raises(DecodeError, match="malformed"):
+        sedap.decode(b'{"messages":[{"message":"TEXT;;;A;;;;;4;;\\u0418"}]}')
+
+
+def deflated(data: bytes) -> bytes:
+    stream = zlib.compressobj(wbits=-15)
+    return b64encode(stream.compress(data) + stream.flush())
+
+
+def test_a_compressed_line_is_read_and_a_bomb_is_not() -> None:
+    (message,) = sedap.decode(deflated(b"TEXT;D3;0191C643A8AF;324E;S;;;;1;NONE;Fire"))
+
+    assert message.subject == "sedap:324E:TEXT-D3-0191C643A8AF"
+    with pytest.raises(DecodeError, match="unsafe"):
+        sedap.decode(deflated(b"TEXT;;;;;;;;1;;" + b"a" * 10_000_000))
+    for data in (deflated(b"TEXT\n;"), deflated(b"TEXT"), deflated(deflated(b"METEO;1")), deflated(b"METEO;1")[:-8]):
+        with pytest.raises(DecodeError, match="malformed"):
+            sedap.decode(data)
+
+
+def test_the_documents_compressed_sample_is_the_line_that_is_refused_for_its_extra_field() -> None:
+    with pytest.raises(DecodeError, match=r"text\.encoding"):
+        sedap.decode(b"C3GNCLF2MbY2MLQ0NTK2MHQ1MnSyNjYycbUOtg4JCnW1BgJDaz9/P1drpZCMzGIFIErMU0jMSS0qUVQCAA==")
 
 
 def test_a_full_turn_is_north() -> None:
