@@ -70,11 +70,13 @@ class MqttFrame:
 
 
 class Incoming:
-    """Frames in hand by packet identifier, and the order in which this connection brought them."""
+    """Frames in hand by packet identifier, and the order in which this connection brought them.
 
-    def __init__(self, receive_maximum: int, out: list[bytes]) -> None:
-        # Brokers are seen to exceed the Receive Maximum (mosquitto 2.0.11, fourfold); one that goes far beyond is mad.
-        self._limit = 8 * receive_maximum + 64
+    Brokers are seen to exceed the Receive Maximum (mosquitto 2.0.11 by far, after a reconnect), and to go on doing so
+    when they are disconnected for it. So the bound is the 65 535 identifiers and, by not reading on, ``bytes_held``.
+    """
+
+    def __init__(self, out: list[bytes]) -> None:
         self._out = out
         self._held: dict[int, MqttFrame] = {}
         self._order: deque[MqttFrame] = deque()
@@ -130,8 +132,6 @@ class Incoming:
         return frame
 
     def _hold(self, frame: MqttFrame) -> None:
-        if len(self._order) >= self._limit:
-            raise ProtocolError("receive maximum exceeded", 0x93)
         frame.connection = self._connection
         self._held[frame.pid] = frame
         self._order.append(frame)

@@ -22,12 +22,13 @@ class Batch:
 class Entry:
     """One parcel on its way, and its place in its batch."""
 
-    __slots__ = ("batch", "index", "parcel")
+    __slots__ = ("batch", "index", "parcel", "sent")
 
     def __init__(self, parcel: Parcel, batch: Batch, index: int) -> None:
         self.parcel = parcel
         self.batch = batch
         self.index = index
+        self.sent = False  # at least once handed to a transport that cannot tell
 
     @property
     def abandoned(self) -> bool:

@@ -14,6 +14,7 @@ from gateway.links.incoming import MqttFrame
 from gateway.links.ledger import Entry
 from gateway.links.session import Credentials, Session
 from gateway.links.upkeep import Upkeep
+from gateway.links.websocket import WebSocket
 from gateway.links.wire import Parts, Traffic, Wire
 
 OPEN_S = 15.0  # to connect, shake hands and be subscribed
@@ -69,8 +70,14 @@ class MqttLink(Upkeep[MqttFrame]):
 
     async def _connect(self, wire: Wire, tls: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
+        host, port, path = self._address.host, self._address.port, self._address.path
         try:
-            await loop.create_connection(lambda: wire, self._address.host, self._address.port, ssl=tls)
+            if path is None:
+                await loop.create_connection(lambda: wire, host, port, ssl=tls)
+            else:
+                socket = WebSocket(wire, self._address, path, self.settings.packet_max)
+                await loop.create_connection(lambda: socket, host, port, ssl=tls)
+                await socket.opened
         except ssl.SSLCertVerificationError as error:
             raise RefusedError(f"the far side's certificate: {error.verify_message}") from None
         except ssl.SSLError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import Sequence
 
@@ -11,7 +12,7 @@ from gateway.links.address import Address
 from gateway.links.backoff import Pace
 from gateway.links.fault import LostError, RefusedError
 from gateway.links.ledger import Entry
-from gateway.links.natsbind import bind, keep_last, retained_streams, streams_with
+from gateway.links.natsbind import Binding, bind, keep_last, retained_streams, standing, streams_with
 from gateway.links.natsconnection import ApiError, NatsConnection, Place, Traffic
 from gateway.links.natspublish import Publisher
 from gateway.links.natspull import Counts, NatsFrame, Pull
@@ -32,7 +33,7 @@ class NatsLink(Upkeep[NatsFrame]):
         self._traffic = Traffic()
         self._counts = Counts()
         self._publisher = Publisher(self._kept)
-        self._pulls: dict[tuple[str, str], Pull] = {}
+        self._pulls: dict[Binding, Pull] = {}
         self._active: list[Pull] = []
         self._retained: list[NatsFrame] = []
         self._connected: NatsConnection | None = None
@@ -64,9 +65,7 @@ class NatsLink(Upkeep[NatsFrame]):
     async def _connection(self) -> None:
         settings = self.settings
         user = "" if settings.username is None else f"_{subjects.token(settings.username)}"
-        connection = NatsConnection(
-            f"_INBOX{user}", settings.packet_max + 65_536, settings.keep_alive_s, self._traffic
-        )
+        connection = NatsConnection(f"_INBOX{user}", settings.packet_max + 65_536, settings.keep_alive_s, self._traffic)
         connection.turn_ended = self._turn_ended
         try:
             async with asyncio.timeout(OPEN_S):
@@ -106,12 +105,14 @@ class NatsLink(Upkeep[NatsFrame]):
             options["pass"] = "" if secret is None else secret.decode(errors="replace")
         await connection.open(Place(self._address.host, self._address.port, tls), options)
         for binding in await bind(connection, settings):
-            key = (binding.stream, binding.consumer)
-            pull = self._pulls.get(key)
+            pull = self._pulls.get(binding)
             if pull is None:
-                pull = self._pulls[key] = Pull(*key, settings.receive_maximum, self._counts)
+                pull = self._pulls[binding] = Pull(*binding, settings.receive_maximum, self._counts)
             self._active.append(pull)
-            await pull.start(connection, binding.standing)
+            try:
+                await pull.start(connection, functools.partial(standing, connection, binding))
+            except ApiError as error:
+                raise RefusedError(f"a subscription cannot be served: {error}") from None
         await self._read_retained(connection, [one for one in settings.subscriptions if one.retained])
 
     async def _watch(self, connection: NatsConnection) -> None:

@@ -23,11 +23,10 @@ _PAGE = 1024
 
 
 class Binding(NamedTuple):
-    """A durable consumer and where it stands."""
+    """A durable consumer."""
 
     stream: str
     consumer: str
-    standing: Standing
 
 
 async def streams_with(connection: NatsConnection, subject: str) -> list[str]:
@@ -66,6 +65,18 @@ async def bind(connection: NatsConnection, settings: Settings) -> list[Binding]:
         ]
     except ApiError as error:
         raise RefusedError(f"a subscription cannot be served: {error}") from None
+
+
+async def standing(connection: NatsConnection, binding: Binding) -> Standing:
+    """Where a consumer stands by the server's account. Raise ApiError."""
+    info = await connection.api(f"CONSUMER.INFO.{binding.stream}.{binding.consumer}")
+    return Standing(
+        floor=int(info["ack_floor"]["stream_seq"]),
+        delivered=int(info["delivered"]["stream_seq"]),
+        consumer=int(info["delivered"]["consumer_seq"]),
+        pending=int(info["num_ack_pending"]),
+        created=str(info["created"]),
+    )
 
 
 async def retained_streams(connection: NatsConnection, settings: Settings) -> list[tuple[str, str]]:
@@ -124,7 +135,7 @@ async def _consumer(
     name = str(stream["name"])
     provided = await _info(connection, name, name)
     if provided is not None:
-        return Binding(name, name, _standing(provided))
+        return Binding(name, name)
     durable = subjects.token(settings.client_id)
     body: dict[str, Any] = {
         "durable_name": durable,
@@ -141,10 +152,10 @@ async def _consumer(
         configuration = there["config"]
         known = configuration.get("filter_subjects") or [configuration.get("filter_subject")]
         if sorted(one for one in known if one) == sorted(filters):
-            return Binding(name, durable, _standing(there))
+            return Binding(name, durable)
         body["deliver_policy"] = configuration["deliver_policy"]
-    said = await connection.api(f"CONSUMER.CREATE.{name}.{durable}", {"stream_name": name, "config": body})
-    return Binding(name, durable, _standing(said))
+    await connection.api(f"CONSUMER.CREATE.{name}.{durable}", {"stream_name": name, "config": body})
+    return Binding(name, durable)
 
 
 async def _info(connection: NatsConnection, stream: str, consumer: str) -> dict[str, Any] | None:
@@ -154,12 +165,3 @@ async def _info(connection: NatsConnection, stream: str, consumer: str) -> dict[
         if error.code in _NOT_FOUND or error.code == 0:  # 0: no right to ask for it, so it is not for us
             return None
         raise
-
-
-def _standing(info: dict[str, Any]) -> Standing:
-    return Standing(
-        floor=int(info["ack_floor"]["stream_seq"]),
-        delivered=int(info["delivered"]["stream_seq"]),
-        consumer=int(info["delivered"]["consumer_seq"]),
-        pending=int(info["num_ack_pending"]),
-    )

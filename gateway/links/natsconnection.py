@@ -50,11 +50,12 @@ class Traffic:
 class NatsConnection(asyncio.Protocol):
     """See the module's first line. ``ended`` completes with the fault that ended the connection."""
 
-    def __init__(self, inbox: str, payload_max: int, keep_alive_s: float, traffic: Traffic) -> None:
+    def __init__(self, root: str, payload_max: int, keep_alive_s: float, traffic: Traffic) -> None:
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self._hello: asyncio.Future[Info] = self._loop.create_future()
-        self.inbox = f"{inbox}.{secrets.token_hex(8)}"
+        self.root = root  # of inboxes that outlive this connection
+        self.inbox = f"{root}.{secrets.token_hex(8)}"
         self.info: Info | None = None
         self.denied: Callable[[str], None] | None = None  # called with the subject of a publish that is not allowed
         self.turn_ended: Callable[[], None] | None = None  # called after each read, once what arrived is handed out

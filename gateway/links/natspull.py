@@ -6,7 +6,9 @@ new is pulled, so that the order of a subject survives a lost connection.
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from gateway.links import natswire
@@ -18,6 +20,8 @@ from gateway.links.subjects import topic
 PULL_S = 30.0  # a pull request lives so long
 HEARTBEAT_S = 5.0  # while it has nothing to say, the server says so this often
 _NANOSECONDS = 1_000_000_000
+_SPAN_MAX = 65_536  # stream sequences looked through for lost frames; beyond, they come after the ack wait
+PATIENCE_S = 2.0  # how long newer frames wait for older ones to come again
 _REMEMBERED = 4096  # frames whose acknowledgement may have been lost with a connection
 
 
@@ -43,6 +47,10 @@ class NatsFrame:
     def reply(self) -> str:
         """Where the acknowledgement goes."""
         return self._reply
+
+    def detach(self) -> None:
+        """Forget the stream: nobody waits for the acknowledgement."""
+        self._pull = None
 
     def ack(self) -> None:
         """See Frame."""
@@ -77,6 +85,7 @@ class Standing(NamedTuple):
     delivered: int  # the last stream sequence delivered
     consumer: int  # the last consumer sequence delivered
     pending: int  # delivered and not acknowledged
+    created: str  # when the consumer was made
 
 
 class Pull:
@@ -94,15 +103,29 @@ class Pull:
         self._open = 0
         self._heard_at = 0.0
         self._heard = False
+        self._created = ""
+        self._late: list[NatsFrame] | None = None  # held back while something older is to come again
+        self._lost = 0
+        self._lost_up_to = 0
+        self._patience_s = 0.0
         self.arrived: list[NatsFrame] = []
 
-    async def start(self, connection: NatsConnection, standing: Standing) -> None:
-        """Use a new connection: first what was lost on the way to us, then what is new."""
+    async def start(self, connection: NatsConnection, standing: Callable[[], Awaitable[Standing]]) -> None:
+        """Use a new connection: first what was lost on the way to us, then what is new.
+
+        The inbox outlives the connection: what the server still delivers for an old pull request, while it believes in
+        a connection that is dead, comes here. ``standing`` asks the server where the consumer stands.
+        """
         self._connection = connection
-        self._inbox = f"{connection.inbox}.p.{self.stream}.{self.consumer}"
+        self._inbox = f"{connection.root}.P.{self.stream}.{self.consumer}"
         self._open = 0
+        self._late = []
         connection.subscribe(self._inbox, self._take)
-        await self._recover(connection, standing)
+        now = await standing()
+        if now.created != self._created or any(int(sequence) > now.delivered for sequence, _ in self._held):
+            self._forget()
+        self._created = now.created
+        self._ask_again(connection, now)
 
     def stop(self) -> None:
         """The connection is gone; frames in hand stay good."""
@@ -117,6 +140,9 @@ class Pull:
             self._heard, self._heard_at = False, now
         if self._open and now - self._heard_at > 3 * HEARTBEAT_S:
             raise LostError("the consumer is silent")
+        if self._lost > 0 and now > self._patience_s:
+            self._lost = 0  # it has expired, or another worker has it
+            self._hand_over_late()
         if not may_pull or self._open > self._batch // 2:
             return
         self._open += self._batch
@@ -145,7 +171,7 @@ class Pull:
         if not message.reply.startswith("$JS.ACK."):
             self._note(message)
             return
-        self._open -= 1
+        self._open = max(0, self._open - 1)
         key = _key(message.reply)
         if key in self._held:
             return
@@ -153,11 +179,21 @@ class Pull:
         if answer is not None:
             if self._connection is not None:
                 self._connection.write(natswire.publish(message.reply, answer))
+            self._came_again(key)
             return
         frame = NatsFrame(topic(message.subject), message.payload, self, message.reply)
         self._held[key] = frame
         self._counts.received += 1
-        self.arrived.append(frame)
+        if self._late is None:
+            self.arrived.append(frame)
+            return
+        self._late.append(frame)
+        self._came_again(key)
+
+    def _came_again(self, key: tuple[str, str]) -> None:
+        if self._lost > 0 and int(key[0]) <= self._lost_up_to:
+            self._lost -= 1
+            self._hand_over_late()
 
     def _note(self, message: Message) -> None:
         status = message.status
@@ -170,22 +206,35 @@ class Pull:
         # The consumer was deleted, its server shuts down or leads no more: set everything up again.
         raise LostError("the consumer is gone" if status == 409 else "the consumer cannot be pulled from")
 
-    async def _recover(self, connection: NatsConnection, standing: Standing) -> None:
-        if not standing.pending:
-            return
-        held = {int(sequence) for sequence, _ in self._held}
-        answered = {int(sequence): answer for (sequence, _), answer in self._answered.items()}
-        prefix = f"$JS.ACK.{self.stream}.{self.consumer}.1"
-        last = ""
-        for sequence in range(standing.floor + 1, standing.delivered + 1):
-            if sequence in held:
-                continue
-            reply = f"{prefix}.{sequence}.{standing.consumer}.0.0"
-            last = reply
-            connection.write(natswire.publish(reply, answered.get(sequence, b"-NAK")))
-        if last:
-            # One more with a request for an answer: once that is here, the server has put all of them in its queue.
-            await connection.request(last, b"-NAK" if int(last.split(".")[5]) not in answered else b"+ACK")
+    def _forget(self) -> None:
+        """The stream was made anew, or has gone back in time: its numbers may mean other messages now."""
+        for frame in self._held.values():
+            frame.detach()
+        self._held.clear()
+
+    def _ask_again(self, connection: NatsConnection, standing: Standing) -> None:
+        """Have everything delivered again that is not here, and hold back what is newer until it has come.
+
+        What we acknowledged and the server did not hear comes again too, and is acknowledged once more.
+        """
+        here = {int(sequence) for sequence, _ in self._held}
+        lost = standing.pending - sum(standing.floor < sequence <= standing.delivered for sequence in here)
+        span = standing.delivered - standing.floor
+        self._lost_up_to = standing.delivered
+        self._lost = lost if 0 < span <= _SPAN_MAX else 0
+        if self._lost > 0:
+            prefix = f"$JS.ACK.{self.stream}.{self.consumer}.1"
+            for sequence in range(standing.floor + 1, standing.delivered + 1):
+                if sequence not in here:
+                    connection.write(natswire.publish(f"{prefix}.{sequence}.{standing.consumer}.0.0", b"-NAK"))
+            self._patience_s = asyncio.get_running_loop().time() + PATIENCE_S
+        self._hand_over_late()
+
+    def _hand_over_late(self) -> None:
+        """Yield what was held back, in the stream's order, once nothing older is to come."""
+        if self._late is not None and self._lost <= 0:
+            late, self._late = self._late, None
+            self.arrived.extend(sorted(late, key=lambda frame: int(frame.key[0])))
 
     def _remember(self, key: tuple[str, str], answer: bytes) -> None:
         self._answered[key] = answer

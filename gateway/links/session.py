@@ -36,7 +36,7 @@ class Session:
         self._settings = settings
         self.out: list[bytes] = []
         self.arrived: list[MqttFrame] = []
-        self.incoming = Incoming(settings.receive_maximum, self.out)
+        self.incoming = Incoming(self.out)
         self.outgoing = Outgoing(self.out)
         self.connected = False  # CONNACK was good
         self.subscribed = False  # SUBACK too: the link is up

@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import SplitResult, urlsplit
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from gateway.links import Link, LinkError, Settings
 from gateway.links.address import Address
+from gateway.links.datagram import DatagramLink
+from gateway.links.folder import FolderLink
 from gateway.links.mqtt import MqttLink
 from gateway.links.nats import NatsLink
+from gateway.links.older import OlderMqttLink
+from gateway.links.plain import Split
+from gateway.links.stream import StreamLink
 
-_PORTS = {"mqtt": 1883, "mqtts": 8883, "nats": 4222, "nats+tls": 4222}
+_PORTS = {
+    "mqtt": 1883,
+    "mqtts": 8883,
+    "mqtt3": 1883,
+    "mqtts3": 8883,
+    "ws": 80,
+    "wss": 443,
+    "nats": 4222,
+    "nats+tls": 4222,
+}
+_SECURE = frozenset({"mqtts", "mqtts3", "wss", "nats+tls", "tls"})
 
 
-def open_link(name: str, settings: Settings) -> Link:
-    """The link of a URL, not yet connected; ``name`` is for logs. Raise LinkError with one line when it cannot be."""
-    parts = _split(settings.url)
+def open_link(name: str, settings: Settings, split: Split | None = None) -> Link:
+    """The link of a URL, not yet connected.
+
+    ``name`` is for logs; ``split`` finds the frames in a ``tcp`` or ``tls`` stream, lines by default.
+    Raise LinkError with one line when it cannot be.
+    """
+    parts = _split_url(settings.url)
     opener = _OPENERS.get(parts.scheme)
     if opener is None:
-        raise LinkError(f"{settings.url}: scheme must be one of {', '.join(sorted(_OPENERS))}")
+        scheme = f"{parts.scheme}://" if parts.scheme else "no scheme"
+        raise LinkError(f"URL: {scheme}: scheme must be one of {', '.join(sorted(_OPENERS))}")
     _check_settings(settings)
+    if parts.scheme in {"tcp", "tls"}:
+        return StreamLink(name, settings, _address(parts), split)
     return opener(name, settings, parts)
 
 
-def _split(url: str) -> SplitResult:
+def _split_url(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -49,25 +72,45 @@ def _check_settings(settings: Settings) -> None:
         raise LinkError("keep_alive_s: must be 0 to 65535")
 
 
-def _address(parts: SplitResult, *, tls: bool) -> Address:
+def _address(parts: SplitResult) -> Address:
     if not parts.hostname:
         raise LinkError(f"{parts.geturl()}: no host")
-    if parts.path.strip("/") or parts.query or parts.fragment:
+    port = parts.port or _PORTS.get(parts.scheme)
+    if port is None:
+        raise LinkError(f"{parts.geturl()}: no port")
+    path = None
+    if parts.scheme in {"ws", "wss"}:
+        path = parts.path or "/mqtt"
+        if any(sign.isspace() or not sign.isprintable() for sign in path):
+            raise LinkError("URL: the path holds white space")
+    elif parts.path.strip("/"):
         raise LinkError(f"{parts.geturl()}: ends after the port; topics belong in the subscriptions")
-    return Address(parts.hostname, parts.port or _PORTS[parts.scheme], tls)
+    if parts.query or parts.fragment:
+        raise LinkError(f"{parts.scheme}://{parts.netloc}: takes no query")
+    return Address(parts.hostname, port, parts.scheme in _SECURE, path)
+
+
+def _folder(name: str, settings: Settings, parts: SplitResult) -> Link:
+    if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
+        raise LinkError(f"{parts.geturl()}: must be file:/// and an absolute path")
+    return FolderLink(name, settings, Path(unquote(parts.path)))
 
 
 def _mqtt(name: str, settings: Settings, parts: SplitResult) -> Link:
-    return MqttLink(name, settings, _address(parts, tls=parts.scheme == "mqtts"))
-
-
-def _nats(name: str, settings: Settings, parts: SplitResult) -> Link:
-    return NatsLink(name, settings, _address(parts, tls=parts.scheme == "nats+tls"))
+    return MqttLink(name, settings, _address(parts))
 
 
 _OPENERS: dict[str, Callable[[str, Settings, SplitResult], Link]] = {
     "mqtt": _mqtt,
     "mqtts": _mqtt,
-    "nats": _nats,
-    "nats+tls": _nats,
+    "ws": _mqtt,
+    "wss": _mqtt,
+    "mqtt3": lambda name, settings, parts: OlderMqttLink(name, settings, _address(parts)),
+    "mqtts3": lambda name, settings, parts: OlderMqttLink(name, settings, _address(parts)),
+    "nats": lambda name, settings, parts: NatsLink(name, settings, _address(parts)),
+    "nats+tls": lambda name, settings, parts: NatsLink(name, settings, _address(parts)),
+    "tcp": lambda name, settings, parts: StreamLink(name, settings, _address(parts)),
+    "tls": lambda name, settings, parts: StreamLink(name, settings, _address(parts)),
+    "udp": lambda name, settings, parts: DatagramLink(name, settings, _address(parts)),
+    "file": _folder,
 }

@@ -167,13 +167,13 @@ class Wire(asyncio.Protocol):
 
     def _may_continue(self) -> bool:
         parts = self._parts
-        if parts.ledger.waiting:
+        if parts.ledger.waiting or not self._session.subscribed:  # SUBACK comes behind what a resumed session holds
             return self._session.incoming.bytes_held < 4 * HELD_MAX
         return not parts.inbox.full and self._session.incoming.bytes_held < HELD_MAX
 
     def _may_read(self) -> bool:
         parts = self._parts
-        if parts.ledger.waiting:
+        if parts.ledger.waiting or not self._session.subscribed:
             return self._may_continue()
         return parts.inbox.has_room and self._session.incoming.bytes_held < HELD_MAX
 

@@ -1,0 +1,155 @@
+"""UDP, to one host or a multicast group: every datagram is a frame, and nothing is ever acknowledged.
+
+With subscriptions the link receives at the URL's address (a multicast group is joined); without, it only sends there.
+``send`` returns when the datagram is with the kernel: whether it arrives, nobody knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.links import LinkError, SendRefusal, Settings, Statistics
+from gateway.links.address import Address
+from gateway.links.backoff import Pace
+from gateway.links.fault import LostError
+from gateway.links.ledger import Entry
+from gateway.links.plain import PlainFrame, Tally, topic_of
+from gateway.links.upkeep import Upkeep
+
+DATAGRAM_MAX = 65_507  # bytes of payload (RFC 768 and 791)
+HOPS = 1  # a multicast datagram stays on its network unless an operator's router says otherwise
+
+
+class DatagramLink(Upkeep[PlainFrame]):
+    """See Link. ``interface`` is the local address that a multicast group is joined on; any by default."""
+
+    def __init__(self, name: str, settings: Settings, address: Address, pace: Pace = Pace()) -> None:  # noqa: B008 - an immutable value
+        super().__init__(name, settings, pace)
+        self._address = address
+        self._topic = topic_of(settings, name)
+        self._tally = Tally()
+        self._transport: asyncio.DatagramTransport | None = None
+        self._queue: list[Entry] = []
+
+    @property
+    def statistics(self) -> Statistics:
+        """See Link."""
+        return self._tally.statistics(self._connects)
+
+    @property
+    def dropped(self) -> int:
+        """Datagrams that came faster than they were taken."""
+        return self._tally.dropped
+
+    def _check(self) -> None:
+        if self.settings.subscriptions and _ip(self._address.host) is None:
+            raise LinkError(f"{self.settings.url}: a link that receives needs an IP address, not a name")
+
+    async def _connection(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            end = self._socket()
+            wire = _Datagrams(self._arrived)
+            transport, _ = await loop.create_datagram_endpoint(lambda: wire, sock=end)
+        except OSError as error:
+            raise LostError((error.strerror or "cannot open a socket").lower()) from None
+        self._transport = transport
+        self._came_up()
+        try:
+            self._send_queued()
+            await wire.lost
+        finally:
+            self._transport = None
+            transport.close()
+
+    def _socket(self) -> socket.socket:
+        host, port = self._address.host, self._address.port
+        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        end = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            end.setblocking(False)
+            group = _ip(host)
+            if group is not None and group.is_multicast:
+                _join(end, group, port, receive=bool(self.settings.subscriptions))
+            elif self.settings.subscriptions:
+                end.bind(place)
+            self._target: Any = place
+        except OSError:
+            end.close()
+            raise
+        return end
+
+    def _arrived(self, data: bytes) -> None:
+        if not self.settings.subscriptions:
+            return
+        self._tally.bytes_received += len(data)
+        if self._inbox.full or self._tally.open >= 4 * self.settings.receive_maximum:
+            self._tally.dropped += 1
+            return
+        self._inbox.put([PlainFrame(self._topic, data, self._tally, lambda: None)])
+
+    def _submit(self, entries: Sequence[Entry]) -> None:
+        self._queue.extend(entries)
+        if self._transport is not None:
+            self._send_queued()
+
+    def _send_queued(self) -> None:
+        queue, self._queue = self._queue, []
+        for entry in queue:
+            data = entry.parcel.data
+            if len(data) > DATAGRAM_MAX:
+                entry.settle(SendRefusal.TOO_LARGE)
+            elif self._transport is not None:
+                self._transport.sendto(data, self._target)
+                self._tally.sent += 1
+                self._tally.bytes_sent += len(data)
+                entry.settle(None)
+
+    def _taken(self) -> None:
+        """Nothing is paused: what comes too fast is dropped and counted."""
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    def __init__(self, arrived: Any) -> None:  # noqa: ANN401 - a bound method
+        self._arrived = arrived
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 - an address proves nothing
+        self._arrived(data)
+
+    def error_received(self, exc: Exception) -> None:
+        """An ICMP answer to an earlier datagram: the next one may arrive."""
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the name is asyncio's
+        if not self.lost.done():
+            self.lost.set_exception(LostError("the socket is gone"))
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _join(
+    end: socket.socket, group: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int, *, receive: bool
+) -> None:
+    """Prepare a socket for a multicast group; several programs of one machine may listen to it."""
+    if group.version == 4:
+        end.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, HOPS)
+        if receive:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            end.bind((str(group), port))
+            end.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group.packed + socket.inet_aton("0.0.0.0"))  # noqa: S104 - any interface
+        return
+    end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, HOPS)
+    if receive:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        end.bind((str(group), port))
+        end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group.packed + struct.pack("@I", 0))

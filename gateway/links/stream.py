@@ -1,0 +1,184 @@
+"""TCP and TLS streams: frames as an adapter's ``split`` finds them, one connection kept up.
+
+The far side's program never says that it has a frame. ``send`` returns when its machine has acknowledged every byte;
+what was not acknowledged when a connection broke is sent again, so a frame can arrive twice and its first half before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import socket
+import ssl
+import struct
+import termios
+from collections import deque
+from collections.abc import Sequence
+
+from gateway.links import SendRefusal, Settings, Statistics, secure
+from gateway.links.address import Address
+from gateway.links.backoff import Pace
+from gateway.links.fault import LostError, RefusedError
+from gateway.links.ledger import Entry
+from gateway.links.plain import PlainFrame, Split, Tally, lines, topic_of
+from gateway.links.upkeep import Upkeep
+
+OPEN_S = 15.0
+READ = 65_536
+WRITE = 262_144  # bytes handed over at once
+_POLL_S = (0.0005, 0.05)  # how often the send queue is looked at: soon at first
+
+
+class StreamLink(Upkeep[PlainFrame]):
+    """See Link. ``split`` None: frames are lines."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        address: Address,
+        split: Split | None = None,
+        *,
+        pace: Pace = Pace(),  # noqa: B008 - an immutable value
+    ) -> None:
+        super().__init__(name, settings, pace)
+        self._address = address
+        self._split = split or lines
+        self._topic = topic_of(settings, name)
+        self._tally = Tally()
+        self._queue: deque[Entry] = deque()
+        self._room = asyncio.Event()
+        self._work = asyncio.Event()
+
+    @property
+    def statistics(self) -> Statistics:
+        """See Link."""
+        return self._tally.statistics(self._connects)
+
+    def _check(self) -> None:
+        if self._address.tls:
+            secure.context(self.settings)
+
+    async def _connection(self) -> None:
+        tls = secure.context(self.settings) if self._address.tls else None
+        try:
+            async with asyncio.timeout(OPEN_S):
+                reader, writer = await asyncio.open_connection(self._address.host, self._address.port, ssl=tls)
+        except ssl.SSLCertVerificationError as error:
+            raise RefusedError(f"the far side's certificate: {error.verify_message}") from None
+        except TimeoutError:
+            raise LostError("no answer") from None
+        except OSError as error:
+            raise LostError((error.strerror or "cannot connect").lower()) from None
+        _notice_death(writer.get_extra_info("socket"), self.settings.keep_alive_s)
+        self._came_up()
+        both = [
+            asyncio.create_task(self._read(reader), name=f"link {self.name} reads"),
+            asyncio.create_task(self._write(writer), name=f"link {self.name} writes"),
+        ]
+        try:
+            done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        except OSError as error:
+            raise LostError((error.strerror or "connection lost").lower()) from None
+        finally:
+            for task in both:
+                task.cancel()
+            await asyncio.wait(both)
+            writer.transport.abort()
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        rest = b""
+        while data := await reader.read(READ):
+            self._tally.bytes_received += len(data)
+            try:
+                frames, rest = self._split(rest + data)
+            except ValueError:
+                raise LostError("the far side does not speak this format") from None
+            if len(rest) > self.settings.packet_max:
+                raise LostError("a frame is too large")
+            if self.settings.subscriptions:
+                self._inbox.put([PlainFrame(self._topic, one, self._tally, self._room.set) for one in frames])
+            while self._tally.open >= self.settings.receive_maximum or self._inbox.full:
+                self._room.clear()
+                await self._room.wait()
+        raise LostError("the far side closed the connection")
+
+    async def _write(self, writer: asyncio.StreamWriter) -> None:
+        link_socket = writer.get_extra_info("socket")
+        first = True
+        while True:
+            while not self._queue:
+                self._work.clear()
+                await self._work.wait()
+            batch = self._batch()
+            if first:
+                self._tally.resent += sum(entry.sent for entry in batch)
+            first = False
+            data = b"".join(entry.parcel.data for entry in batch)
+            for entry in batch:
+                entry.sent = True
+            writer.write(data)
+            await writer.drain()
+            await _taken(link_socket, writer)
+            self._tally.bytes_sent += len(data)
+            self._tally.sent += len(batch)
+            for entry in batch:
+                self._queue.popleft()
+                entry.settle(None)
+
+    def _batch(self) -> list[Entry]:
+        """The oldest entries, not yet taken off the queue."""
+        batch: list[Entry] = []
+        size = 0
+        for entry in self._queue:
+            if batch and size + len(entry.parcel.data) > WRITE:
+                break
+            batch.append(entry)
+            size += len(entry.parcel.data)
+        return batch
+
+    def _submit(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if len(entry.parcel.data) > self.settings.packet_max:
+                entry.settle(SendRefusal.TOO_LARGE)
+            else:
+                self._queue.append(entry)
+        self._work.set()
+
+    def _taken(self) -> None:
+        self._room.set()
+
+
+async def _taken(link_socket: socket.socket, writer: asyncio.StreamWriter) -> None:
+    """Return when the far side's machine has acknowledged all that was written."""
+    pause_s = _POLL_S[0]
+    while not writer.transport.is_closing():
+        if not writer.transport.get_write_buffer_size():
+            waiting = fcntl.ioctl(link_socket.fileno(), termios.TIOCOUTQ, struct.pack("i", 0))
+            if struct.unpack("i", waiting)[0] == 0:
+                return
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, _POLL_S[1])
+    raise LostError("connection lost")
+
+
+def _notice_death(link_socket: socket.socket, keep_alive_s: int) -> None:
+    """Let the kernel end a connection whose far side is gone without a word."""
+    if not keep_alive_s:
+        return
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for name, value in (
+        ("TCP_KEEPIDLE", keep_alive_s),
+        ("TCP_KEEPINTVL", max(1, keep_alive_s // 4)),
+        ("TCP_KEEPCNT", 2),
+    ):
+        if (number := getattr(socket, name, None)) is not None:
+            options.append((socket.IPPROTO_TCP, number, value))
+    if (number := getattr(socket, "TCP_USER_TIMEOUT", None)) is not None:
+        options.append((socket.IPPROTO_TCP, number, 1500 * keep_alive_s))
+    for level, number, value in options:
+        with contextlib.suppress(OSError):  # a platform that has the name and not the option
+            link_socket.setsockopt(level, number, value)
