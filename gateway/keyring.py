@@ -86,6 +86,7 @@ class Keyring:
         self._answered: dict[tuple[bytes, bytes], float] = {}
         self._garbage: dict[str, tuple[int, int]] = {}
         self._swept = 0.0
+        self._renewing: Iterator[Sequence[Announced]] = iter(())
         self.refused: Counter[Refusal] = Counter()  # parked envelopes that did not open in the end
         for eid, bits in journal.settled().items():
             self._inbox.remember(eid, bits)
@@ -136,9 +137,9 @@ class Keyring:
         return [Sealed(envelope, *note) for envelope, note in zip(envelopes, notes, strict=True)]
 
     def prepare(self, channels: Iterable[Channel], now: datetime) -> Iterator[Sequence[Announced]]:
-        """Begin the epochs that these channels lack, one at each step, so that an event loop can give way between.
+        """Begin the epochs that these channels lack, in steps between which an event loop gives way.
 
-        What a step gives is published before anything is sealed in its channel. Raise Reject.
+        What a step gives (nothing, until an epoch is ready) is published before anything is sealed. Raise Reject.
         """
         return self._outgoing.prepare(channels, now.timestamp())
 
@@ -230,8 +231,8 @@ class Keyring:
         """
         now_s, started = now.timestamp(), perf_counter()
         due = Upkeep([], [], self._requests(now_s), self._sweep(now_s))
-        for announcements in self._outgoing.renew(now_s):
-            due.announcements.extend(announcements)
+        for step in self._renewal(now_s):
+            due.announcements.extend(step)
             if perf_counter() - started > budget_s:
                 return due
         for posting in self._outgoing.heads(now_s):
@@ -263,6 +264,14 @@ class Keyring:
             except Reject as refusal:
                 self.refused[Refusal(refusal.code)] += 1
         return opened
+
+    def _renewal(self, now_s: float) -> Iterator[Sequence[Announced]]:
+        """The steps of a renewal, going on where the last call stopped."""
+        for last in (False, True):
+            for step in self._renewing:  # not "yield from", which would end it when this call stops early
+                yield step  # noqa: UP028
+            if not last:
+                self._renewing = self._outgoing.renew(now_s)
 
     def _requests(self, now_s: float) -> list[Asked]:
         """A request for each epoch that envelopes have been waiting for, signed by the first of our units."""

@@ -73,14 +73,17 @@ class Outgoing:
         return epoch, announced(epoch)
 
     def prepare(self, channels: Iterable[Channel], now_s: float) -> Iterator[Sequence[Announced]]:
-        """Begin the epochs that these channels lack, one at each step, and give their announcements. Raise Reject."""
+        """Begin the epochs that these channels lack; each step gives the announcements of one that is ready, or none.
+
+        Raise Reject.
+        """
         for channel in channels:
             epoch = self._live.get(channel)
             if epoch is None or _is_due(epoch, now_s, RENEW_AFTER_S):
-                yield announced(self._begin(channel, now_s))
+                yield from self._begin_in_steps(channel, now_s)
 
     def renew(self, now_s: float) -> Iterator[Sequence[Announced]]:
-        """Renew what is in use and will soon be due, one epoch at each step; leave the rest to end."""
+        """Renew what is in use and will soon be due, in steps as ``prepare``; leave the rest to end."""
         for channel, epoch in list(self._live.items()):
             if not _is_due(epoch, now_s, RENEW_AFTER_S - RENEW_EARLY_S):
                 continue
@@ -88,7 +91,7 @@ class Outgoing:
                 self._end(channel)
                 continue
             try:
-                yield announced(self._begin(channel, now_s))
+                yield from self._begin_in_steps(channel, now_s)
             except Reject:  # a recipient is gone or expired: whoever seals next is told why
                 self._end(channel)
 
@@ -175,17 +178,26 @@ class Outgoing:
         return tuple(recipient.entry for recipient in recipients) if current else ()
 
     def _begin(self, channel: Channel, now_s: float) -> Epoch:
-        """A new epoch in the place of the old one. Raise Reject."""
+        """A new epoch in the place of the old one, at once. Raise Reject."""
+        for _ in self._begin_in_steps(channel, now_s):
+            pass
+        return self._live[channel]
+
+    def _begin_in_steps(self, channel: Channel, now_s: float) -> Iterator[Sequence[Announced]]:
+        """A new epoch in the place of the old one, which seals until the new one is ready. Raise Reject."""
         keys = self._units.get(channel.sender)
         if keys is None:
             raise Reject(Refusal.UNKNOWN_SIGNER)
         suite = self._roster.best_suite(channel.audience, self._floor)
         recipients = self._roster.recipients(channel.audience, suite, now_s)
-        signer = Signer(channel.sender, keys.signing)
-        epoch = Epoch(signer, recipients, Profile(suite, channel.mode), now_s, os.urandom)
-        self._end(channel)
-        self._live[channel] = epoch
-        return epoch
+        signer, roster = Signer(channel.sender, keys.signing), self._roster
+        for epoch in Epoch.in_steps(signer, recipients, Profile(suite, channel.mode), now_s, os.urandom):
+            if epoch is None:
+                yield ()
+            elif roster is self._roster:  # else somebody was removed meanwhile: whoever seals next begins anew
+                self._end(channel)
+                self._live[channel] = epoch
+                yield announced(epoch)
 
     def _end(self, channel: Channel) -> None:
         """Seal no more in a channel's epoch; its envelopes may still wait to be sent."""

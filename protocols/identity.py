@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -30,6 +31,7 @@ MLDSA_PUBLIC: Final = 1952
 SEED: Final = 32
 _MLKEM_PUBLIC = 1184
 _MLKEM_SEED = 64
+_LOADED = 1024  # public keys kept ready
 _RECENT = 8  # signed slices of time remembered for each signer
 
 _Private = hpke.MLKEM768X25519PrivateKey | x25519.X25519PrivateKey
@@ -156,15 +158,19 @@ class SealingKey:
 
 def seal_slot(public: SealingPublic, rnd: bytes, chain: bytes) -> bytes:
     """A slot of an announcement: the chain key, for one unit. Takes about 0.1 ms. ``public`` was checked at import."""
+    recipient, kid = _load(public)
+    return _HPKE[public.suite].encrypt(chain, recipient, SLOT_INFO + rnd + kid)
+
+
+@lru_cache(maxsize=_LOADED)
+def _load(public: SealingPublic) -> tuple[hpke.MLKEM768X25519PublicKey | x25519.X25519PublicKey, bytes]:
+    """A public key ready for use and its id; a unit is sealed to in many epochs."""
     suite, key = public
-    recipient: hpke.MLKEM768X25519PublicKey | x25519.X25519PublicKey
-    if suite == HYBRID:
-        lattice = mlkem.MLKEM768PublicKey.from_public_bytes(key[:_MLKEM_PUBLIC])
-        curve = x25519.X25519PublicKey.from_public_bytes(key[_MLKEM_PUBLIC:])
-        recipient = hpke.MLKEM768X25519PublicKey(lattice, curve)
-    else:
-        recipient = x25519.X25519PublicKey.from_public_bytes(key)
-    return _HPKE[suite].encrypt(chain, recipient, SLOT_INFO + rnd + public.kid)
+    if suite != HYBRID:
+        return x25519.X25519PublicKey.from_public_bytes(key), public.kid
+    lattice = mlkem.MLKEM768PublicKey.from_public_bytes(key[:_MLKEM_PUBLIC])
+    curve = x25519.X25519PublicKey.from_public_bytes(key[_MLKEM_PUBLIC:])
+    return hpke.MLKEM768X25519PublicKey(lattice, curve), public.kid
 
 
 class UnitKeys(NamedTuple):

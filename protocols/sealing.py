@@ -8,7 +8,7 @@ arguments.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -46,6 +46,7 @@ from protocols.unit import partner_of
 
 GENERATION_ENVELOPES: Final = 256  # envelopes under one AES key
 GENERATION_S: Final = 60  # seconds one AES key is used
+STEP_SLOTS: Final = 8  # key slots sealed in one step, about a millisecond
 HEAD_ENVELOPES: Final = 4096  # envelopes between two checkpoints
 HEAD_S: Final = 60  # seconds between two checkpoints while something is sent
 _BODY_MAX = ENVELOPE_MAX - 4096  # bytes, with room for header, tag, and the longest proof
@@ -98,6 +99,24 @@ class Epoch:
     def __init__(
         self, signer: Signer, recipients: Sequence[Recipient], profile: Profile, now_s: float, random: Randomness
     ) -> None:
+        for _ in self._begin(signer, recipients, profile, now_s, random):
+            pass
+
+    @classmethod
+    def in_steps(
+        cls, signer: Signer, recipients: Sequence[Recipient], profile: Profile, now_s: float, random: Randomness
+    ) -> Iterator[Epoch | None]:
+        """An epoch made in steps of a few milliseconds: None until it is ready, and then the epoch."""
+        epoch = cls.__new__(cls)
+        for _ in epoch._begin(  # noqa: SLF001 - its own
+            signer, recipients, profile, now_s, random
+        ):
+            yield None
+        yield epoch
+
+    def _begin(
+        self, signer: Signer, recipients: Sequence[Recipient], profile: Profile, now_s: float, random: Randomness
+    ) -> Iterator[None]:
         if not 0 < len(recipients) <= AUDIENCE_MAX:
             raise Reject(Refusal.TOO_LARGE)
         if profile.mode is Mode.PAIRWISE and len(recipients) != 1:
@@ -118,7 +137,7 @@ class Epoch:
         self._chain = random(32)
         self._passed: dict[int, schedule.Generation] = {}
         self._enter(now_s)
-        self._announce(recipients)
+        yield from self._announce(recipients)
 
     def __repr__(self) -> str:
         return f"Epoch({self.eid.hex()}, generation {self.generation}, seq {self.seq})"
@@ -167,7 +186,8 @@ class Epoch:
         if self.profile.mode is Mode.PAIRWISE and len(recipients) != 1:
             raise Reject(Refusal.PAIRWISE_AUDIENCE)
         self._step(now_s)
-        self._announce(recipients)
+        for _ in self._announce(recipients):
+            pass
 
     def seal(self, messages: Sequence[bytes], now_s: float) -> bytes:
         """Seal one envelope of 1 to 256 messages.
@@ -266,10 +286,15 @@ class Epoch:
         self._entered = now_s
         self._used = 0
 
-    def _announce(self, recipients: Sequence[Recipient]) -> None:
+    def _announce(self, recipients: Sequence[Recipient]) -> Iterator[None]:
         """Seal the chain key of this generation to every recipient, and sign what the epoch is."""
         ordered = sorted(recipients)
-        slots = tuple(seal_slot(recipient.public, self.rnd, self._chain) for recipient in ordered)
+        done: list[bytes] = []
+        for recipient in ordered:
+            done.append(seal_slot(recipient.public, self.rnd, self._chain))
+            if len(done) % STEP_SLOTS == 0:
+                yield
+        slots = tuple(done)
         suite, mode = self.profile.suite, self.profile.mode
         self._terms = Terms(
             suite,

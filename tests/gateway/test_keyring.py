@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from gateway.holdings import Holdings
-from gateway.keyring import Keyring
+from gateway.keyring import Channel, Keyring, Sealed, secret
 from gateway.keystore import KeyringError, key_file
-from protocols.envelope import Refusal, Reject
+from protocols.checkpoint import Standing
+from protocols.envelope import Mode, Refusal, Reject
+from protocols.statement import BundleFault
+from tests.protocols.cast import refuses
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 UNITS = {
@@ -163,3 +168,414 @@ def test_every_private_file_is_for_its_owner_only(coalition: dict[str, Path]) ->
     files = [path for path in coalition["alpha"].rglob("*") if path.is_file()]
 
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
+S = timedelta(seconds=1)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[dict[str, Keyring]]:
+    """A coalition of its own, for tests that change who is trusted."""
+    for partner, folder in settled(tmp_path).items():
+        assert folder == tmp_path / partner
+    opened = {partner: Keyring.open(tmp_path / partner, NOW) for partner in UNITS}
+    yield opened
+    for keyring in opened.values():
+        keyring.close()
+
+
+def settled(folder: Path) -> dict[str, Path]:
+    now_s = int(NOW.timestamp())
+    held = {
+        p: Holdings.create(folder / p, uids, key_file(folder / p / "secret.key"), now_s) for p, uids in UNITS.items()
+    }
+    for here in held.values():
+        for there in held.values():
+            if here is not there:
+                here.pin(there.bundle_file(there.partner), there.fingerprint(there.partner), now_s)
+    return {partner: folder / partner for partner in UNITS}
+
+
+def holdings(folder: Path, partner: str) -> Holdings:
+    return Holdings.open(folder / partner, key_file(folder / partner / "secret.key"))
+
+
+def tell(sealed: Sealed, keyrings: Mapping[str, Keyring], now: datetime = NOW) -> None:
+    for announcement in sealed.announcements:
+        keyrings[announcement.partner].accept(announcement.data, now)
+
+
+def test_a_slice_serves_many_audiences_under_one_signature(keyrings: dict[str, Keyring]) -> None:
+    bundles = [(["bravo/cell-1"], [b"b"]), (["charlie/ops"], [b"c"]), (AUDIENCE, [b"both"])]
+
+    slice_ = keyrings["alpha"].seal_slice("alpha/hq", bundles, NOW)
+
+    for sealed, (audience, messages) in zip(slice_, bundles, strict=True):
+        tell(sealed, keyrings)
+        for partner in {uid.partition("/")[0] for uid in audience}:
+            opened = keyrings[partner].unseal(sealed.envelope, NOW)
+            assert opened is not None
+            assert list(opened.messages) == messages
+
+
+def test_the_removal_barrier(fresh: dict[str, Keyring], tmp_path: Path) -> None:
+    """After a unit is removed nothing leaves under the old epoch, and what waits is sealed anew without it."""
+    alpha, charlie = fresh["alpha"], fresh["charlie"]
+    before = alpha.seal("alpha/hq", AUDIENCE, [b"waiting"], NOW)
+    tell(before, fresh)
+    untouched = alpha.seal("alpha/hq", ["charlie/ops"], [b"x"], NOW)
+    bravo = holdings(tmp_path, "bravo")
+    bravo.revoke("bravo/cell-1", int(NOW.timestamp()))
+    bravo.issue(int(NOW.timestamp()))
+
+    adopted = alpha.adopt(bravo.bundle_file("bravo"), NOW)
+
+    assert adopted.partner == "bravo"
+    assert adopted.closed == (before.eid,)
+    with refuses(Refusal.UNKNOWN_SIGNER):
+        alpha.seal("alpha/hq", AUDIENCE, [b"later"], NOW)
+    again = alpha.reseal(before.envelope, NOW)
+    assert again.eid != before.eid
+    assert [each.partner for each in alpha.announcements()] == ["charlie"]
+    assert again.eid == untouched.eid  # those who are left have an epoch already
+    tell(untouched, fresh)
+    opened = charlie.unseal(again.envelope, NOW)
+    assert opened is not None
+    assert list(opened.messages) == [b"waiting"]
+    assert opened.audience == ("charlie/ops",)
+
+
+def test_nobody_left_and_envelopes_from_before_a_restart_are_not_sealed_anew(
+    fresh: dict[str, Keyring], tmp_path: Path
+) -> None:
+    alpha = fresh["alpha"]
+    only_bravo = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"x"], NOW)
+    file = holdings(tmp_path, "bravo").presign_revocation("bravo/cell-1")
+
+    assert alpha.revoke(file, NOW).closed == (only_bravo.eid,)
+    with refuses(Refusal.NOT_FOR_ME):
+        alpha.reseal(only_bravo.envelope, NOW)
+    again = Keyring.open(tmp_path / "alpha", NOW)
+    with refuses(Refusal.UNKNOWN_EPOCH):
+        again.reseal(only_bravo.envelope, NOW)
+    again.close()
+
+
+def test_a_revoked_sender_is_refused_at_once_and_after_a_restart(fresh: dict[str, Keyring], tmp_path: Path) -> None:
+    bravo = fresh["bravo"]
+    sealed = fresh["alpha"].seal("alpha/hq", ["bravo/cell-1"], [b"x"], NOW)
+    tell(sealed, fresh)
+    file = holdings(tmp_path, "alpha").presign_revocation("alpha/hq")
+
+    started = time.perf_counter()
+    adopted = bravo.revoke(file, NOW)
+    assert time.perf_counter() - started < 5
+
+    assert adopted.refused == (sealed.eid,)
+    with refuses(Refusal.REVOKED):
+        bravo.unseal(sealed.envelope, NOW)
+    again = Keyring.open(tmp_path / "bravo", NOW)
+    with refuses(Refusal.REVOKED):
+        again.accept(sealed.announcements[0].data, NOW)
+    with refuses(Refusal.EPOCH_CLOSED):
+        again.unseal(sealed.envelope, NOW)
+    again.close()
+
+
+def test_a_rotated_key_brings_a_new_epoch_and_what_waits_still_opens(fresh: dict[str, Keyring], tmp_path: Path) -> None:
+    alpha, bravo = fresh["alpha"], fresh["bravo"]
+    before = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"waiting"], NOW)
+    held = holdings(tmp_path, "bravo")
+    held.rotate("bravo/cell-1", int(NOW.timestamp()))
+    held.issue(int(NOW.timestamp()))
+
+    assert bravo.reload(NOW).closed == ()
+    assert alpha.adopt(held.bundle_file("bravo"), NOW).closed == ()
+    after = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"after"], NOW)
+
+    assert after.eid != before.eid
+    for sealed in (before, after):
+        tell(sealed, fresh)
+        assert bravo.unseal(sealed.envelope, NOW) is not None
+
+
+def test_our_own_rotated_and_withdrawn_units(fresh: dict[str, Keyring], tmp_path: Path) -> None:
+    alpha = fresh["alpha"]
+    hq = alpha.seal("alpha/hq", ["charlie/ops"], [b"x"], NOW)
+    lno = alpha.seal("alpha/lno-1", ["charlie/ops"], [b"x"], NOW)
+    held = holdings(tmp_path, "alpha")
+    held.rotate("alpha/hq", int(NOW.timestamp()), signing=True)
+    held.revoke("alpha/lno-1", int(NOW.timestamp()))
+    held.issue(int(NOW.timestamp()))
+
+    assert alpha.reload(NOW).closed == (lno.eid,)
+
+    assert alpha.units == {"alpha/hq"}
+    assert alpha.seal("alpha/hq", ["charlie/ops"], [b"x"], NOW).eid != hq.eid
+    with refuses(Refusal.UNKNOWN_SIGNER):
+        alpha.seal("alpha/lno-1", ["charlie/ops"], [b"x"], NOW)
+
+
+def test_a_bad_bundle_changes_nothing(keyrings: dict[str, Keyring]) -> None:
+    with refuses(BundleFault.MALFORMED):
+        keyrings["alpha"].adopt(b"", NOW)
+    assert keyrings["alpha"].seal("alpha/hq", AUDIENCE, [b"x"], NOW)
+
+
+def test_rekeying_two_hundred_audiences_gives_way_after_each(fresh: dict[str, Keyring], tmp_path: Path) -> None:
+    """Twenty recipients each: no step may hold an event loop for longer than 20 ms (of processor time)."""
+    alpha = fresh["alpha"]
+    held = holdings(tmp_path, "bravo")
+    for number in range(20):
+        held.add(f"bravo/more-{number}", int(NOW.timestamp()))
+    held.issue(int(NOW.timestamp()))
+    alpha.adopt(held.bundle_file("bravo"), NOW)
+    everybody = [f"bravo/more-{number}" for number in range(20)]
+    channels = [
+        Channel(sender, frozenset(everybody[:one] + everybody[one + 1 :]) | {extra}, Mode.SIGNED)
+        for sender in ("alpha/hq", "alpha/lno-1")
+        for one in range(20)
+        for extra in ("bravo/cell-1", "bravo/cell-2", "charlie/ops", everybody[one], "bravo/more-0")
+    ]
+    epochs, spent = 0, []
+    preparing = alpha.prepare(channels, NOW)
+
+    while True:
+        started = time.thread_time()
+        step = next(preparing, None)
+        if step is None:
+            break
+        spent.append(time.thread_time() - started)
+        epochs += bool(step)
+
+    assert epochs == len(set(channels))
+    assert len(spent) == 3 * epochs
+    assert sorted(spent)[-3] < 0.02  # two outliers are the machine's: garbage collection, a busy neighbour
+    assert not alpha.seal("alpha/hq", list(channels[0].audience), [b"x"], NOW).announcements
+    assert list(alpha.prepare(channels, NOW)) == []
+
+
+def test_upkeep_renews_what_is_in_use_within_its_budget(keyrings: dict[str, Keyring]) -> None:
+    alpha = keyrings["alpha"]
+    soon = NOW + timedelta(hours=11, minutes=45)
+    old = [alpha.seal("alpha/hq", [uid], [b"x"], NOW).eid for uid in ("bravo/cell-1", "bravo/cell-2", "charlie/ops")]
+    for uid in ("bravo/cell-1", "bravo/cell-2"):
+        alpha.seal("alpha/hq", [uid], [b"x"], soon - timedelta(minutes=16))
+
+    first, second = (alpha.upkeep(soon, budget_s=0) for _ in range(2))
+    third = alpha.upkeep(soon)
+
+    assert [len(due.announcements) for due in (first, second, third)] == [1, 1, 0]
+    assert not {a.eid for a in (*first.announcements, *second.announcements)} & set(old)
+    assert not alpha.seal("alpha/hq", ["bravo/cell-1"], [b"x"], soon).announcements
+    assert alpha.seal("alpha/hq", ["charlie/ops"], [b"x"], soon).announcements  # idle: left to end
+
+
+def test_a_renewal_of_many_slots_goes_on_where_the_budget_stopped_it(fresh: dict[str, Keyring], tmp_path: Path) -> None:
+    alpha = fresh["alpha"]
+    held = holdings(tmp_path, "bravo")
+    many = [f"bravo/more-{number}" for number in range(20)]
+    for uid in many:
+        held.add(uid, int(NOW.timestamp()))
+    held.issue(int(NOW.timestamp()))
+    alpha.adopt(held.bundle_file("bravo"), NOW)
+    soon = NOW + timedelta(hours=11, minutes=45)
+    old = alpha.seal("alpha/hq", many, [b"x"], soon - timedelta(hours=11, minutes=40)).eid
+    alpha.seal("alpha/hq", many, [b"x"], soon)
+
+    steps = [alpha.upkeep(soon, budget_s=0).announcements for _ in range(4)]
+
+    assert [len(step) for step in steps] == [0, 0, 1, 0]
+    assert steps[2][0].eid != old
+
+
+def test_upkeep_gives_checkpoints_that_prove_what_arrived(keyrings: dict[str, Keyring]) -> None:
+    alpha, bravo = keyrings["alpha"], keyrings["bravo"]
+    sealed = [alpha.seal("alpha/hq", AUDIENCE, [b"x"], NOW) for _ in range(3)]
+    tell(sealed[0], keyrings)
+    for each in sealed[:2]:
+        bravo.unseal(each.envelope, NOW)
+
+    assert alpha.upkeep(NOW + 59 * S).heads == []
+    (posting,) = alpha.upkeep(NOW + 60 * S, budget_s=0).heads
+
+    assert posting.partners == ("bravo", "charlie")
+    opened = bravo.unseal(posting.envelope, NOW + 60 * S)
+    assert opened is not None
+    assert opened.checkpoint is not None
+    assert opened.checkpoint.standing is Standing.GAPS
+    assert [tuple(gap) for gap in opened.checkpoint.missing] == [(2, 3)]
+    assert alpha.upkeep(NOW + 121 * S).heads == []
+
+
+def test_the_final_checkpoint_shows_a_dropped_tail(keyrings: dict[str, Keyring]) -> None:
+    alpha, charlie = keyrings["alpha"], keyrings["charlie"]
+    sealed = [alpha.seal("alpha/hq", ["charlie/ops"], [b"x"], NOW) for _ in range(2)]
+    tell(sealed[0], keyrings)
+
+    (posting,) = alpha.finish(NOW)
+
+    opened = charlie.unseal(posting.envelope, NOW)
+    assert opened is not None
+    assert opened.checkpoint is not None
+    assert opened.checkpoint.final
+    assert [tuple(gap) for gap in opened.checkpoint.missing] == [(0, 2)]
+    assert alpha.finish(NOW) == []
+    assert alpha.announcements() == []
+
+
+def test_an_announcement_that_got_lost_is_asked_for_and_answered(keyrings: dict[str, Keyring]) -> None:
+    alpha, bravo = keyrings["alpha"], keyrings["bravo"]
+    sealed = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"x"], NOW)
+    assert bravo.unseal(sealed.envelope, NOW, "alpha") is None
+
+    assert bravo.upkeep(NOW + S).requests == []
+    (asked,) = bravo.upkeep(NOW + 2 * S).requests
+    assert bravo.upkeep(NOW + 3 * S).requests == []
+    assert asked.partner == "alpha"
+    answer = alpha.answer(asked.data, NOW + 3 * S)
+    assert answer is not None
+    assert alpha.answer(asked.data, NOW + 3 * S) is None
+    assert [list(opened.messages) for opened in bravo.accept(answer.data, NOW + 3 * S)] == [[b"x"]]
+
+
+def test_a_request_of_somebody_outside_the_audience_is_refused(keyrings: dict[str, Keyring]) -> None:
+    alpha, bravo, charlie = keyrings["alpha"], keyrings["bravo"], keyrings["charlie"]
+    sealed = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"x"], NOW)
+    for reader in (bravo, charlie):
+        reader.unseal(sealed.envelope, NOW, "alpha")
+    (asked,) = charlie.upkeep(NOW + 2 * S).requests
+
+    with refuses(Refusal.NOT_FOR_ME):
+        alpha.answer(asked.data, NOW)
+    with refuses(Refusal.UNKNOWN_EPOCH):
+        bravo.answer(asked.data, NOW)
+
+
+def test_garbage_announcements_are_bounded_for_each_source(keyrings: dict[str, Keyring]) -> None:
+    alpha, bravo = keyrings["alpha"], keyrings["bravo"]
+    good = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"x"], NOW).announcements[0].data
+    for _ in range(10):
+        with refuses(Refusal.MALFORMED):
+            bravo.accept(b"garbage", NOW, "charlie")
+
+    with refuses(Refusal.EPOCH_EXHAUSTED):
+        bravo.accept(good, NOW, "charlie")
+    assert bravo.accept(good, NOW, "alpha") == []
+    with refuses(Refusal.MALFORMED):
+        bravo.accept(b"garbage", NOW + S, "charlie")
+
+
+def test_what_waits_is_bounded_and_swept(keyrings: dict[str, Keyring]) -> None:
+    alpha, bravo = keyrings["alpha"], keyrings["bravo"]
+    sealed = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"x"], NOW)
+    for number in range(256):
+        assert bravo.unseal(sealed.envelope, NOW, f"source-{number}") is None
+    with refuses(Refusal.UNKNOWN_EPOCH):
+        bravo.unseal(sealed.envelope, NOW, "one more")
+
+    bravo.upkeep(NOW + 601 * S)
+
+    assert bravo.unseal(sealed.envelope, NOW + 601 * S, "one more") is None
+
+
+def test_parked_envelopes_that_do_not_open_are_counted(keyrings: dict[str, Keyring]) -> None:
+    alpha, bravo = keyrings["alpha"], keyrings["bravo"]
+    sealed = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"x"], NOW)
+    bravo.unseal(sealed.envelope[:-1] + bytes((sealed.envelope[-1] ^ 1,)), NOW)
+    bravo.unseal(sealed.envelope, NOW)
+
+    assert len(bravo.accept(sealed.announcements[0].data, NOW)) == 1
+    assert bravo.refused == {Refusal.BAD_TAG: 1}
+
+
+def test_expired_epochs_are_told_so_that_their_announcements_can_be_cleared(keyrings: dict[str, Keyring]) -> None:
+    alpha = keyrings["alpha"]
+    eid = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"x"], NOW).eid
+
+    assert alpha.upkeep(NOW + timedelta(hours=13)).lapsed == []
+    assert alpha.upkeep(NOW + timedelta(hours=24)).lapsed == [eid]
+    assert alpha.upkeep(NOW + timedelta(hours=25)).lapsed == []
+
+
+def test_a_long_epoch_is_announced_again_for_those_who_start_late(
+    keyrings: dict[str, Keyring], coalition: dict[str, Path]
+) -> None:
+    alpha = keyrings["alpha"]
+    sealed = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"x"], NOW)
+    (epoch,) = alpha._outgoing._live.values()
+    for _ in range(1536):
+        epoch._step(NOW.timestamp())
+
+    again = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"late"], NOW)
+
+    assert again.eid == sealed.eid
+    assert [each.partner for each in again.announcements] == ["bravo"]
+    late = Keyring.open(coalition["bravo"], NOW)
+    late.accept(again.announcements[0].data, NOW)
+    assert late.unseal(again.envelope, NOW) is not None
+    late.close()
+
+
+def test_a_forked_process_begins_its_own_epochs(keyrings: dict[str, Keyring]) -> None:
+    alpha = keyrings["alpha"]
+    before = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"x"], NOW)
+    reading, writing = os.pipe()
+
+    child = os.fork()
+    if child == 0:  # pragma: no cover - another process
+        try:
+            os.write(writing, alpha.seal("alpha/hq", ["bravo/cell-1"], [b"x"], NOW).eid)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    eid = os.read(reading, 8)
+    os.close(reading)
+
+    assert len(eid) == 8
+    assert eid != before.eid
+    assert alpha.seal("alpha/hq", ["bravo/cell-1"], [b"x"], NOW).eid == before.eid
+
+
+def test_a_gateway_without_its_own_bundle_does_not_start(tmp_path: Path) -> None:
+    made = key_file(tmp_path / "secret.key")
+    Holdings.create_unit(tmp_path, "bravo/field-7", made, int(NOW.timestamp()))
+
+    with pytest.raises(KeyringError, match="the bundle of bravo is not here"):
+        Keyring.open(tmp_path, NOW)
+
+
+def test_the_credential_of_the_service_unlocks_it(
+    coalition: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "comity.key").write_bytes(b"w" * 32)
+    (tmp_path / "comity.key").chmod(0o600)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+
+    with pytest.raises(KeyringError, match="does not open"):
+        Keyring.open(coalition["alpha"], NOW)
+
+
+def test_no_epoch_key_seed_or_content_is_ever_on_disk(fresh: dict[str, Keyring], tmp_path: Path) -> None:
+    sealed = [fresh["alpha"].seal("alpha/hq", AUDIENCE, [b"CANARY-CONTENT"], NOW + 61 * i * S) for i in range(5)]
+    tell(sealed[0], fresh)
+    for each in sealed:
+        opened = fresh["bravo"].unseal(each.envelope, NOW + 300 * S)
+        assert opened is not None
+        fresh["bravo"].settle(opened.eid, opened.seq)
+    (epoch,) = fresh["alpha"]._outgoing._live.values()
+    canaries = [b"CANARY-CONTENT", epoch._chain, epoch._keys.salt]
+    canaries += [passed.salt for passed in epoch._passed.values()]
+    canaries += [seed for keyring in fresh.values() for keys in keyring._units.values() for seed in keys.signing.seeds]
+    canaries += [key.seed for keyring in fresh.values() for keys in keyring._units.values() for key in keys.sealing]
+
+    disk = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+    assert len(canaries) > 20
+    assert not any(canary in disk or canary.hex().encode() in disk for canary in canaries)
+
+
+def test_a_key_for_another_purpose_is_made_once(tmp_path: Path) -> None:
+    assert secret(tmp_path / "pseudonym.key") == secret(tmp_path / "pseudonym.key")
+    assert len(secret(tmp_path / "pseudonym.key")) == 32
