@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 from gateway.routing import Way
 from protocols.agreement import Agreement
 from protocols.body import Area, Body
+from protocols.equivalence import label_under
 from protocols.geometry import rim, within
 from protocols.label import Clearance, Label, Policy, permits
 from protocols.message import Authenticity, Message, Mode, Precedence
@@ -24,7 +25,10 @@ Policies: TypeAlias = Mapping[str, Policy]
 
 
 class Facts(NamedTuple):
-    """What the standing rules know of a message; a Record says all of it. ``verified``: a partner sealed it."""
+    """What the standing rules know of a message; a Record says all of it but ``alternatives``.
+
+    ``verified``: a partner sealed it; only then are the alternatives to its label believed.
+    """
 
     origin: str
     kind: str
@@ -32,6 +36,7 @@ class Facts(NamedTuple):
     verified: bool
     label: Label | None
     precedence: Precedence | None
+    alternatives: tuple[Label, ...] = ()
 
 
 class Standing(NamedTuple):
@@ -64,7 +69,8 @@ class Verdict(NamedTuple):
 def facts(message: Message) -> Facts:
     """The facts of a message. ``message.origin`` is the unit that the gateway vouches for."""
     verified = message.authenticity is Authenticity.VERIFIED
-    return Facts(message.origin or "", message.kind, message.mode, verified, message.label, message.precedence)
+    beside = message.alternatives if verified else ()
+    return Facts(message.origin or "", message.kind, message.mode, verified, message.label, message.precedence, beside)
 
 
 def check(message: Message, way: Way, policies: Policies, now: datetime) -> Verdict:
@@ -129,21 +135,26 @@ def _precedence(known: Facts, way: Way, _policies: Policies, _now: datetime) -> 
 def _labelled(known: Facts, _way: Way, policies: Policies, _now: datetime) -> Withheld | None:
     if known.label is None:
         return Withheld.UNLABELLED
-    return None if known.label.policy in policies else Withheld.UNKNOWN_LABEL
+    known_policies = {known.label.policy, *(label.policy for label in known.alternatives)} & policies.keys()
+    return None if known_policies else Withheld.UNKNOWN_LABEL
 
 
 def _ceiling(known: Facts, way: Way, policies: Policies, _now: datetime) -> Withheld | None:
-    return _permitted(known.label, way.agreement.highest, way, policies)
+    return _permitted(known, way.agreement.highest, way, policies)
 
 
 def _clearance(known: Facts, way: Way, policies: Policies, _now: datetime) -> Withheld | None:
-    return _permitted(known.label, way.destination.clearance, way, policies)
+    return _permitted(known, way.destination.clearance, way, policies)
 
 
-def _permitted(label: Label | None, clearance: Clearance, way: Way, policies: Policies) -> Withheld | None:
-    if label is None or label.policy not in policies:
+def _permitted(known: Facts, clearance: Clearance, way: Way, policies: Policies) -> Withheld | None:
+    """By the originator's label, or where the clearance is of another policy, by what that label is there."""
+    if known.label is None or clearance.policy not in policies:
         return Withheld.UNKNOWN_LABEL
-    refusal = permits(policies[label.policy], label, clearance, way.destination.partner)
+    label = label_under(clearance.policy, known.label, known.alternatives, policies)
+    if label is None:
+        return Withheld.UNKNOWN_LABEL
+    refusal = permits(policies[clearance.policy], label, clearance, way.destination.partner)
     return None if refusal is None else Withheld(refusal)
 
 

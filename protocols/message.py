@@ -163,7 +163,8 @@ class Message(Value, frozen=True):
 
     ``id`` is the same for the same report in whatever format it is met (``message_id``). ``subject`` names what the
     report is about (a CoT uid, an NFFI track source) and is stable across re-encoding. ``origin`` is the liaison unit
-    (``partner/unit``) that the gateway vouches for.
+    (``partner/unit``) that the gateway vouches for. ``label`` is the originator's and never replaced;
+    ``alternatives`` are what it is in other policies.
     """
 
     id: str
@@ -174,6 +175,7 @@ class Message(Value, frozen=True):
     origin: str | None = None
     authenticity: Authenticity = Authenticity.NONE
     label: Label | None = None
+    alternatives: tuple[Label, ...] = ()
     precedence: Precedence | None = None
     mode: Mode = Mode.UNSTATED
     exercise: str | None = None
