@@ -7,6 +7,7 @@ It is removed when its frame is acknowledged, so a crash repeats it. ``send`` re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import stat
@@ -92,10 +93,9 @@ class FolderLink(Upkeep[FileFrame]):
             except OSError as error:
                 raise LostError((error.strerror or "the folder is gone").lower()) from None
             self._work.clear()
-            try:
-                await asyncio.wait_for(self._work.wait(), LOOK_S)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._work.wait()
 
     def _look(self) -> None:
         """Take the oldest files, as many as may be in hand."""

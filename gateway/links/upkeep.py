@@ -125,7 +125,8 @@ class Upkeep(Generic[F]):
             while not self._closing.is_set():
                 wait_s = await self._attempt()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._closing.wait(), wait_s)
+                    async with asyncio.timeout(wait_s):
+                        await self._closing.wait()
         except BaseException as error:
             # A bug, or a certificate that went bad: whoever reads or sends must hear of it rather than wait for ever.
             self._state = LinkState.CLOSED
