@@ -8,6 +8,7 @@ need mosquitto_sub mosquitto-clients
 need prometheus prometheus
 need promtool prometheus
 need chromium chromium
+need nginx nginx-light
 need ip iproute2
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
