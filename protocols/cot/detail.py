@@ -84,13 +84,13 @@ def read_kinematics(details: Details, unread: list[str]) -> Kinematics:
 
 
 def read_references(details: Details) -> tuple[Reference, ...]:
-    """Links to other subjects; a link without a uid is part of a drawing."""
+    """Links to other subjects; a link with a point is a corner of a drawing."""
     if not details.links:
         return ()
     return tuple(
         Reference(relation=node.get("relation") or "", subject=uid, type=node.get("type") or None)
         for node in details.links[:REFERENCES_MAX]
-        if (uid := node.get("uid"))
+        if (uid := node.get("uid")) and node.get("point") is None
     )
 
 

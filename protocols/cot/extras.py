@@ -7,17 +7,30 @@ a field nor bring back one that was stripped.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 
 from lxml import etree
 
-from protocols.cot.event import Element, Event, Node, text_of
+from protocols.body import Body, Delete, Graphic, Receipt, Shape, Status
+from protocols.cot.event import (
+    CotError,
+    Element,
+    Event,
+    Node,
+    Point,
+    children_of,
+    decimal,
+    read_point,
+    text_of,
+)
 from protocols.ledger import Ledger
 from protocols.message import EXTRAS_MAX, Extra, Message
+from protocols.quantity import Position
 from protocols.xml import XmlElement, XmlError, attributes_of, escape, parse
 
 FORMAT = "cot"
+USUAL_TYPES = frozenset({"u-d-f", "u-d-c-c", "u-d-c-e", "b-m-p-s-m"})  # what a drawing is written as by its shape
 SIZE_MAX = 8192  # characters of all extras of one message
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}", re.ASCII)
 
@@ -55,26 +68,46 @@ _KNOWN: Mapping[str, Mapping[str, frozenset[str]]] = {
     "report": {**_WHO, **_SHARED},
     "delete": {**_SHARED, "__forcedelete": frozenset()},
     "status": _SHARED,
+    "task": {**_SHARED, "task": frozenset(), "request": frozenset()},
+    "file": {**_SHARED, "fileshare": frozenset({"filename", "name", "senderUrl", "sha256", "sizeInBytes"})},
+    "graphic": {
+        **_SHARED,
+        "contact": frozenset({"callsign"}),
+        "shape": frozenset(),
+        "strokeColor": frozenset({"value"}),
+        "fillColor": frozenset({"value"}),
+    },
 }
-_ANY_ATTRIBUTE = frozenset({"_flow-tags_", "marti", "_medevac_"})  # read whole elsewhere
+_KNOWN_POINT: Mapping[str, frozenset[str]] = {
+    **_KNOWN["graphic"],
+    "color": frozenset({"argb"}),
+    "precisionlocation": frozenset({"geopointsrc"}),
+}
+_ANY_ATTRIBUTE = frozenset({"_flow-tags_", "marti", "_medevac_", "task", "request"})  # read whole elsewhere
 
 
-def read_extras(event: Event, kind: str, unread: list[str]) -> tuple[Extra, ...]:
-    """What of an event is in no field of a message of this kind."""
-    known = _KNOWN.get(kind)
+def read_extras(event: Event, body: Body, unread: list[str]) -> tuple[Extra, ...]:
+    """What of an event is in no field of this body or of the message around it."""
+    known = _known_of(body)
     if known is None:
         return ()
-    extras = [] if event.qos is None else [Extra(format=FORMAT, name="@qos", inner=event.qos)]
+    extras = _of_event(event, body)
     for tag, node in event.details.first.items():
         names = known.get(tag)
         if names is None:
             extras.append(_whole(tag, node))
+        elif tag == "shape":
+            continue
         elif tag not in _ANY_ATTRIBUTE and not names.issuperset(node.keys()):
             rest = _rest(tag, node, names)
             if rest.attributes and not (tag == "precisionlocation" and node.get("altsrc") == node.get("geopointsrc")):
                 extras.append(rest)
     links = known["link"]
-    extras += [_rest("link", node, links) for node in event.details.links if not links.issuperset(node.keys())]
+    extras += [
+        _rest("link", node, links)
+        for node in event.details.links
+        if not links.issuperset(node.keys()) and node.get("point") is None
+    ]
     if len(extras) > EXTRAS_MAX or _size(extras) > SIZE_MAX:
         unread.append("extras")
         return ()
@@ -85,7 +118,7 @@ def read_extras(event: Event, kind: str, unread: list[str]) -> tuple[Extra, ...]
 
 def write_extras(message: Message, details: list[Element], ledger: Ledger) -> None:
     """Add to the elements of an event what was kept of it, as far as it still has a place."""
-    known = _KNOWN.get(message.kind, {})
+    known = _known_of(message.body) or {}
     for extra in message.extras:
         if extra.format != FORMAT or extra.name[:1] == "@" or not _is_sound(extra):
             continue
@@ -101,6 +134,95 @@ def qos_of(message: Message) -> str | None:
     """The quality of service that an event asked for, where it is one."""
     found = [extra.inner for extra in message.extras if extra.format == FORMAT and extra.name == "@qos"]
     return found[0] if found and found[0] is not None and re.fullmatch(r"\d-\w-\w", found[0]) else None
+
+
+def type_of(message: Message) -> str | None:
+    """The event's own type, where the message's kind does not tell it."""
+    return next((e.inner for e in message.extras if e.format == FORMAT and e.name == "@type" and e.inner), None)
+
+
+def kept(message: Message, name: str) -> str:
+    """What was kept of the content of an element that is written by its kind."""
+    return "".join(
+        e.inner for e in message.extras if e.format == FORMAT and e.name == name and e.inner and _is_sound(e)
+    )
+
+
+def point_kept(message: Message) -> Position | None:
+    """Where an event stood whose kind has no position: the label of a drawing, the reader of a chat."""
+    found = [extra for extra in message.extras if extra.format == FORMAT and extra.name == "@point"]
+    if not found or not _is_placeless(message.body):
+        return None
+    try:
+        return read_point(dict(found[0].attributes)).position()
+    except CotError:
+        return None
+
+
+def middle(points: Sequence[Position]) -> Position:
+    """Where the label of a drawing stands if nothing else is said: the mean of its corners."""
+    return Position(
+        latitude=sum(point.latitude for point in points) / len(points),
+        longitude=sum(point.longitude for point in points) / len(points),
+    )
+
+
+def _known_of(body: Body) -> Mapping[str, frozenset[str]] | None:
+    if isinstance(body, Graphic) and body.shape is Shape.POINT:
+        return _KNOWN_POINT
+    return _KNOWN.get(str(body.__struct_config__.tag))
+
+
+def _of_event(event: Event, body: Body) -> list[Extra]:
+    """What the event itself says beside its elements."""
+    extras = [] if event.qos is None else [Extra(format=FORMAT, name="@qos", inner=event.qos)]
+    if isinstance(body, Graphic):
+        extras += _of_graphic(event)
+        if _is_placeless(body) and event.point.position() != middle(body.points):
+            extras.append(_of_point(event.point))
+    elif _is_placeless(body) and not event.point.is_nowhere:
+        extras.append(_of_point(event.point))
+    return extras
+
+
+def _is_placeless(body: Body) -> bool:
+    if isinstance(body, Graphic):
+        return body.shape in (Shape.LINE, Shape.POLYGON)
+    return isinstance(body, Receipt | Delete | Status)
+
+
+def _of_point(point: Point) -> Extra:
+    said = zip(("lat", "lon", "hae", "ce", "le"), point, strict=True)
+    pairs = tuple((name, decimal(number)) for name, number in said if number is not None)
+    return Extra(format=FORMAT, name="@point", attributes=pairs)
+
+
+def _of_graphic(event: Event) -> list[Extra]:
+    """The type, the names of corners, and what a shape has beside its ellipse (its style)."""
+    usual = event.type in USUAL_TYPES
+    extras = [] if usual else [Extra(format=FORMAT, name="@type", inner=event.type)]
+    for index, node in enumerate(node for node in event.details.links if node.get("point")):
+        pairs = [pair for pair in _pairs(node) if pair[0] != "point" and pair[1]]
+        if pairs:
+            extras.append(Extra(format=FORMAT, name=f"@point-{index}", attributes=tuple(pairs), inner=""))
+    shape = event.details.first.get("shape")
+    rest = [] if shape is None else [child for child in children_of(shape) if child.tag != "ellipse"]
+    if rest:
+        inner = "".join([etree.tostring(child, encoding="unicode", with_tail=False) for child in rest])
+        extras.append(Extra(format=FORMAT, name="shape", inner=inner))
+    return extras
+
+
+def write_corners(message: Message, corners: list[Element]) -> None:
+    """Give the corners of a drawing back what else was said of them."""
+    for extra in message.extras:
+        if extra.format != FORMAT or not extra.name.startswith("@point-"):
+            continue
+        index = extra.name.removeprefix("@point-")
+        sound = all(_NAME.fullmatch(name) for name, _ in extra.attributes)
+        if sound and index.isdigit() and int(index) < len(corners):
+            place = corners[int(index)]
+            corners[int(index)] = place._replace(attributes={**dict(extra.attributes), **place.attributes})
 
 
 def _whole(tag: str, node: Node) -> Extra:

@@ -11,6 +11,8 @@ from protocols.body import Delete, Report, Status
 from protocols.cot.alert import somewhere
 from protocols.cot.detail import write_remarks
 from protocols.cot.event import CannotSayError, CotError, CotFault, Details, Element, Event, Part
+from protocols.ledger import Ledger
+from protocols.message import Message
 
 DELETE = "t-x-d-d"
 PING, PONG = "t-x-c-t", "t-x-c-t-r"
@@ -43,8 +45,10 @@ def read_delete(details: Details) -> Delete:
     raise CotError(CotFault.MISSING, "detail/link@uid")
 
 
-def write_delete(body: Delete) -> Part:
+def write_delete(message: Message, body: Delete, ledger: Ledger) -> Part:
     """A delete event, with a uid of its own."""
+    if body.target != message.subject:
+        ledger.drop("subject")
     details = [Element("link", {"relation": "p-p", "uid": body.target, "type": "a-u"})]
     if body.hard:
         details.append(Element("__forcedelete"))

@@ -1,7 +1,7 @@
 """A CoT event to a Message: the type decides the kind, the details fill it. Pure, no clock.
 
-What has no kind here (weather, imagery, capability, reservation, detections) is carried whole as Opaque. Commands to
-weapons and the protocol's own negotiation are refused.
+What has no kind here (weather, imagery, capability, reservation, detections, range lines) is carried whole as Opaque.
+Commands to weapons and the protocol's own negotiation are refused.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from protocols.body import Body, Opaque, Status
 from protocols.cot.alert import CANCEL, alert_subject, is_alert, read_alert
 from protocols.cot.chat import chat_subject, read_chat, read_receipt
 from protocols.cot.detail import read_provenance, read_references
+from protocols.cot.drawing import read_graphic
 from protocols.cot.event import CotError, CotFault, Details, Event, children_of
 from protocols.cot.extras import read_extras
 from protocols.cot.medevac import TYPE as MEDEVAC
 from protocols.cot.medevac import read_medevac
 from protocols.cot.notice import DELETE, heartbeat, read_delete, read_report
+from protocols.cot.order import ENGAGE, FILE, is_weapon, read_file, read_task
 from protocols.cot.track import read_atom
 from protocols.message import UNGRADED, Loss, LossReason, Message, Mode, Quality, Source, Times, message_id
 
@@ -23,17 +25,6 @@ ADDRESSEES_MAX = 256
 HINT_MAX = 256  # characters of the format's own marking that are kept
 _MODES = {"o": Mode.OPERATION, "e": Mode.EXERCISE, "s": Mode.SIMULATION}
 _POSITION_KINDS = frozenset({"track", "contact"})
-_WEAPONS = (
-    "t-k",
-    "t-a-k",
-    "t-a-c",
-    "t-a-s",
-    "t-a-e",
-    "t-p-k",
-    "t-p-a-k",
-    "t-p-a-c",
-)  # MITRE types: strike, CAS, SEAD, EW
-_ENGAGE = frozenset({"engage", "strike", "destroy", "attack", "fire", "target"})
 
 
 def read_message(event: Event, form: str, raw: bytes) -> Message:
@@ -54,9 +45,9 @@ def refuse_commands(event: Event, details: Details) -> None:
     """Raise CotError for what a gateway never carries: commands to weapons, and the link's own negotiation."""
     if not event.type.startswith("t-"):
         return
-    if any(event.type == code or event.type.startswith(code + "-") for code in _WEAPONS):
+    if is_weapon(event.type):
         raise CotError(CotFault.UNSUPPORTED, "event@type: command to a weapon")
-    if (details.get("task", "type") or "").lower() in _ENGAGE:
+    if (details.get("task", "type") or "").lower() in ENGAGE:
         raise CotError(CotFault.UNSUPPORTED, "detail/task@type: command to a weapon")
     if event.type.startswith("t-x-takp"):
         raise CotError(CotFault.UNSUPPORTED, "event@type: protocol negotiation")
@@ -79,7 +70,11 @@ def _body(event: Event, details: Details, unread: list[str]) -> Body | None:  # 
         return Status(technical=beat)
     if kind == DELETE:
         return read_delete(details)
-    return read_report(event, details)
+    if kind == FILE:
+        return read_file(details)
+    if kind.startswith("t-") and not kind.startswith("t-x"):
+        return read_task(event, details)
+    return read_report(event, details) or read_graphic(event, details)
 
 
 def _message(event: Event, details: Details, body: Body, form: str, unread: list[str]) -> Message:
@@ -89,7 +84,7 @@ def _message(event: Event, details: Details, body: Body, form: str, unread: list
     cancelled = ("cancelled",) if kind == "alert" and body.cancelled else ()  # type: ignore[union-attr]  # kind says so
     mode, exercise = _mode(event.opex)
     provenance = read_provenance(details, unread)
-    extras = read_extras(event, kind, unread)
+    extras = read_extras(event, body, unread)
     return Message(
         id=message_id(family, subject, event.time, *cancelled),
         subject=subject,

@@ -2,31 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from protocols.body import Alert, Chat, Contact, Delete, Medevac, Receipt, Report, Status, Track
+from protocols.body import (
+    Alert,
+    Chat,
+    Contact,
+    Delete,
+    FileReference,
+    Graphic,
+    Medevac,
+    Receipt,
+    Report,
+    Status,
+    Task,
+    Track,
+)
 from protocols.cot.alert import write_alert
 from protocols.cot.chat import write_chat, write_receipt
 from protocols.cot.detail import write_provenance, write_references
+from protocols.cot.drawing import write_graphic
 from protocols.cot.event import CannotSayError, Draft, Element, Part, is_how
-from protocols.cot.extras import qos_of, write_extras
+from protocols.cot.extras import point_kept, qos_of, write_extras
 from protocols.cot.medevac import write_medevac
 from protocols.cot.notice import write_delete, write_report, write_status
+from protocols.cot.order import write_file, write_task
 from protocols.cot.track import write_contact, write_track
 from protocols.ledger import Ledger
 from protocols.message import LossReason, Message, Mode
-from protocols.quantity import AltitudeDatum, Position
+from protocols.quantity import AltitudeDatum, Position, Value
 from protocols.xml import carries
 
-KINDS = frozenset(
-    {"track", "contact", "chat", "receipt", "alert", "medevac", "report", "delete", "status", "opaque"},
-)
+_WRITERS: Mapping[type[Value], Callable[[Message, Any, Ledger], Part]] = {
+    Track: lambda _, body, ledger: write_track(body, ledger),
+    Contact: write_contact,
+    Chat: write_chat,
+    Receipt: lambda _, body, __: write_receipt(body),
+    Alert: lambda message, body, _: write_alert(message, body),
+    Medevac: lambda _, body, __: write_medevac(body),
+    Report: lambda _, body, __: write_report(body),
+    Delete: write_delete,
+    Status: lambda _, body, __: write_status(body),
+    Graphic: write_graphic,
+    Task: lambda _, body, __: write_task(body),
+    FileReference: lambda _, body, ledger: write_file(body, ledger),
+}
+KINDS = frozenset(str(body.__struct_config__.tag) for body in _WRITERS) | {"opaque"}
 _OPEX = {Mode.OPERATION: "o", Mode.EXERCISE: "e", Mode.SIMULATION: "s", Mode.UNSTATED: None}
 
 
 def draft_event(message: Message, ledger: Ledger) -> Draft:
     """The event of a message. Raise CannotSayError."""
-    part = _part(message, ledger)
+    writer = _WRITERS.get(type(message.body))
+    if writer is None:
+        raise CannotSayError(f"CoT has no event for {message.kind}")
+    part = writer(message, message.body, ledger)
     time = _time(message, ledger)
     start, stale = _validity(message, part, time, ledger)
     _account(message, ledger)
@@ -42,6 +74,7 @@ def draft_event(message: Message, ledger: Ledger) -> Draft:
     if message.extras:
         write_extras(message, details, ledger)
         qos = qos_of(message)
+        position = point_kept(message) or position
     return Draft(
         type=part.type,
         uid=part.uid or message.subject,
@@ -56,32 +89,6 @@ def draft_event(message: Message, ledger: Ledger) -> Draft:
     )
 
 
-def _part(message: Message, ledger: Ledger) -> Part:  # noqa: C901, PLR0911  # one return a kind
-    match message.body:
-        case Track() as body:
-            return write_track(body, ledger)
-        case Contact() as body:
-            return write_contact(message, body, ledger)
-        case Chat() as body:
-            return write_chat(message, body, ledger)
-        case Receipt() as body:
-            return write_receipt(body)
-        case Alert() as body:
-            return write_alert(message, body)
-        case Medevac() as body:
-            return write_medevac(body)
-        case Report() as body:
-            return write_report(body)
-        case Delete() as body:
-            if body.target != message.subject:
-                ledger.drop("subject")
-            return write_delete(body)
-        case Status() as body:
-            return write_status(body)
-        case _:
-            raise CannotSayError(f"CoT has no event for {message.kind}")
-
-
 def _with_links(part: Part, message: Message, ledger: Ledger) -> list[Element]:
     """The part's details and a link for every reference; the part's own link only where none says the same."""
     if not message.references and not any(element.tag == "link" for element in part.details):
@@ -91,8 +98,10 @@ def _with_links(part: Part, message: Message, ledger: Ledger) -> list[Element]:
     for element in part.details:
         if element.tag != "link":
             details.append(element)
-        elif element.attributes["uid"] not in referred:
+        elif "point" in element.attributes or element.attributes.get("uid") not in referred:
             details.append(element)
+            if "point" in element.attributes:
+                continue
             ledger.derive("references", "body", "linked-by-the-body")
     return details + write_references(message)
 

@@ -12,9 +12,24 @@ from msgspec.structs import replace
 
 from adapters import DecodeError, EncodeError, Fault, cot
 from gateway.specimens import FULL, SPARSE, sparse, specimen
-from protocols.body import Alert, Chat, Contact, Delete, Graphic, Medevac, Opaque, Receipt, Status, Track
+from protocols.body import (
+    NOBODY,
+    Alert,
+    Chat,
+    Contact,
+    Delete,
+    FileReference,
+    Graphic,
+    Medevac,
+    Opaque,
+    Receipt,
+    Shape,
+    Status,
+    Task,
+    Track,
+)
 from protocols.label import Label
-from protocols.message import Message, Mode, Source, Times, message_id
+from protocols.message import Extra, Message, Mode, Source, Times, message_id
 from protocols.quantity import Affiliation, AltitudeDatum, Kinematics, Position, Symbol
 from tests.adapters.oracles import pytak, schema, standards
 
@@ -92,7 +107,7 @@ def test_whatever_is_written_is_valid(message: Message, base_event: etree.XMLSch
     try:
         encoded = cot.encode(message)
     except EncodeError:
-        assert message.kind not in cot.WRITES or message.kind in ("status", "opaque")
+        assert message.kind not in cot.WRITES or message.kind in ("status", "task", "opaque")
         return
     base_event.assertValid(etree.fromstring(encoded.data))
 
@@ -383,11 +398,165 @@ def test_a_message_without_any_time_is_not_given_one() -> None:
 
 def test_what_cot_has_no_event_for_is_refused() -> None:
     for body in FULL:
-        if isinstance(body, Graphic | Status):
+        if isinstance(body, Status | Task):
             with pytest.raises(EncodeError):
-                cot.encode(specimen(body)) if isinstance(body, Status) else cot.encode(
-                    replace(specimen(body), times=Times())
-                )
+                cot.encode(specimen(body))
+
+
+def test_a_circle_with_its_colours() -> None:
+    detail = (
+        "<shape><ellipse major='226.98' minor='226.98' angle='360'/></shape>"
+        "<strokeColor value='-65536'/><fillColor value='1090486528'/><contact callsign='Ring'/><remarks>wide</remarks>"
+    )
+
+    assert body_of(event(detail=detail, type="u-d-c-c"), Graphic) == Graphic(
+        shape=Shape.CIRCLE,
+        points=(Position(latitude=45.25, longitude=19.875),),
+        major_m=226.98,
+        minor_m=226.98,
+        title="Ring",
+        stroke="#ff0000ff",
+        fill="#ff810040",
+        remarks="wide",
+    )
+
+
+@pytest.mark.parametrize(
+    ("cot_type", "corners", "shape", "count"),
+    [
+        ("u-d-f", ["1,1", "1,2"], Shape.LINE, 2),
+        ("u-d-f", ["1,1", "1,2", "2,2", "1,1"], Shape.POLYGON, 4),
+        ("u-d-f", ["1,1", "1,2", "1,1"], Shape.LINE, 3),
+        ("u-d-r", ["1,1", "1,2", "2,2", "2,1"], Shape.POLYGON, 5),
+        ("b-m-r", ["1,1", "1,2,30.5"], Shape.LINE, 2),
+    ],
+)
+def test_corners_of_drawings(cot_type: str, corners: list[str], shape: Shape, count: int) -> None:
+    links = "".join(f"<link point='{text}'/>" for text in corners)
+    body = body_of(event(detail=links, type=cot_type), Graphic)
+
+    assert (body.shape, len(body.points)) == (shape, count)
+    assert body.points[:2] == (
+        Position(latitude=1, longitude=1),
+        Position(latitude=1, longitude=2)
+        if cot_type != "b-m-r"
+        else Position(latitude=1, longitude=2, altitude_m=30.5, altitude_datum=AltitudeDatum.HAE),
+    )
+
+
+@pytest.mark.parametrize("corner", ["x,y", "91,0", "1", "1,2,3,4", "NaN,1", "1;2"])
+def test_a_drawing_with_a_corner_that_cannot_be_is_refused(corner: str) -> None:
+    with pytest.raises(DecodeError):
+        cot.decode(event(detail=f"<link point='1,1'/><link point='{corner}'/>", type="u-d-f"))
+
+
+def test_a_file_is_named_and_never_fetched() -> None:
+    share = (
+        "<fileshare filename='a.zip' name='a' senderCallsign='H' senderUid='u' senderUrl='http://127.0.0.1:1/a'"
+        " sha256='ab' sizeInBytes='12'/>"
+    )
+
+    assert body_of(event(detail=share, type="b-f-t-r"), FileReference) == FileReference(
+        name="a.zip", size_bytes=12, sha256="ab", uri="http://127.0.0.1:1/a"
+    )
+
+
+def test_a_task_that_may_be_carried() -> None:
+    detail = "<task type='observe' note='bridge'/><link uid='target-1' relation='t-o' type='a-u-G'/>"
+    message = read(event(detail=detail, type="t-s"))
+
+    assert message.body == Task(
+        verb="t-s",
+        target="target-1",
+        position=Position(latitude=45.25, longitude=19.875),
+        parameters=(("task.type", "observe"), ("task.note", "bridge")),
+    )
+    assert read(cot.encode(message).data).body == message.body
+
+
+@pytest.mark.parametrize(
+    "task", [Task(verb="t-k-d"), Task(verb="t-s", parameters=(("task.type", "Engage"),)), Task(verb="t-x-d-d")]
+)
+def test_a_command_to_a_weapon_is_never_written(task: Task) -> None:
+    with pytest.raises(EncodeError):
+        cot.encode(sparse(task))
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.name)
+def test_nothing_that_a_client_said_is_lost_on_the_way_home(path: Path) -> None:
+    if path.name in REFUSED:
+        return
+    said = etree.fromstring(path.read_bytes())
+    home = etree.fromstring(cot.encode(read(path.read_bytes())).data)
+
+    assert facts(said) - facts(home) == set()
+
+
+def facts(root: etree._Element) -> set[tuple[str, str, str]]:
+    """Every attribute and text of an event: (where, name, value), numbers and times by their value."""
+    found = set()
+    for element in root.iter():
+        where = "/".join([*[str(a.tag) for a in element.iterancestors()][::-1], str(element.tag)])
+        if element.tag in ("remarks", "archive") and not element.attrib and not (element.text or "").strip():
+            continue
+        if (element.text or "").strip():
+            found.add((where, "", value(element.text or "")))
+        found.update((where, str(name), value(str(text))) for name, text in element.attrib.items())
+    return {fact for fact in found if fact not in RENAMED and fact[2] != ""}
+
+
+def value(text: str) -> str:
+    """A number or a time in one form."""
+    try:
+        return datetime.fromisoformat(text).isoformat() if "T" in text and ":" in text else repr(float(text))
+    except ValueError:
+        pass
+    try:
+        return ",".join(repr(float(part)) for part in text.split(","))
+    except ValueError:
+        return text
+
+
+RENAMED = {
+    # iTAK's marks for "unknown"
+    ("event/detail/track", "course", "-1.0"),
+    ("event/detail/track", "speed", "-1.0"),
+    # the older spelling of chatroom
+    ("event/detail/__chat", "chatRoom", "All Chat Rooms"),
+    # flags that say no more than their absence
+    *(
+        ("event/detail/_medevac_", name, "false")
+        for name in ("ventilator", "blood", "terrain_rough", "terrain_trees", "terrain_wires", "terrain_other")
+    ),
+    # a delete has the uid of its target, and no height at 0, 0
+    ("event", "uid", "a1b2c3d4-e5f6-7a8b-9c0d-e1f2a3b4c5d6"),
+    ("event/point", "hae", "0.0"),
+}
+
+
+def test_what_was_kept_cannot_bring_back_what_was_stripped() -> None:
+    message = read(event(detail="<contact callsign='A' email='a@b'/><uid Droid='A'/><x><y>1</y></x>"))
+    assert isinstance(message.body, Track)
+    forged = replace(
+        message,
+        body=replace(message.body, identity=NOBODY),
+        extras=(
+            Extra(format="cot", name="contact", attributes=(("callsign", "A"), ("email", "a@b"))),
+            Extra(format="cot", name="contact", attributes=(("callsign", "A"),), inner=""),
+            Extra(format="cot", name="x", inner="</x></detail><point lat='9' lon='9'/><detail><x>"),
+            Extra(format="cot", name="x y='1'", inner=""),
+            Extra(format="cot", name="z", attributes=(("a b", "1"),), inner=""),
+            Extra(format="nffi", name="operStatusData/strength", inner="9"),
+        ),
+    )
+    encoded = cot.encode(forged)
+
+    assert b"callsign" not in encoded.data
+    assert encoded.data.count(b"<point") == 1
+    assert b"<z" not in encoded.data
+    assert b"strength" not in encoded.data
+    assert "extras" in {loss.field for loss in encoded.loss}
+    assert body_of(encoded.data, Track).identity == NOBODY
 
 
 @pytest.mark.parametrize(
