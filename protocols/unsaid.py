@@ -6,56 +6,80 @@ Paths are those of the canonical JSON, a body's fields without their ``body.`` (
 
 from __future__ import annotations
 
-from collections.abc import Container
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from operator import attrgetter
+from typing import NamedTuple, get_args
 
 import msgspec
 
 from protocols.message import Loss, LossReason, Message
 
 # What the gateway keeps about a message is not for a format to say.
-_ENVELOPE = (
-    "times",
-    "label",
-    "precedence",
-    "mode",
-    "exercise",
-    "addressees",
-    "references",
-    "provenance",
-    "quality",
-    "extras",
-)
+_SAID = ("times", "label", "precedence", "mode", "exercise", "addressees", "references", "provenance", "quality")
 _OF_THE_GATEWAY = frozenset({"times.received", "times.whole_seconds"})
+_WHOLE = frozenset({"label"})  # lost or said as one
 
 
-def unsaid(message: Message, carried: Container[str]) -> list[Loss]:
+class _Field(NamedTuple):
+    """A field that is not carried: its path and default; of a part that may be absent, what of it is not carried."""
+
+    path: str
+    default: object
+    inner: tuple[_Field, ...] = ()
+
+
+class _Plan(NamedTuple):
+    """The fields of one kind of message that a writer does not carry, and how to get them all at once."""
+
+    fields: tuple[_Field, ...]
+    values: Callable[[Message], tuple[object, ...]]
+
+
+def unsaid(message: Message, carried: Iterable[str]) -> list[Loss]:
     """List a loss for each field with a value whose path, or the path of what holds it, is not in ``carried``."""
+    plan = _plan(type(message.body), frozenset(carried))
     losses: list[Loss] = []
-    _collect(message.body, "", carried, losses)
-    for name in _ENVELOPE:
-        value = getattr(message, name)
-        if name in carried or value == _defaults(Message)[name]:
+    for (path, default, inner), value in zip(plan.fields, plan.values(message), strict=True):
+        if value is default or value == default:
             continue
-        if isinstance(value, msgspec.Struct) and name != "label":
-            _collect(value, name + ".", carried, losses)
+        if inner:
+            lost = [each.path for each in inner if getattr(value, each.path.rpartition(".")[2]) != each.default]
         else:
-            losses.append(Loss(field=name, reason=LossReason.NO_FIELD))
+            lost = [path]
+        losses += [Loss(field=each, reason=LossReason.NO_FIELD) for each in lost]
     return losses
 
 
-def _collect(value: msgspec.Struct, path: str, carried: Container[str], losses: list[Loss]) -> None:
-    for name, default in _defaults(type(value)).items():
-        found = getattr(value, name)
-        where = path + name
-        if found is default or found == default or where in carried or where in _OF_THE_GATEWAY:
+@lru_cache(maxsize=512)
+def _plan(body: type[msgspec.Struct], carried: frozenset[str]) -> _Plan:
+    found = [(f"body.{field.path}", field) for field in _fields(body, "", carried)]
+    found += [(field.path, field) for field in _fields(Message, "", carried) if field.path.partition(".")[0] in _SAID]
+    get = attrgetter("id", "subject", *(getter for getter, _ in found))  # two more, so that it always gives a tuple
+    return _Plan(tuple(field for _, field in found), lambda message: get(message)[2:])
+
+
+def _fields(kind: type[msgspec.Struct], prefix: str, carried: frozenset[str]) -> Iterator[_Field]:
+    for field in msgspec.structs.fields(kind):
+        path = prefix + field.name
+        if path in carried or path in _OF_THE_GATEWAY:
             continue
-        if isinstance(found, msgspec.Struct):
-            _collect(found, where + ".", carried, losses)
+        part = _part(field.type)
+        if part is None or path in _WHOLE:
+            yield _Field(path, field.default)
+        elif field.type is part:
+            yield from _fields(part, path + ".", carried)
+        elif any(each.startswith(path + ".") for each in carried):
+            inner = tuple(_fields(part, path + ".", carried))
+            if inner:
+                yield _Field(path, field.default, inner)
         else:
-            losses.append(Loss(field=where, reason=LossReason.NO_FIELD))
+            yield _Field(path, field.default)
 
 
-@cache
-def _defaults(kind: type[msgspec.Struct]) -> dict[str, object]:
-    return {field.name: field.default for field in msgspec.structs.fields(kind)}
+def _part(annotation: object) -> type[msgspec.Struct] | None:
+    """The struct of a field that is one, or is one or None."""
+    for each in (annotation, *get_args(annotation)):
+        if isinstance(each, type) and issubclass(each, msgspec.Struct):
+            return each
+    return None
