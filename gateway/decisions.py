@@ -55,9 +55,9 @@ class Decisions:
         """The same for a message of which only the facts are known: what the rules about content would say is open."""
         return self._compiled(known, now).chosen
 
-    def without_way(self, origin: str) -> Withheld:
-        """Why a message that no route takes up goes nowhere."""
-        return Withheld.NO_ROUTE if self.table.agreed(origin) else Withheld.NO_AGREEMENT
+    def without_way(self, origin: str, to: str | None = None) -> Withheld:
+        """Why a message that no route takes up goes nowhere, or not to one unit."""
+        return Withheld.NO_ROUTE if self.table.agreed(origin, to) else Withheld.NO_AGREEMENT
 
     def _compiled(self, known: Facts, now: datetime) -> _Compiled:
         compiled = self._kept.get(known)

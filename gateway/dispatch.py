@@ -94,7 +94,7 @@ class Dispatch:
             for copy in together:
                 if copy.way.local is None:
                     continue
-                parcel = self._encode(copy, copy.way.local)
+                parcel = encode(copy, copy.way.local)
                 if isinstance(parcel, Consignment):
                     ready.append(parcel)
                 else:
@@ -131,19 +131,6 @@ class Dispatch:
             found.append(Consignment(self._link_to[request.partner], parcel, Event.FORWARDED))
         return found
 
-    def _encode(self, copy: Copy, unit: LocalUnit) -> Consignment | Unsent:
-        if unit.deliver is None:
-            return Unsent(copy, Withheld.NO_ROUTE)
-        adapter = load(unit.adapter)
-        try:
-            encoded = adapter.encode(copy.message)
-        except EncodeError:
-            return Unsent(copy, Withheld.FORMAT_CANNOT_SAY)
-        except Exception:  # noqa: BLE001  an adapter may be a stranger's: its bug must not stop the others
-            return Unsent(copy, Refused.ADAPTER_CRASHED)
-        parcel = Parcel(unit.deliver, encoded.data, media_type=adapter.MEDIA_TYPE)
-        return Consignment(unit.link, parcel, Event.DELIVERED, (copy,), unit.adapter, encoded.loss)
-
     def _seal(
         self, sender: str, audience: tuple[str, ...], bundle: Sequence[_Packed], now: datetime
     ) -> Iterator[Consignment]:
@@ -161,6 +148,21 @@ class Dispatch:
         lifetime = max(1, int((note.expires - now).total_seconds()))
         parcel = Parcel(key_topic(note.partner, self._partner, note.eid), note.data, retain=True, expires_s=lifetime)
         return Consignment(self._link_to[note.partner], parcel, Event.FORWARDED)
+
+
+def encode(copy: Copy, unit: LocalUnit) -> Consignment | Unsent:
+    """A copy in the format of a unit of ours."""
+    if unit.deliver is None:
+        return Unsent(copy, Withheld.NO_ROUTE)
+    adapter = load(unit.adapter)
+    try:
+        encoded = adapter.encode(copy.message)
+    except EncodeError:
+        return Unsent(copy, Withheld.FORMAT_CANNOT_SAY)
+    except Exception:  # noqa: BLE001  an adapter may be a stranger's: its bug must not stop the others
+        return Unsent(copy, Refused.ADAPTER_CRASHED)
+    parcel = Parcel(unit.deliver, encoded.data, media_type=adapter.MEDIA_TYPE)
+    return Consignment(unit.link, parcel, Event.DELIVERED, (copy,), unit.adapter, encoded.loss)
 
 
 def _bundles(items: Sequence[_Packed]) -> Iterator[Sequence[_Packed]]:

@@ -90,7 +90,7 @@ class Intake:
 
     def _decode(self, unit: LocalUnit, data: bytes, now: datetime) -> Arrival:
         try:
-            return Arrival([_stamped(message, unit, now) for message in load(unit.adapter).decode(data)])
+            return Arrival([stamped(message, unit, now) for message in load(unit.adapter).decode(data)])
         except DecodeError as error:
             raise RefusalError(error.fault, unit.id, unit.adapter) from None
         except Exception:  # noqa: BLE001  an adapter may be a stranger's: its bug must not stop the others
@@ -125,16 +125,17 @@ def _all_verified(opened: Sequence[Opened], mailbox: Mailbox) -> list[Report]:
     return [report for envelope in opened for report in _verified(envelope, mailbox)]
 
 
-def _stamped(message: Message, unit: LocalUnit, now: datetime) -> Report:
+def stamped(message: Message, unit: LocalUnit, now: datetime) -> Report:
+    """A message of a unit of ours with what the gateway vouches for: its origin, its label, when it came."""
     label, objection = _label(message.source.label_hint, unit)
-    stamped = msgspec.structs.replace(
+    known = msgspec.structs.replace(
         message,
         origin=unit.id,
         authenticity=Authenticity.ASSERTED,
         label=label,
         times=msgspec.structs.replace(message.times, received=now),
     )
-    return Report(stamped, objection=objection)
+    return Report(known, objection=objection)
 
 
 def _label(hint: str | None, unit: LocalUnit) -> tuple[Label | None, str | None]:

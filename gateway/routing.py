@@ -42,7 +42,8 @@ class Table:
         self._kept: dict[tuple[str, str], tuple[Way, ...]] = {}
         self._from: dict[str, list[tuple[Route, Way]]] = {}
         agreements = {agreement.id: agreement for agreement in config.agreements}
-        self._senders = {direction.sender for each in config.agreements for direction in each.directions}
+        directions = [direction for agreement in config.agreements for direction in agreement.directions]
+        self._agreed = {(each.sender, to) for each in directions for to in (each.to, None)}
         for route in config.routes:
             agreement = agreements[route.agreement]
             ways = [Way(self.units[unit], agreement, agreement.id in signed) for unit in route.to]
@@ -70,6 +71,6 @@ class Table:
             self._kept[key] = tuple(way for route, way in routes if not route.kinds or kind in route.kinds)
         return self._kept[key]
 
-    def agreed(self, source: str) -> bool:
-        """Whether any agreement lets something out from the partner of a unit."""
-        return partner_of(source) in self._senders
+    def agreed(self, source: str, to: str | None = None) -> bool:
+        """Whether any agreement lets something out from the partner of a unit, to the partner of another or to any."""
+        return (partner_of(source), to and partner_of(to)) in self._agreed

@@ -1,0 +1,306 @@
+"""Changes that may undo what a rule says, least first; ``remedy`` tries them. Pure.
+
+Changes to an agreement are for its partners to make: they all sign it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from types import MappingProxyType
+
+import msgspec
+from msgspec.structs import replace
+
+from adapters import names as formats
+from gateway.config import Config, LocalUnit
+from gateway.explain import Course, Situation
+from gateway.release import places
+from protocols.agreement import Agreement, Direction
+from protocols.body import Status
+from protocols.label import Category, CategoryType, Label, Policy
+from protocols.message import Message, Source, message_id
+from protocols.quantity import Value
+from protocols.record import Refused, Withheld
+from protocols.unit import partner_of
+
+_YEAR = timedelta(days=365)
+_AROUND_M = 1_000.0
+
+
+class Change(Value, frozen=True):
+    """One change: where (``$`` is the table, ``message`` the message), what it becomes, and that in words."""
+
+    at: str
+    value: object
+    say: str
+
+
+def _sooner(situation: Situation, _to: str, _ends: Course) -> Iterator[Change]:
+    if (until := situation.message.times.valid_until) is not None:
+        yield Change(at="now", value=until.isoformat(), say=f"had it come by {until:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _first(_situation: Situation, _to: str, _ends: Course) -> Iterator[Change]:
+    yield Change(at="before", value=[], say="had it come first; what came before it stands")
+
+
+def _ourselves(situation: Situation, _to: str, _ends: Course) -> Iterator[Change]:
+    for unit in situation.config.units:
+        yield Change(at="source", value=unit.id, say=f"let {unit.id} report it itself, or its originator send it")
+
+
+def _formats(situation: Situation, to: str, _ends: Course) -> Iterator[Change]:
+    at = _unit_at(situation.config, to)
+    for name in formats():
+        yield Change(at=f"{at}.adapter", value=name, say=f"give {to} the format {name}")
+
+
+def _signatures(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
+    _, agreement = _agreement(situation, ends)
+    signed = sorted({*situation.signed, agreement.id})
+    yield Change(at="signed", value=signed, say=f'have "{agreement.id}" signed by {", ".join(agreement.partners)}')
+
+
+def _later(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
+    _, agreement = _agreement(situation, ends)
+    begin = agreement.valid_from
+    yield Change(
+        at="now", value=begin.isoformat(), say=f'wait until "{agreement.id}" begins, {begin:%Y-%m-%dT%H:%M:%SZ}'
+    )
+
+
+def _renewal(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
+    at, agreement = _agreement(situation, ends)
+    until = (situation.now + _YEAR).isoformat()
+    yield Change(at=f"{at}.valid_until", value=until, say=f'renew "{agreement.id}"')
+
+
+def _directions(situation: Situation, to: str, ends: Course) -> Iterator[Change]:
+    at, agreement = _agreement(situation, ends)
+    way = Direction(sender=partner_of(situation.source), to=partner_of(to))
+    terms = replace(
+        agreement,
+        partners=tuple(sorted({*agreement.partners, way.sender, way.to})),
+        directions=(*agreement.directions, way),
+    )
+    say = f'agree in "{agreement.id}" that {way.sender} tells {way.to}'
+    yield Change(at=at, value=msgspec.to_builtins(terms), say=say)
+
+
+def _kinds(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
+    at, agreement = _agreement(situation, ends)
+    kind = situation.message.kind
+    yield Change(at=f"{at}.kinds", value=[*agreement.kinds, kind], say=f'agree in "{agreement.id}" on {kind}')
+
+
+def _modes(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
+    _, agreement = _agreement(situation, ends)
+    for mode in agreement.modes:
+        say = f'"{agreement.id}" is for {mode}; {situation.message.mode} needs an agreement of its own'
+        yield Change(at="message.mode", value=mode, say=say)
+
+
+def _precedence(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
+    _, agreement = _agreement(situation, ends)
+    most = agreement.precedence
+    yield Change(at="message.precedence", value=int(most.precedence), say=f"send it as {most} at most")
+
+
+def _areas(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
+    at, agreement = _agreement(situation, ends)
+    more = [(place.latitude, place.longitude, _AROUND_M) for place in places(situation.message.body)]
+    circles = [*(agreement.area.circles if agreement.area else ()), *more]
+    yield Change(at=f"{at}.area.circles", value=circles, say=f'agree in "{agreement.id}" on an area that covers it')
+
+
+def _heights(situation: Situation, to: str, ends: Course) -> Iterator[Change]:
+    """A ceiling, the agreement's or the unit's, that reaches the label."""
+    label, (at, agreement) = _label(situation), _agreement(situation, ends)
+    if label is None or ends.way is None:
+        return
+    held = [value for each in label.categories if each.type is CategoryType.RESTRICTIVE for value in each.values]
+    for place, who, terms in (
+        (f"{at}.highest", f'agree in "{agreement.id}" on', agreement.highest),
+        (f"{_unit_at(situation.config, to)}.clearance", f"clear {to} for", ends.way.destination.clearance),
+    ):
+        if ends.reason == Withheld.ABOVE_CEILING:
+            yield Change(at=f"{place}.classification", value=label.classification, say=f"{who} {label.classification}")
+        else:
+            values = sorted({*terms.restrictive, *held})
+            yield Change(at=f"{place}.restrictive", value=values, say=f"{who} {', '.join(values)}")
+
+
+def _label(situation: Situation) -> Label | None:
+    """The label that the message is judged by: mapped from its marking for a unit of ours."""
+    unit = _local(situation)
+    if unit is None:
+        return situation.message.label
+    hint = situation.message.source.label_hint
+    return unit.default_label if hint is None else next((r.label for r in unit.labels if r.hint == hint), None)
+
+
+def _marks(situation: Situation, to: str, _ends: Course) -> Iterator[Change]:
+    """Other labels: those of the unit's own table first, then new ones, lowest first."""
+    unit, label, holder = _local(situation), _label(situation), partner_of(to)
+    if label is not None:
+        wider = replace(label, categories=tuple(_open_to(label, holder)))
+        yield from _labelled(situation, unit, wider, f"its originator marks it releasable to {holder} too")
+    if unit is not None and situation.message.source.label_hint is None:
+        for rule in unit.labels:
+            yield Change(at="message.source.label_hint", value=rule.hint, say=f"mark it {rule.hint} ({rule.label})")
+    for policy in situation.config.policies:
+        lowest = Label(policy=policy.name, classification=policy.classifications[0])
+        yield from _labelled(situation, unit, lowest, f"mark it {lowest}, if that is what it is")
+
+
+def _open_to(label: Label, holder: str) -> Iterator[Category]:
+    for each in label.categories:
+        wider = each.type is CategoryType.PERMISSIVE and holder not in each.values
+        yield replace(each, values=(*each.values, holder)) if wider else each
+
+
+def _labelled(situation: Situation, unit: LocalUnit | None, label: Label, say: str) -> Iterator[Change]:
+    """The change that gives the message this label: on the message, or in the label table of a unit of ours."""
+    value, hint = msgspec.to_builtins(label), situation.message.source.label_hint
+    if unit is None:
+        yield Change(at="message.label", value=value, say=say)
+        return
+    at = _unit_at(situation.config, unit.id)
+    place = next((i for i, rule in enumerate(unit.labels) if rule.hint == hint), len(unit.labels))
+    if hint is None:
+        yield Change(at=f"{at}.default_label", value=value, say=f"{say}: as {unit.id}'s default")
+    elif place < len(unit.labels):
+        yield Change(at=f"{at}.labels[{place}].label", value=value, say=say)
+    else:
+        rules = [*msgspec.to_builtins(unit.labels), {"hint": hint, "label": value}]
+        yield Change(at=f"{at}.labels", value=rules, say=f"say in {unit.id}'s label table what {hint} means")
+
+
+def higher_marks(situation: Situation) -> Iterator[Change]:
+    """The same message, marked one classification higher, and higher still."""
+    label, unit = _label(situation), _local(situation)
+    policy = next((each for each in situation.config.policies if label and each.name == label.policy), None)
+    for classification in _above(policy, label):
+        higher = replace(label, classification=classification) if label else None
+        if higher is None:
+            continue
+        hint = next((rule.hint for rule in unit.labels if rule.label == higher), None) if unit else None
+        if hint is not None:
+            yield Change(at="message.source.label_hint", value=hint, say=f"mark it {hint} ({higher})")
+        else:
+            yield from _labelled(situation, unit, higher, f"mark it {higher}")
+
+
+def _above(policy: Policy | None, label: Label | None) -> Sequence[str]:
+    if policy is None or label is None or (rank := policy.rank(label.classification)) is None:
+        return ()
+    return policy.classifications[rank + 1 :]
+
+
+def without_route(situation: Situation, to: str) -> Iterator[Change]:
+    """The table without any route from the message's unit to another."""
+    source = situation.source
+    routes = [
+        replace(route, to=tuple(unit for unit in route.to if unit != to)) if source in route.sources else route
+        for route in situation.config.routes
+    ]
+    kept = msgspec.to_builtins([route for route in routes if route.to])
+    yield Change(at="$.routes", value=kept, say=f"take {to} out of the routes from {source}")
+
+
+def _new_routes(situation: Situation, to: str, _ends: Course) -> Iterator[Change]:
+    """A route under an agreement that has this way; first those that name the kind."""
+    kind, ours, theirs = situation.message.kind, partner_of(situation.source), partner_of(to)
+    having = [each for each in situation.config.agreements if each.goes(ours, theirs)]
+    for agreement in sorted(having, key=lambda each: kind not in each.kinds):
+        route = {"from": [situation.source], "to": [to], "agreement": agreement.id}
+        at = f"$.routes[{len(situation.config.routes)}]"
+        yield Change(at=at, value=route, say=f'a route from {situation.source} to {to} under "{agreement.id}"')
+    if (at := _unit_at(situation.config, to)).startswith("$.units"):
+        yield Change(at=f"{at}.deliver", value=f"to/{to}", say=f"give {to} a topic to be answered on")
+
+
+def _new_agreement(situation: Situation, to: str, _ends: Course) -> Iterator[Change]:
+    ours, theirs = partner_of(situation.source), partner_of(to)
+    label = _label(situation)
+    policy = situation.config.policies[0]
+    highest = label or Label(policy=policy.name, classification=policy.classifications[0])
+    terms = {
+        "id": f"{ours}-{theirs}-new",
+        "partners": sorted({ours, theirs}),
+        "kinds": [situation.message.kind],
+        "directions": [{"from": ours, "to": theirs}],
+        "highest": {"policy": highest.policy, "classification": highest.classification},
+        "valid_from": situation.now.isoformat(),
+        "valid_until": (situation.now + _YEAR).isoformat(),
+    }
+    at = f"$.agreements[{len(situation.config.agreements)}]"
+    yield Change(at=at, value=terms, say=f"an agreement by which {ours} tells {theirs} of {situation.message.kind}")
+
+
+def _owners(situation: Situation, _to: str, _ends: Course) -> Iterator[Change]:
+    """The unit that spoke about the subject first; for a subject that is unknown, a report of it before."""
+    message = situation.message
+    about = {message.subject, getattr(message.body, "target", message.subject)}
+    for earlier in situation.before:
+        if earlier.subject in about and earlier.origin:
+            yield Change(
+                at="source", value=earlier.origin, say=f"only {earlier.origin} may speak about it: it spoke first"
+            )
+    subject = getattr(message.body, "target", message.subject)
+    number = message_id("status", subject, None, "before")
+    first = Message(
+        id=number, subject=subject, body=Status(), source=Source(format="canonical"), origin=situation.source
+    )
+    before = msgspec.to_builtins((first, *situation.before))
+    yield Change(at="before", value=before, say=f"had {situation.source} itself reported the subject before")
+
+
+def _local(situation: Situation) -> LocalUnit | None:
+    return next((unit for unit in situation.config.units if unit.id == situation.source), None)
+
+
+def _unit_at(config: Config, unit: str) -> str:
+    """Where a unit stands in the table."""
+    for table, entries in (("units", config.units), ("peers", config.peers)):
+        for index, each in enumerate(entries):
+            if each.id == unit:
+                return f"$.{table}[{index}]"
+    raise ValueError("no such unit")
+
+
+def _agreement(situation: Situation, ends: Course) -> tuple[str, Agreement]:
+    """The agreement that decided, and where it stands in the table."""
+    for index, agreement in enumerate(situation.config.agreements):
+        if ends.way is not None and agreement.id == ends.way.agreement.id:
+            return f"$.agreements[{index}]", agreement
+    raise ValueError("no agreement decided")
+
+
+CANDIDATES: Mapping[str, Callable[[Situation, str, Course], Iterator[Change]]] = MappingProxyType(
+    {
+        Withheld.NO_AGREEMENT: _new_agreement,
+        Withheld.NO_ROUTE: _new_routes,
+        Withheld.UNLABELLED: _marks,
+        Withheld.UNKNOWN_LABEL: _marks,
+        Withheld.NOT_RELEASABLE_TO: _marks,
+        Withheld.ABOVE_CEILING: _heights,
+        Withheld.CATEGORY_NOT_HELD: _heights,
+        Withheld.NOT_ORIGINATOR: _owners,
+        Withheld.REEXPORT_DENIED: _ourselves,
+        Withheld.AGREEMENT_UNSIGNED: _signatures,
+        Withheld.AGREEMENT_NOT_YET: _later,
+        Withheld.AGREEMENT_EXPIRED: _renewal,
+        Withheld.DIRECTION_NOT_AGREED: _directions,
+        Withheld.KIND_NOT_AGREED: _kinds,
+        Withheld.TASK_DENIED: _kinds,
+        Withheld.MODE_MISMATCH: _modes,
+        Withheld.PRECEDENCE_TOO_HIGH: _precedence,
+        Withheld.OUTSIDE_AREA: _areas,
+        Withheld.EXPIRED: _sooner,
+        Withheld.FORMAT_CANNOT_SAY: _formats,
+        Refused.DUPLICATE: _first,
+        Refused.SUPERSEDED: _first,
+    }
+)
