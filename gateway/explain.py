@@ -71,7 +71,7 @@ def destinations(situation: Situation) -> Sequence[str]:
 
 def course(situation: Situation, to: str) -> Course:
     """What happens to the message on its way to one unit."""
-    report = _report(situation)
+    report = vouched(situation)
     steps = [_step("marking", "is its marking one that the unit's label table knows?", report.objection)]
     if report.objection:
         return Course(steps, steps[-1])
@@ -91,7 +91,7 @@ def course(situation: Situation, to: str) -> Course:
     return _released(situation, report.message, ways, steps)
 
 
-def _report(situation: Situation) -> Report:
+def vouched(situation: Situation) -> Report:
     """The message as the gateway would vouch for it: stamped for a unit of ours, verified for a partner's."""
     unit = next((unit for unit in situation.config.units if unit.id == situation.source), None)
     if unit is not None:

@@ -80,13 +80,13 @@ def sign(
     with explained():
         loaded = load(file)
         held = _holdings(loaded)
-        kept = Countersigned(loaded.path(loaded.config.gateway.state), held.pins())
+        held_here = Countersigned(loaded.path(loaded.config.gateway.state), held.pins())
         for agreement in _named(loaded, names):
             data = held.countersign(agreement)
-            kept.keep(agreement, data)
+            held_here.keep(agreement, data)
             if out is not None:
                 write_file(out / f"{agreement.id}.{held.partner}.signed", data)
-            typer.echo(f"{agreement.id}: signed by {held.partner}; {_missing(kept.signatures(agreement))}")
+            typer.echo(f"{agreement.id}: signed by {held.partner}; {_missing(held_here.signatures(agreement))}")
 
 
 @app.command("import")
@@ -96,12 +96,12 @@ def take(
     """Keep partners' signatures that hold for our table as it stands. Status 3 for one that does not."""
     with explained():
         loaded = load(file)
-        kept = _kept(loaded)
+        held_here = kept(loaded)
         for path in signed:
             data = read_file(path)
             (agreement,) = _named(loaded, [read_countersigned(data).id])
-            partner = kept.keep(agreement, data)
-            typer.echo(f"{agreement.id}: signed by {partner}; {_missing(kept.signatures(agreement))}")
+            partner = held_here.keep(agreement, data)
+            typer.echo(f"{agreement.id}: signed by {partner}; {_missing(held_here.signatures(agreement))}")
 
 
 @app.command()
@@ -111,7 +111,7 @@ def verify(
     """Check that every partner has signed. Status 3 when one has not, or when an agreement does not hold now."""
     with explained():
         loaded = load(file)
-        rows = _rows(_kept(loaded), _named(loaded, names) if names else loaded.config.agreements)
+        rows = _rows(kept(loaded), _named(loaded, names) if names else loaded.config.agreements)
     for row in rows:
         typer.echo(_line(row))
     if any(row.state != "in force" for row in rows):
@@ -123,7 +123,7 @@ def show(file: File, *, json: Json = False) -> None:
     """List the agreements of a table, and which of them are in force."""
     with explained():
         loaded = load(file)
-        rows = _rows(_kept(loaded), loaded.config.agreements)
+        rows = _rows(kept(loaded), loaded.config.agreements)
     for row in rows:
         typer.echo(msgspec.json.encode(row).decode() if json else _line(row))
 
@@ -135,7 +135,8 @@ def _holdings(loaded: Loaded) -> Holdings:
     return Holdings.open(state, secret)
 
 
-def _kept(loaded: Loaded) -> Countersigned:
+def kept(loaded: Loaded) -> Countersigned:
+    """The countersignatures that a gateway holds. Raise KeyringError."""
     return Countersigned(loaded.path(loaded.config.gateway.state), _holdings(loaded).pins())
 
 
@@ -149,9 +150,9 @@ def _named(loaded: Loaded, names: list[str] | None) -> list[Agreement]:
     return [known[name] for name in names]
 
 
-def _rows(kept: Countersigned, agreements: Sequence[Agreement]) -> list[Row]:
+def _rows(signed: Countersigned, agreements: Sequence[Agreement]) -> list[Row]:
     now = datetime.now(UTC)
-    return [_row(agreement, kept.signatures(agreement), now) for agreement in agreements]
+    return [_row(agreement, signed.signatures(agreement), now) for agreement in agreements]
 
 
 def _row(agreement: Agreement, signatures: Signatures, now: datetime) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.cli import agreement, audit, demo, formats, key, partner, rollback, run, translate, unit
+from gateway.cli import agreement, audit, demo, explain, formats, key, partner, rollback, run, translate, unit
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,6 +16,7 @@ app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("check")(run.check)
 app.command("rollback")(rollback.rollback)
+app.command("explain")(explain.explain)
 app.command("formats")(formats.formats)
 app.command("translate")(translate.translate)
 app.add_typer(agreement.app, name="agreement")

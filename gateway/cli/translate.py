@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from adapters import INPUT_MAX, DecodeError, Encoded, Fault, load
-from gateway.config import ConfigError
+from adapters import Encoded, load
+from gateway.cli.inputs import JSON, decode_input, read_input
 from gateway.exits import reported
-from protocols.message import Message, from_json, to_json
-
-JSON = "json"  # the canonical Message, beside the adapters
+from protocols.message import Message, to_json
 
 
 def translate(
@@ -27,33 +24,12 @@ def translate(
 ) -> None:
     """Translate one frame. Status 3: the input is refused; 4: the target format cannot say it."""
     with reported():
-        messages = _decode(source, _read(path))
+        messages = decode_input(source, read_input(path))
         written = [_encode(to, message) for message in messages]
     for message, encoded in zip(messages, written, strict=True):
         sys.stdout.buffer.write(encoded.data if encoded.data.endswith(b"\n") else encoded.data + b"\n")
         if report:
             typer.echo(msgspec.json.encode(_report(message, encoded)).decode(), err=True)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if str(path) == "-":
-            return sys.stdin.buffer.read(INPUT_MAX + 1)
-        with path.open("rb") as file:
-            return file.read(INPUT_MAX + 1)
-    except OSError as error:
-        raise ConfigError([f"{path}: {error.strerror}"]) from None
-
-
-def _decode(name: str, data: bytes) -> Sequence[Message]:
-    if len(data) > INPUT_MAX:
-        raise DecodeError(Fault.TOO_LARGE, "input")
-    if name != JSON:
-        return load(name).decode(data)
-    try:
-        return [from_json(data)]
-    except ValueError as error:
-        raise DecodeError(Fault.MALFORMED, str(error).partition(" - at ")[2].strip("`") or "$") from None
 
 
 def _encode(name: str, message: Message) -> Encoded:
