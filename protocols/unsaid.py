@@ -16,7 +16,18 @@ import msgspec
 from protocols.message import Loss, LossReason, Message
 
 # What the gateway keeps about a message is not for a format to say.
-_SAID = ("times", "label", "precedence", "mode", "exercise", "addressees", "references", "provenance", "quality")
+_SAID = (
+    "times",
+    "label",
+    "precedence",
+    "mode",
+    "exercise",
+    "addressees",
+    "references",
+    "provenance",
+    "quality",
+    "extras",
+)
 _OF_THE_GATEWAY = frozenset({"times.received", "times.whole_seconds"})
 _WHOLE = frozenset({"label"})  # lost or said as one
 
