@@ -94,8 +94,9 @@ class LabelRule(Value, frozen=True):
 class LocalUnit(LiaisonUnit, frozen=True):
     """A unit of ours: what it speaks, where it publishes (``receive``, topic filters), where we answer (``deliver``).
 
-    A message's own marking is looked up in ``labels``; a marking that is not there is refused. ``default_label`` is
-    for messages without any marking; without it they are withheld as unlabelled.
+    A message's own marking is looked up in ``labels``; a marking that is not there is refused, unless ``label_xml``
+    and it is an ADatP-4774 label that one of the policies admits. ``default_label`` is for messages without any
+    marking; without it they are withheld as unlabelled.
     """
 
     adapter: str = ""
@@ -104,6 +105,7 @@ class LocalUnit(LiaisonUnit, frozen=True):
     deliver: str | None = None
     default_label: Label | None = None
     labels: tuple[LabelRule, ...] = ()
+    label_xml: bool = False
 
 
 class Route(Value, frozen=True, rename={"sources": "from"}):

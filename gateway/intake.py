@@ -18,6 +18,7 @@ from gateway.links import Frame
 from gateway.routing import Table
 from protocols.envelope import Reject, unpack_envelope
 from protocols.label import Label
+from protocols.labelling import NOTHING_KNOWN, Labelling, is_xml
 from protocols.message import Authenticity, Message, unpack
 from protocols.opening import Opened
 from protocols.record import Refused, Withheld
@@ -61,11 +62,13 @@ class Intake:
     def __init__(self, partner: str, table: Table, keyring: Keyring) -> None:
         self._partner = partner
         self._table = table
+        self._labelling = Labelling(table.policies)
         self._keyring = keyring
 
     def adopt(self, table: Table) -> None:
         """From now on topics and labels are read by this table."""
         self._table = table
+        self._labelling = Labelling(table.policies)
 
     def read(self, link: str, frame: Frame, now: datetime) -> Arrival:
         """What a frame holds. Raise RefusalError when it is not accepted."""
@@ -90,7 +93,9 @@ class Intake:
 
     def _decode(self, unit: LocalUnit, data: bytes, now: datetime) -> Arrival:
         try:
-            return Arrival([stamped(message, unit, now) for message in load(unit.adapter).decode(data)])
+            return Arrival(
+                [stamped(message, unit, now, self._labelling) for message in load(unit.adapter).decode(data)]
+            )
         except DecodeError as error:
             raise RefusalError(error.fault, unit.id, unit.adapter) from None
         except Exception:  # noqa: BLE001  an adapter may be a stranger's: its bug must not stop the others
@@ -103,14 +108,24 @@ class Intake:
                     return Arrival(answer=self._keyring.answer(data, now))
                 case Slot.KEYS:
                     opened = self._keyring.accept(data, now, mailbox.sender)
-                    return Arrival(_all_verified(opened, mailbox), opened, announced=_epoch(mailbox))
+                    return Arrival(self._verified(opened, mailbox, now), opened, announced=_epoch(mailbox))
                 case Slot.DATA:
                     envelope = self._keyring.unseal(data, now, mailbox.sender)
                     if envelope is None:
                         return Arrival(waits=unpack_envelope(data)[0].eid)
-                    return Arrival(_all_verified((envelope,), mailbox), (envelope,))
+                    return Arrival(self._verified((envelope,), mailbox, now), (envelope,))
         except Reject as error:
             raise RefusalError(error.code, mailbox.sender, "cse1") from None
+
+    def _verified(self, opened: Sequence[Opened], mailbox: Mailbox, now: datetime) -> list[Report]:
+        """The messages of envelopes; one whose label is not what its own XML says is objected to."""
+        reports = [report for envelope in opened for report in _verified(envelope, mailbox)]
+        return [
+            report
+            if self._labelling.is_bound(report.message, now)
+            else report._replace(objection=Withheld.UNKNOWN_LABEL)
+            for report in reports
+        ]
 
 
 def _epoch(mailbox: Mailbox) -> bytes:
@@ -121,29 +136,30 @@ def _epoch(mailbox: Mailbox) -> bytes:
         return b""
 
 
-def _all_verified(opened: Sequence[Opened], mailbox: Mailbox) -> list[Report]:
-    return [report for envelope in opened for report in _verified(envelope, mailbox)]
-
-
-def stamped(message: Message, unit: LocalUnit, now: datetime) -> Report:
+def stamped(message: Message, unit: LocalUnit, now: datetime, labelling: Labelling = NOTHING_KNOWN) -> Report:
     """A message of a unit of ours with what the gateway vouches for: its origin, its label, when it came."""
-    label, objection = _label(message.source.label_hint, unit)
+    source = message.source
+    label, hint = _label(source.label_hint, unit, now, labelling)
     known = msgspec.structs.replace(
         message,
+        source=source if hint == source.label_hint else msgspec.structs.replace(source, label_hint=hint),
         origin=unit.id,
         authenticity=Authenticity.ASSERTED,
         label=label,
+        alternatives=labelling.alternatives(label),
         times=msgspec.structs.replace(message.times, received=now),
     )
-    return Report(known, objection=objection)
+    return Report(known, objection=Withheld.UNKNOWN_LABEL if label is None and hint is not None else None)
 
 
-def _label(hint: str | None, unit: LocalUnit) -> tuple[Label | None, str | None]:
-    """The label of a message: its own marking by the unit's table, else the unit's default, else none."""
+def _label(hint: str | None, unit: LocalUnit, now: datetime, labelling: Labelling) -> tuple[Label | None, str | None]:
+    """The label of a message and its marking: by the unit's table, else what its XML says, else the unit's default."""
     if hint is None:
         return unit.default_label, None
     label = next((rule.label for rule in unit.labels if rule.hint == hint), None)
-    return label, None if label else Withheld.UNKNOWN_LABEL
+    if label is None and unit.label_xml and is_xml(hint):
+        return labelling.read(hint, now)
+    return label, hint
 
 
 def _verified(opened: Opened, mailbox: Mailbox) -> Sequence[Report]:
