@@ -21,6 +21,7 @@ from protocols.quantity import Position
 METRES_PER_DEGREE = 111_320.0  # of longitude at the equator
 _DIGITS = 5  # of easting and of northing, for whole metres
 _GRID = MGRS()
+_NOTHING = Transformation()
 ERROR_SHARE = 0.71  # half the diagonal of a square cell; a degree of WGS84 has at most 111 700 m
 
 
@@ -30,7 +31,7 @@ def transform(message: Message, agreement: Agreement, pseudonym_key: bytes) -> M
     Raise ValueError for a kind that cannot go without names under an agreement that drops them.
     """
     wanted = agreement.transformation
-    if wanted == Transformation():
+    if wanted.keep_extras or (wanted == _NOTHING and not message.extras and message.original is None):
         return message
     alias = partial(pseudonym, pseudonym_key)
     body = _stripped(message.body, wanted.strip)
@@ -45,6 +46,8 @@ def transform(message: Message, agreement: Agreement, pseudonym_key: bytes) -> M
     if wanted.drop_identities:
         taken.append("subject")
         message = _nameless(message, alias(message.id), alias(message.subject))
+    if message.extras:
+        taken.append("extras")
     losses = tuple(Loss(field=field, reason=LossReason.POLICY) for field in taken)
     return replace(message, body=body, original=None, extras=(), loss=message.loss + losses)
 

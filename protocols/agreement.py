@@ -48,15 +48,19 @@ class Transformation(Value, frozen=True):
 
     ``coarsen_m`` snaps positions to a grid of that many metres, ``grid_square_m`` to the centre of their MGRS square;
     both drop altitude. ``drop_identities`` removes callsigns, patients' data, all free text and provenance, and
-    replaces subjects by pseudonyms; ``strip`` empties named optional fields of the body.
+    replaces subjects by pseudonyms; ``strip`` empties named optional fields of the body. What the sender's format
+    said that no field holds (``Message.extras``) has been looked at by nobody: it stays, unless ``keep_extras``.
     """
 
     coarsen_m: float | None = None
     grid_square_m: Literal[10, 100, 1_000, 10_000, 100_000] | None = None
     drop_identities: bool = False
     strip: tuple[str, ...] = ()
+    keep_extras: bool = False
 
     def __post_init__(self) -> None:
+        if self.keep_extras and (self.drop_identities or self.strip or self.coarsen_m or self.grid_square_m):
+            raise ValueError("keep_extras passes on what no other part of a transformation can change")
         if self.coarsen_m is not None and not 1 <= self.coarsen_m <= 100_000:
             raise ValueError("coarsen_m must be 1 to 100 000 metres")
         if self.coarsen_m is not None and self.grid_square_m is not None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.transform import coarsen, pseudonym, transform
 from protocols.agreement import KINDS, Agreement, Transformation
@@ -29,9 +30,9 @@ from protocols.body import (
     Shape,
     Track,
 )
-from protocols.message import Hop, LossReason, Message, Original, Quality, Reference, Source, pack, to_json
+from protocols.message import Extra, Hop, LossReason, Message, Original, Quality, Reference, Source, pack, to_json
 from protocols.quantity import AltitudeDatum, Position
-from tests.gateway.reports import HERE, a_message, an_agreement
+from tests.gateway.reports import HERE, a_message, a_track, an_agreement
 from tests.protocols.strategies import latitudes, longitudes, messages
 
 KEY = b"k" * 32
@@ -60,7 +61,7 @@ def by_vectors(one: Position, other: Position) -> float:
 def test_without_a_transformation_nothing_changes() -> None:
     message = a_message(original=Original(format="cot", data=b"<event/>"))
 
-    assert transform(message, an_agreement(), KEY) is message
+    assert transform(message, an_agreement(), b"k" * 32) is message
 
 
 @given(latitudes, longitudes, grids)
@@ -257,3 +258,20 @@ def test_a_delete_still_names_what_it_takes_back() -> None:
 
     assert isinstance(taken.body, Delete)
     assert taken.body.target == told.subject != "S-1"
+
+
+def test_what_nobody_has_looked_at_stays_unless_the_agreement_says_so() -> None:
+    message = replace(a_track(0), extras=(Extra(format="cot", name="takv", inner=""),))
+    kept = replace(an_agreement(), transformation=Transformation(keep_extras=True))
+
+    plain = transform(message, an_agreement(), b"k" * 32)
+
+    assert plain.extras == ()
+    assert [loss.field for loss in plain.loss] == ["extras"]
+    assert transform(message, kept, b"k" * 32) is message
+
+
+@pytest.mark.parametrize("other", [{"drop_identities": True}, {"coarsen_m": 10.0}, {"strip": ("remarks",)}])
+def test_extras_cannot_pass_beside_what_would_have_to_change_them(other: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="keep_extras"):
+        Transformation(keep_extras=True, **other)  # type: ignore[arg-type]
