@@ -1,0 +1,118 @@
+"""What stands in a gateway's TOML file, entry by entry; types and single values are checked while decoding."""
+
+from __future__ import annotations
+
+import msgspec
+
+from protocols.agreement import Agreement
+from protocols.label import Label, Policy
+from protocols.quantity import Value
+from protocols.unit import LiaisonUnit, Partner
+
+EMBEDDED = "embedded"
+
+
+class Gateway(Value, frozen=True):
+    """Whose gateway this is, and where its state lives: keys, partner bundles, audit, the embedded broker."""
+
+    partner: str
+    state: str = "state"
+    passphrase_file: str | None = None
+
+
+class Http(Value, frozen=True):
+    """Addresses, ``host:port``, of the liaison console and of ``/metrics``; absent is off.
+
+    ``metrics_hosts`` are names by which scrapers call this gateway, beside its addresses.
+    """
+
+    console: str | None = None
+    metrics: str | None = None
+    metrics_hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for address in (self.console, self.metrics):
+            if address is not None:
+                host_and_port(address)
+
+
+class LinkEntry(Value, frozen=True):
+    """A broker. Without ``url`` it is the embedded one, whose listeners are ``mqtt`` and ``nats`` (``host:port``).
+
+    ``partners`` are those whose mailboxes are reached over it; a link without partners serves local units.
+    """
+
+    name: str
+    url: str = EMBEDDED
+    mqtt: str = "127.0.0.1:1883"
+    nats: str = "127.0.0.1:4222"
+    partners: tuple[str, ...] = ()
+    username: str | None = None
+    password_file: str | None = None
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+
+    def __post_init__(self) -> None:
+        host_and_port(self.mqtt)
+        host_and_port(self.nats)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the gateway itself runs this broker."""
+        return self.url == EMBEDDED
+
+
+class LabelRule(Value, frozen=True):
+    """One line of a unit's explicit label table: this hint of its format means that label."""
+
+    hint: str
+    label: Label
+
+
+class LocalUnit(LiaisonUnit, frozen=True):
+    """A unit of ours: what it speaks, where it publishes (``receive``, topic filters), where we answer (``deliver``).
+
+    A message's own marking is looked up in ``labels``; a marking that is not there is refused, unless ``label_xml``
+    and it is an ADatP-4774 label that one of the policies admits. ``default_label`` is for messages without any
+    marking; without it they are withheld as unlabelled.
+    """
+
+    adapter: str = ""
+    link: str = ""
+    receive: tuple[str, ...] = ()
+    deliver: str | None = None
+    default_label: Label | None = None
+    labels: tuple[LabelRule, ...] = ()
+    label_xml: bool = False
+
+
+class Route(Value, frozen=True, rename={"sources": "from"}):
+    """Where traffic goes, under which agreement. ``kinds`` empty means all that the agreement names."""
+
+    sources: tuple[str, ...]
+    to: tuple[str, ...]
+    agreement: str
+    kinds: tuple[str, ...] = ()
+
+
+class Config(Value, frozen=True):
+    """Everything a gateway is told."""
+
+    gateway: Gateway
+    policies: tuple[Policy, ...]
+    partners: tuple[Partner, ...]
+    links: tuple[LinkEntry, ...]
+    units: tuple[LocalUnit, ...]
+    peers: tuple[LiaisonUnit, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
+    routes: tuple[Route, ...] = ()
+    http: Http = msgspec.field(default_factory=Http)
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Split ``host:port``. Raise ValueError when it is not one."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError("an address is host:port")
+    return host.strip("[]"), int(port)
