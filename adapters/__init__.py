@@ -1,7 +1,8 @@
 """The adapter contract: a partner format is one module here with ``decode`` and ``encode``.
 
 An adapter is pure: bytes in, Messages out, and back. It does no I/O, knows no partners, has no clock, and raises
-nothing but DecodeError (their fault) and EncodeError (the format cannot say it). The gateway finds it by name.
+nothing but DecodeError (their fault) and EncodeError (the format cannot say it). The gateway finds it by name; another
+package offers one as an entry point of the group ``comity.adapters``. See README.md beside this file.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import NamedTuple, Protocol, cast
 
 from protocols.message import Derived, Loss, Message
 
 INPUT_MAX = 1_048_576  # bytes of one frame; bigger input is refused before it is looked at
+ENTRY_POINTS = "comity.adapters"  # the group in which other packages name their adapters
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_CONTRACT = ("EDITION", "MEDIA_TYPE", "READS", "WRITES", "decode", "encode")
 
 
 class Fault(StrEnum):
@@ -76,13 +80,37 @@ class UnknownFormatError(LookupError):
 
 
 def names() -> tuple[str, ...]:
-    """The formats there are, in alphabetical order. Imports none of them."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+    """The formats there are, in alphabetical order: the modules here, and what others installed. Imports none."""
+    return tuple(sorted({*_own(), *(entry.name for entry in _installed())}))
 
 
 @cache
 def load(name: str) -> Adapter:
-    """Import one adapter by name, and only that one, once. Raise UnknownFormatError when there is none."""
-    if not _NAME.fullmatch(name) or name not in names():
-        raise UnknownFormatError(f"no adapter {name!r}: have {', '.join(names())}")
-    return cast("Adapter", importlib.import_module(f"adapters.{name}"))
+    """Import one adapter by name, and only that one, once. Raise UnknownFormatError when there is none.
+
+    A format of our own cannot be replaced by an installed one of the same name.
+    """
+    if not _NAME.fullmatch(name):
+        raise UnknownFormatError(f"not the name of a format: {name[:32]!r}")
+    if name in _own():
+        return cast("Adapter", importlib.import_module(f"adapters.{name}"))
+    found = [entry for entry in _installed() if entry.name == name]
+    if len(found) != 1:
+        why = f"{len(found)} packages have one" if found else f"have {', '.join(names())}"
+        raise UnknownFormatError(f"no adapter {name!r}: {why}")
+    try:
+        adapter = found[0].load()
+    except Exception as error:  # a stranger's module may fail in any way on import
+        raise UnknownFormatError(f"adapter {name!r} cannot be loaded: {type(error).__name__}") from error
+    lacking = [part for part in _CONTRACT if not hasattr(adapter, part)]
+    if lacking:
+        raise UnknownFormatError(f"adapter {name!r} has no {', '.join(lacking)}")
+    return cast("Adapter", adapter)
+
+
+def _own() -> set[str]:
+    return {module.name for module in pkgutil.iter_modules(__path__)}
+
+
+def _installed() -> list[EntryPoint]:
+    return [entry for entry in entry_points(group=ENTRY_POINTS) if _NAME.fullmatch(entry.name)]

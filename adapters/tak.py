@@ -49,7 +49,11 @@ def encode(message: Message) -> Encoded:
     """Write one mesh frame. Raise EncodeError when CoT cannot say the message."""
     ledger = Ledger()
     try:
-        draft = _opaque(message.body) if isinstance(message.body, Opaque) else draft_event(message, ledger)
+        if isinstance(message.body, Opaque):
+            draft = _opaque(message.body)
+            ledger.derive("data", "data", "the-same-event-in-protobuf")
+        else:
+            draft = draft_event(message, ledger)
         data = mesh(write_message(draft))
     except CannotSayError as error:
         raise EncodeError(str(error)) from None

@@ -97,7 +97,8 @@ def read_references(details: Details) -> tuple[Reference, ...]:
 def write_references(message: Message) -> list[Element]:
     """A link for every reference."""
     return [
-        Element("link", {"relation": r.relation, "uid": r.subject, "type": r.type or "a-u"}) for r in message.references
+        Element("link", {"relation": r.relation, "uid": r.subject} | ({} if r.type is None else {"type": r.type}))
+        for r in message.references
     ]
 
 

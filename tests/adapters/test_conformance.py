@@ -19,11 +19,14 @@ from gateway.conformance import (
     check_encodes,
     check_refuses,
     check_survives,
+    differences,
     mutations,
     noise,
+    undeclared,
 )
 from gateway.specimens import FULL, SPARSE, sparse, specimen
 from protocols.message import Message, from_json, pack, to_json, unpack
+from tests.adapters.oracles import standards
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 MESSAGES: list[Message] = [*(specimen(body) for body in FULL), *(sparse(body) for body in SPARSE)]
@@ -173,3 +176,41 @@ def test_specimens_cover_every_kind_and_every_field() -> None:
         bodies = [message.body for message in MESSAGES if message.kind == kind]
         for field in msgspec.structs.fields(type(bodies[0])):
             assert any(getattr(body, field.name) not in (None, ()) for body in bodies), f"{kind}.{field.name}"
+
+
+THIRD_PARTY = [
+    ("cot", "cot/samples/*.xml"),
+    ("tak", "tak-protocol/*.bin"),
+    ("nffi", "nffi/samples/*.xml"),
+    ("sedap", "sedap-express/*.txt"),
+    ("cap", "cap/samples/*.xml"),
+]
+SOURCES = [
+    *((name, path) for name in READERS for path in files(name, bad=False)),
+    *((name, path) for name, pattern in THIRD_PARTY if name in READERS for path in standards(pattern)),
+]
+
+
+@pytest.mark.parametrize(("source", "path"), SOURCES, ids=lambda v: v.name if isinstance(v, Path) else v)
+def test_through_any_other_format_and_home_only_declared_differences(source: str, path: Path) -> None:
+    """A -> B -> A: what B's report does not name as lost or computed is the same when it is home."""
+    home = adapters.load(source)
+    try:
+        messages = home.decode(path.read_bytes())
+    except adapters.DecodeError:
+        return  # refused samples have tests of their own
+    for message in messages:
+        for name in READERS:
+            abroad = adapters.load(name)
+            try:
+                there = abroad.encode(message)
+                (back,) = abroad.decode(there.data)
+                assert undeclared(message, back, there) == [], name
+                again = home.encode(back)
+            except EncodeError:
+                continue
+            losses, derived = (*there.loss, *again.loss), (*there.derived, *again.derived)
+            declared = {loss.field for loss in losses} | {each.field for each in derived}
+            (returned,) = home.decode(again.data)
+            differing = differences(message, returned)
+            assert [p for p in differing if not any(p == f or p.startswith(f + ".") for f in declared)] == [], name
