@@ -30,7 +30,7 @@ def write_graphic(message: Message, body: Graphic) -> Encoded:
     sender, number = (RELAY, "") if named is None or found is None else (named[0], found[1])
     encoding, annotation = _annotation(draft, body.title)
     colours = [_colour(draft, field, getattr(body, field)) for field in ("stroke", "fill")]
-    content = [_CODES[body.shape], "1", *colours, encoding, annotation, *_geometry(draft, body)]
+    content = [_CODES[body.shape], draft.kept("width") or "1", *colours, encoding, annotation, *_geometry(draft, body)]
     return draft.encoded("GRAPHIC", sender, content, number=number)
 
 

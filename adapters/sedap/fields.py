@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 from adapters import Encoded
 from adapters.sedap.grammar import (
+    FORMAT,
     NAME_BYTES,
     RELAY,
     escape,
     is_field,
+    may_keep,
     milliseconds,
     reported_at,
     write_number,
@@ -35,7 +37,16 @@ class Draft:
         self.message = message
         self.losses: list[Loss] = []
         self.derived: list[Derived] = []
+        self.used: set[str] = set()
         self.carried: set[str] = {"label", "times.observed", "times.created"}
+
+    def kept(self, name: str) -> str:
+        """A field that was kept for the way home. It may come from another gateway, so it is looked at again."""
+        for each in self.message.extras:
+            if each.format == FORMAT and each.name == name and each.inner is not None and may_keep(name, each.inner):
+                self.used.add(name)
+                return each.inner
+        return ""
 
     def lose(self, field: str, reason: LossReason, *, approximated: bool = False) -> None:
         """Note a field that did not come through whole."""
@@ -45,6 +56,8 @@ class Draft:
     def encoded(self, head: str, sender: str, content: Iterable[str], *, number: str = "") -> Encoded:
         """The finished line, and everything that it does not say."""
         fields = [head, number, self._time(), sender, self._letter(), "", "", *content]
+        if all(each.format == FORMAT and each.name in self.used for each in self.message.extras):
+            self.carried.add("extras")
         losses = [*self.losses, *unsaid(self.message, self.carried)]
         return Encoded(";".join(fields).rstrip(";").encode("latin-1"), tuple(losses), tuple(self.derived))
 

@@ -12,9 +12,10 @@ import msgspec
 
 from adapters import DecodeError, Fault
 from protocols.body import Body
-from protocols.message import Loss, Message, Mode, Reference
+from protocols.message import Extra, Loss, LossReason, Message, Mode, Reference
 from protocols.moment import EPOCH
 
+FORMAT = "sedap"
 RELAY = "COMITY"  # Sender of a line that a gateway wrote for another format's message: its ids are subjects
 OWN = "own"  # id of an OWNUNIT without a name
 TYPES = frozenset(
@@ -33,6 +34,16 @@ _HINTS = {"": None, "-": None} | {each: f"classification={each.upper()}" for eac
 _NUMBERS = {"": ""} | {each: f"{n:02X}" for n in range(256) for each in (f"{n:02X}", f"{n:X}", f"{n:02x}", f"{n:x}")}
 _LARGEST = 1e12  # of any number; SEDAP-Express frequencies end far below 1 THz
 _SECONDS_BELOW = 100_000_000_000  # a time below was written in seconds, as reference implementations do
+_KEPT_MAX = 12_000  # characters of one field that is kept for the way home: an image of 8192 bytes in base64
+_NUMBER = re.compile(r"[+-]?\d{1,9}(?:\.\d{0,12})?")
+_KEPT = dict.fromkeys(("relative_x", "relative_y", "relative_z", "roll", "pitch", "width"), _NUMBER) | {
+    "image": re.compile(r"[A-Za-z0-9+/]+={0,2}"),
+    "battery": re.compile(r"[^;\x00-\x1f\x7f]+"),
+    "command_id": re.compile(r"[0-9A-Fa-f]{1,4}"),
+    "command_state": re.compile(r"0?[0-5]"),
+    "host": re.compile(r"[\w.:+/=-]+", re.ASCII),
+    "media": re.compile(r"[\w.:+/=#-]+", re.ASCII),
+}
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _BREAKING = re.compile(r"[;\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _UNSAFE = re.compile(r"[^\t\x20-\x22\x24\x26-\x3a\x3c-\x7e\xa0-\xff]")  # not Latin-1 text, or one of % ; #
@@ -77,6 +88,7 @@ class Meaning(msgspec.Struct, frozen=True, gc=False):
     addressees: tuple[str, ...] = ()
     dialect: str | None = None
     mode: Mode = Mode.UNSTATED
+    extras: tuple[Extra, ...] = ()
 
 
 def read_line(text: str) -> Line:
@@ -204,6 +216,19 @@ def _plain(escaped: str) -> str:
         return bytes.fromhex(escaped.replace("%", "")).decode()
     except UnicodeDecodeError:
         return escaped
+
+
+def keep(losses: list[Loss], **fields: str) -> tuple[Extra, ...]:
+    """What no canonical field holds is kept for the way home; what is not what it should be is a loss."""
+    given = {name: text for name, text in fields.items() if text}
+    losses += [Loss(field=name, reason=LossReason.UNREADABLE) for name in given if not may_keep(name, given[name])]
+    return tuple(Extra(format=FORMAT, name=name, inner=text) for name, text in given.items() if may_keep(name, text))
+
+
+def may_keep(name: str, text: str) -> bool:
+    """Whether a text is what a kept field of this name must be."""
+    pattern = _KEPT.get(name)
+    return pattern is not None and len(text) <= _KEPT_MAX and pattern.fullmatch(text) is not None
 
 
 def is_field(text: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from adapters import DecodeError, Fault
-from adapters.sedap.grammar import Line, Meaning, number, read_base64, read_words
+from adapters.sedap.grammar import Line, Meaning, keep, number, read_base64, read_words
 from adapters.sedap.positions import read_position
 from protocols.body import Graphic, Opaque, Shape
 from protocols.message import Loss, LossReason
@@ -33,7 +33,8 @@ def graphic(line: Line) -> Meaning:
         return Meaning(subject, Opaque(format="sedap", data=line.text.encode("latin-1")))
     fill = rest.pop(0) if _has_fill(rest) else ""
     encoding, annotation, *geometry = rest
-    losses = [] if number(width, "graphic.width") in (None, 1.0) else [_lost("stroke_width")]
+    losses: list[Loss] = []
+    extras = () if number(width, "graphic.width") in (None, 1.0) else keep(losses, width=width)
     if encoding.upper() == "BASE64":
         annotation = read_words(read_base64(annotation, "graphic.annotation", _ANNOTATION_BYTES))
     elif encoding.upper() not in ("", "NONE"):
@@ -49,7 +50,7 @@ def graphic(line: Line) -> Meaning:
         stroke=_colour(stroke, "stroke", losses),
         fill=_colour(fill, "fill", losses),
     )
-    return Meaning(subject, body, losses)
+    return Meaning(subject, body, losses, extras=extras)
 
 
 def _has_fill(rest: list[str]) -> bool:
@@ -89,7 +90,3 @@ def _colour(text: str, field: str, losses: list[Loss]) -> str | None:
         losses.append(Loss(field=field, reason=LossReason.UNREADABLE))
         return None
     return "#" + text.lower().ljust(8, "f")
-
-
-def _lost(field: str) -> Loss:
-    return Loss(field=field, reason=LossReason.NO_FIELD)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from adapters import DecodeError, Fault
-from adapters.sedap.grammar import OWN, TYPES, Line, Meaning, number, read_base64, read_words
+from adapters.sedap.grammar import OWN, TYPES, Line, Meaning, keep, number, read_base64, read_words
 from adapters.sedap.positions import read_position
 from protocols.body import Receipt, ReceiptState, Status, Task
-from protocols.message import Loss, LossReason
+from protocols.message import Loss
 from protocols.quantity import Position
 
 FLAGS = {0: "add", 1: "replace", 2: "cancel", 3: "cancel-all"}
@@ -51,23 +51,18 @@ def command(line: Line) -> Meaning:
 def status(line: Line) -> Meaning:
     """The state of the sender. Levels are percent of what is full."""
     technical, operational, ammunition, fuel, battery, command_id, state, host, media, words = line.content[:10]
-    losses = [
-        Loss(field=name, reason=LossReason.NO_FIELD)
-        for name, value in (("command_id", command_id), ("command_state", state), ("host", host), ("media", media))
-        if value
-    ]
-    batteries = _levels(battery, "status.battery")
-    if batteries:  # the canonical form has one battery without a name
-        losses.append(Loss(field="battery", reason=LossReason.NO_FIELD, approximated=True))
+    losses: list[Loss] = []
+    batteries = levels(battery, "status.battery")  # the canonical form has one battery without a name
+    extras = keep(losses, battery=battery, command_id=command_id, command_state=state, host=host, media=media)
     body = Status(
         technical=_coded(technical, TECHNICAL, "status.technical") if technical else None,
         operational=_coded(operational, OPERATIONAL, "status.operational") if operational else None,
         battery_percent=min((percent for _, percent in batteries), default=None),
-        fuel=_levels(fuel, "status.fuel"),
-        ammunition=_levels(ammunition, "status.ammunition"),
+        fuel=levels(fuel, "status.fuel"),
+        ammunition=levels(ammunition, "status.ammunition"),
         text=read_words(read_base64(words, "status.text", _TEXT_BYTES)) if words else None,
     )
-    return Meaning(line.subject(OWN), body, losses)
+    return Meaning(line.subject(OWN), body, losses, extras=extras)
 
 
 def heartbeat(line: Line) -> Meaning:
@@ -97,8 +92,8 @@ def _coded(text: str, codes: dict[int, str], where: str) -> str:
     return value
 
 
-def _levels(text: str, where: str) -> tuple[tuple[str, float], ...]:
-    """``name#percent#name#percent``."""
+def levels(text: str, where: str) -> tuple[tuple[str, float], ...]:
+    """Read ``name#percent#name#percent``. Raise DecodeError."""
     if not text:
         return ()
     parts = text.removesuffix("#").split("#")

@@ -12,13 +12,14 @@ from adapters.sedap.grammar import (
     TEXT_BYTES,
     Line,
     Meaning,
+    keep,
     number,
     numbers,
     read_base64,
     read_words,
 )
 from protocols.body import NOBODY, Contact, Delete, Identity, Track
-from protocols.message import Loss, LossReason, Mode
+from protocols.message import Extra, Loss, LossReason, Mode
 from protocols.quantity import STILL, AltitudeDatum, Kinematics, Position, Symbol
 from protocols.symbols import Sidc, from_sidc15
 
@@ -34,8 +35,7 @@ def own_unit(line: Line) -> Meaning:
     position, kinematics = _place_and_movement(content[:6])
     roll, pitch, name, code = content[6:10]
     losses: list[Loss] = []
-    if roll or pitch:
-        _no_field(losses, roll=number(roll, "roll"), pitch=number(pitch, "pitch"))
+    extras = _extras(losses, roll=roll, pitch=pitch) if roll or pitch else ()
     symbol, mode = read_symbol(code, losses) if code else (None, Mode.UNSTATED)
     body = Track(
         position=position,
@@ -43,7 +43,7 @@ def own_unit(line: Line) -> Meaning:
         identity=Identity(callsign=name) if name else NOBODY,
         kinematics=kinematics,
     )
-    return Meaning(line.subject(name or OWN), body, losses, mode=mode)
+    return Meaning(line.subject(name or OWN), body, losses, mode=mode, extras=extras)
 
 
 def contact(line: Line) -> Meaning:
@@ -62,15 +62,12 @@ def contact(line: Line) -> Meaning:
     roll, pitch, width, length, height, name, sensors, code, mmsi, icao, image, comment = content[11:23]
     losses: list[Loss] = []
     symbol, mode = read_symbol(code, losses) if code else (None, Mode.UNSTATED)
-    if x or y or z or roll or pitch or image:
-        relative = [number(each, "contact.relative") for each in (x, y, z)]
-        _no_field(
-            losses,
-            relative_m=None if relative == [None, None, None] else relative,
-            roll=number(roll, "roll"),
-            pitch=number(pitch, "pitch"),
-            image=read_base64(image, "contact.image", IMAGE_BYTES) if image else None,
-        )
+    extras: tuple[Extra, ...] = ()
+    if x or y or z or roll or pitch:
+        extras = _extras(losses, relative_x=x, relative_y=y, relative_z=z, roll=roll, pitch=pitch)
+    if image:
+        read_base64(image, "contact.image", IMAGE_BYTES)
+        extras += keep(losses, image=image)
     body = Contact(
         position=position,
         symbol=symbol,
@@ -84,7 +81,7 @@ def contact(line: Line) -> Meaning:
         height_m=number(height, "contact.height", 0.0) if height else None,
         remarks=read_words(read_base64(comment, "contact.comment", TEXT_BYTES)) if comment else None,
     )
-    return Meaning(subject, body, losses, mode=mode)
+    return Meaning(subject, body, losses, mode=mode, extras=extras)
 
 
 def read_position(fields: Sequence[str]) -> Position:
@@ -137,5 +134,8 @@ def _sensors(letters: str) -> tuple[str, ...]:
         raise DecodeError(Fault.MALFORMED, "contact.source") from None
 
 
-def _no_field(losses: list[Loss], **values: object) -> None:
-    losses += [Loss(field=name, reason=LossReason.NO_FIELD) for name, value in values.items() if value is not None]
+def _extras(losses: list[Loss], **fields: str) -> tuple[Extra, ...]:
+    """Numbers that no canonical field holds."""
+    for name, text in fields.items():
+        number(text, name)
+    return keep(losses, **fields)

@@ -49,6 +49,7 @@ def _message(line: Line) -> Message:
             addressees=meaning.addressees,
             references=meaning.references,
             loss=tuple(meaning.losses),
+            extras=meaning.extras,
         )
     except DecodeError:
         raise

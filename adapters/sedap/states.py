@@ -7,7 +7,7 @@ import re
 from adapters import Encoded, EncodeError
 from adapters.sedap.fields import Draft, name
 from adapters.sedap.grammar import OWN, TYPES, native, write_base64, write_number
-from adapters.sedap.orders import OPERATIONAL, TECHNICAL
+from adapters.sedap.orders import OPERATIONAL, TECHNICAL, levels
 from adapters.sedap.words import write_filled
 from protocols.body import Receipt, ReceiptState, Status
 from protocols.message import LossReason, Message
@@ -33,8 +33,8 @@ def write_status(message: Message, body: Status) -> Encoded:
         _coded(draft, "operational", body.operational, _OPERATIONAL_CODES),
         _levels(draft, "ammunition", body.ammunition),
         _levels(draft, "fuel", body.fuel),
-        "" if body.battery_percent is None else f"#{write_number(body.battery_percent)}",
-        *[""] * 4,
+        _battery(draft, body),
+        *(draft.kept(name) for name in ("command_id", "command_state", "host", "media")),
         write_base64(body.text or ""),
     ]
     draft.carried.update(("battery_percent", "text"))
@@ -68,6 +68,18 @@ def _coded(draft: Draft, field: str, word: str | None, codes: dict[str, str]) ->
     if word and not code:
         draft.lose(field, LossReason.NO_CODE)
     return code
+
+
+def _battery(draft: Draft, body: Status) -> str:
+    """The batteries by name where they are known, else the one level without a name."""
+    if body.battery_percent is None:
+        return ""
+    named = draft.kept("battery")
+    try:
+        same = min(percent for _, percent in levels(named, "battery")) == body.battery_percent
+    except ValueError:  # also DecodeError: no such levels
+        same = False
+    return named if same else f"#{write_number(body.battery_percent)}"
 
 
 def _levels(draft: Draft, field: str, levels: tuple[tuple[str, float], ...]) -> str:

@@ -43,7 +43,7 @@ def _track(message: Message, body: Track) -> Encoded:
     if body.identity.callsign != (unit or None):
         draft.lose("identity.callsign", LossReason.NO_FIELD)
     draft.carried.update((*_POSITION, *_MOVEMENT, "identity.callsign"))
-    content = [*_place(draft, body), *_movement(body), "", "", unit, symbol(draft, body.symbol)]
+    content = [*_place(draft, body), *_movement(body), *_attitude(draft), unit, symbol(draft, body.symbol)]
     return draft.encoded("OWNUNIT", sender, content)
 
 
@@ -52,7 +52,9 @@ def _contact(message: Message, body: Track | Contact) -> Encoded:
     draft = Draft(message)
     draft.carried.update((*_POSITION, *_MOVEMENT))
     callsign = name(draft, "identity.callsign", body.identity.callsign)
-    content = [own_id(message.subject, named), "FALSE", *_place(draft, body), "", "", "", *_movement(body), "", ""]
+    relative = [draft.kept(f"relative_{axis}") for axis in "xyz"]
+    content = [own_id(message.subject, named), "FALSE", *_place(draft, body), *relative, *_movement(body)]
+    content += _attitude(draft)
     if isinstance(body, Contact):
         content += [number_or_empty(size) for size in (body.width_m, body.length_m, body.height_m)]
         content += [callsign, _sensors(draft, body.sensors), symbol(draft, body.symbol)]
@@ -61,7 +63,7 @@ def _contact(message: Message, body: Track | Contact) -> Encoded:
     else:
         draft.lose("kind", LossReason.STRUCTURE, approximated=True)
         content += ["", "", "", callsign, "", symbol(draft, body.symbol), "", ""]
-    content += ["", _comment(draft, body.remarks)]
+    content += [draft.kept("image"), _comment(draft, body.remarks)]
     return draft.encoded("CONTACT", sender_of(named), content)
 
 
@@ -91,6 +93,10 @@ def _opaque(_: Message, body: Opaque) -> Encoded:
 def _place(draft: Draft, body: Track | Contact) -> list[str]:
     position = body.position
     return [write_number(position.latitude), write_number(position.longitude), altitude(draft, position)]
+
+
+def _attitude(draft: Draft) -> list[str]:
+    return [draft.kept("roll"), draft.kept("pitch")]
 
 
 def _movement(body: Track | Contact) -> list[str]:

@@ -32,7 +32,7 @@ from protocols.body import (
     Track,
 )
 from protocols.label import Label
-from protocols.message import Loss, LossReason, Message, Mode, Reference, Source, Times, message_id
+from protocols.message import Extra, Loss, LossReason, Message, Mode, Reference, Source, Times, message_id
 from protocols.quantity import Affiliation, AltitudeDatum, Kinematics, Position, Symbol
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "standards" / "sedap-express"
@@ -310,10 +310,45 @@ def test_an_exercise_identity_marks_the_message_as_exercise_both_ways() -> None:
     assert lost(message) == set()
 
 
-def test_what_the_canonical_form_lacks_is_declared_while_reading() -> None:
-    message = read("CONTACT;1;0191C643A8AF;A;;;;7;;53.3;8.1;;1;2;3;;;;4;5;;;;;;;;;/9j/")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "OWNUNIT;;0191C643A8AF;22AA;U;;;77.88;-10.12;;;;;-2.2;3.3;Ownunit",
+        "CONTACT;;0191C643A8AF;A;;;;7;FALSE;53.3;8.1;;1;2.5;-3;;;;4;5;;;;;;;;;/9j/",
+        "STATUS;;0191C643A8AF;75DA;U;;;4;2;MLG#20;;Akku1#50#Akku2#40;ED32;03;MTAuMC4w;aHR0#aHR1;RnVsbHk=",
+        "GRAPHIC;79;0191C643A8AF;910E;U;;;0;3;;;NONE;;54.23;12.86",
+    ],
+)
+def test_what_no_field_holds_is_kept_for_the_way_home(line: str) -> None:
+    message = read(line)
 
-    assert {loss.field for loss in message.loss} == {"relative_m", "roll", "pitch", "image"}
+    assert message.loss == ()
+    assert message.extras
+    assert sedap.encode(message).data.decode() == line
+    assert sedap.encode(message).loss == ()
+
+
+@pytest.mark.parametrize("inner", ["x", "1;2", "1\n", "1e5", "9" * 20, ""])
+def test_what_was_kept_is_looked_at_again_before_it_is_written(inner: str) -> None:
+    message = read("OWNUNIT;;0191C643A8AF;22AA;U;;;77.88;-10.12;;;;;-2.2;;Ownunit")
+    forged = msgspec.structs.replace(message, extras=(Extra(format="sedap", name="roll", inner=inner),))
+
+    assert written(forged)[13] == ""
+    assert ("extras", "no-field") in lost(forged)
+
+
+def test_levels_that_were_kept_never_contradict_the_level_that_is_said() -> None:
+    message = read("STATUS;;0191C643A8AF;75DA;U;;;4;2;;;Akku1#50#Akku2#40")
+    body = Status(technical="fault", operational="operational", battery_percent=10.0)
+
+    assert written(msgspec.structs.replace(message, body=body))[11] == "#10"
+
+
+def test_what_was_kept_of_another_format_is_not_said() -> None:
+    message = report(TRACK, extras=(Extra(format="cot", name="roll", inner="1"),))
+
+    assert ("extras", "no-field") in lost(message)
+    assert written(message)[-1] == "ALPHA 1"
 
 
 def test_a_foreign_track_becomes_a_contact_of_the_relay_with_its_subject() -> None:
@@ -686,7 +721,7 @@ def test_status_words_and_levels() -> None:
         battery_percent=40.0,
         text="Fully",
     )
-    assert {loss.field for loss in message.loss} == {"host", "battery"}
+    assert [extra.name for extra in message.extras] == ["battery", "host"]
 
 
 def test_references_of_a_text_are_of_its_own_sender() -> None:
