@@ -21,12 +21,20 @@ def faults(config: Config) -> Iterator[str]:
     yield from _unique("links", (link.name for link in config.links))
     yield from _unique("units", (unit.id for unit in (*config.units, *config.peers)))
     yield from _unique("agreements", (agreement.id for agreement in config.agreements))
-    yield from _unique("policies", (policy.name for policy in config.policies))
+    yield from _policy_faults(config.policies)
     yield from _gateway_faults(config)
     yield from _unit_faults(config)
     yield from _topic_faults(config)
     yield from _agreement_faults(config)
     yield from _route_faults(config)
+
+
+def _policy_faults(policies: Sequence[Policy]) -> Iterator[str]:
+    yield from _unique("policies", (policy.name for policy in policies))
+    yield from _unique("policies", (policy.id or policy.name for policy in policies))
+    for index, policy in enumerate(policies):
+        if any(other.is_called(policy.name) for other in policies if other.name != policy.name):
+            yield f"$.policies[{index}].name: another policy, which ignores case, answers to it too; rename one"
 
 
 def _gateway_faults(config: Config) -> Iterator[str]:
@@ -64,7 +72,9 @@ def _unit_faults(config: Config) -> Iterator[str]:
         if unit.deliver is not None and not is_topic(unit.deliver):
             yield f"{at}.deliver: not a topic to publish to (no wildcards)"
         for label in (unit.default_label, *(rule.label for rule in unit.labels)):
-            if label is not None and not any(policy.knows(label) for policy in config.policies):
+            if label is not None and not any(
+                policy.name == label.policy and policy.knows(label) for policy in config.policies
+            ):
                 yield f"{at}: a label that no policy of $.policies knows ({label})"
         yield from _unique(f"units[{index}].labels", (rule.hint for rule in unit.labels))
         yield from _clearance_faults(f"{at}.clearance", unit.clearance, config.policies)
@@ -138,6 +148,8 @@ def _clearance_faults(at: str, clearance: Clearance, policies: Iterable[Policy])
         yield f"{at}.policy: not one of $.policies"
     elif policy.rank(clearance.classification) is None:
         yield f"{at}.classification: not one of {', '.join(policy.classifications)}"
+    elif policy.lattice.hold(clearance) is None:
+        yield f"{at}: a category or value that the policy does not have, or has in two tags; name it under categories"
 
 
 def _unique(table: str, values: Iterable[str]) -> Iterator[str]:

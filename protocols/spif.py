@@ -36,6 +36,7 @@ from protocols.xml import XmlElement, XmlError, attributes_of, parse
 SPIF_NAMESPACE = "http://www.xmlspif.org/spif"
 VERSIONS = frozenset({"2.0", "2.1"})
 NATO = "1.3.26.1.3.1"  # whose values are compared without regard to case (ADatP-4774, page 5-2)
+NATO_CONTEXT = "1.3.26.1.4.4"  # the tag set that every label of that policy must have (page App 2-2)
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _LOCATION = "{http://www.w3.org/2001/XMLSchema-instance}schemaLocation"
 _ABOUT = "schemaVersion version creationDate originatorDN keyIdentifier privilegeId rbacId userRefURI docRefURI"
@@ -249,6 +250,7 @@ def _numbers(sets: Sequence[XmlElement]) -> _Numbers:
 
 def _tags(element: XmlElement, numbers: _Numbers, policies: _Policies) -> Iterator[Tag]:
     of = _open(element, "name id", "securityCategoryTag")
+    least = int(of.need("id") == NATO_CONTEXT)
     for tag in map(_open_tag, of.parts.get("securityCategoryTag", ())):
         weight, enumerated = _kind(tag)
         most = 1 if tag.flag("singleSelection") else None
@@ -260,7 +262,7 @@ def _tags(element: XmlElement, numbers: _Numbers, policies: _Policies) -> Iterat
             id=of.need("id"),
             enumerated=enumerated,
             most=tag.number("maxSelection") if "maxSelection" in tag.attributes else most,
-            least=tag.number("minSelection") if "minSelection" in tag.attributes else 0,
+            least=tag.number("minSelection") if "minSelection" in tag.attributes else least,
             look=_look(tag),
         )
 
