@@ -268,8 +268,8 @@ class Keyring:
     def _renewal(self, now_s: float) -> Iterator[Sequence[Announced]]:
         """The steps of a renewal, going on where the last call stopped."""
         for last in (False, True):
-            for step in self._renewing:  # not "yield from", which would end it when this call stops early
-                yield step  # noqa: UP028
+            for step in self._renewing:  # noqa: UP028 - "yield from" would end it when this call stops early
+                yield step
             if not last:
                 self._renewing = self._outgoing.renew(now_s)
 

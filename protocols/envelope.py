@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 import msgpack
+import msgspec
 
 ENVELOPE_MAX: Final = 1 << 20  # bytes of one envelope
 RECORD_MAX: Final = 262_144  # bytes of one message inside it
@@ -32,9 +33,9 @@ ED25519_SIGNATURE: Final = 64
 MLDSA_SIGNATURE: Final = 3309
 
 _HEADER_MIN, _HEADER_MAX = 15, 31
-_EID_AT = slice(5, 13)
+_UINTS = {0xCC: (2, 0x80), 0xCD: (3, 1 << 8), 0xCE: (5, 1 << 16), 0xCF: (9, 1 << 32)}  # first byte: size, smallest
 _EXTENSIONS_MAX = 16
-_KNOWN_TYPES = (DATA, HEAD)
+_BYTES = {bytes}
 
 
 class Refusal(StrEnum):
@@ -73,9 +74,11 @@ class Refusal(StrEnum):
 class Reject(Exception):  # noqa: N818 - a refusal is an outcome of this protocol, named as its specification does
     """Something is refused; ``code`` says why, and nothing else does."""
 
-    def __init__(self, code: StrEnum) -> None:
-        super().__init__(str(code))
-        self.code = code
+    @property
+    def code(self) -> StrEnum:
+        """The reason, of a bounded set."""
+        code: StrEnum = self.args[0]
+        return code
 
 
 class Mode(IntEnum):
@@ -86,7 +89,7 @@ class Mode(IntEnum):
     TICK = 2  # one signature over the envelopes of a slice of time
 
 
-class Header(NamedTuple):
+class Header(msgspec.Struct, frozen=True, gc=False):
     """The protected header of an envelope; ``raw`` is the associated data, as received."""
 
     raw: bytes
@@ -164,7 +167,7 @@ def unpack_envelope(envelope: bytes) -> tuple[Header, bytes]:
     size = len(envelope)
     if size > ENVELOPE_MAX:
         raise Reject(Refusal.TOO_LARGE)
-    if size < 3 + _HEADER_MIN + 2 + TAG or envelope[:2] != b"\x92\xc4":
+    if size < 3 + _HEADER_MIN + 2 + TAG or not envelope.startswith(b"\x92\xc4"):
         raise Reject(Refusal.MALFORMED)
     end = 3 + envelope[2]
     return unpack_header(envelope[3:end]), _last_bin(envelope, end)
@@ -176,11 +179,12 @@ def unpack_header(raw: bytes) -> Header:
         raise Reject(Refusal.MALFORMED)
     generation, at = _read_uint(raw, 13)
     seq, end = _read_uint(raw, at)
-    if end != len(raw) or raw[1] > 0x7F or raw[2] > 0x7F:
+    suite, kind = raw[1], raw[2]
+    if end != len(raw) or suite > 0x7F or kind > 0x7F:
         raise Reject(Refusal.MALFORMED)
-    if raw[2] not in _KNOWN_TYPES:
+    if kind not in (DATA, HEAD):
         raise Reject(Refusal.UNKNOWN_TYPE)
-    return Header(raw, raw[1], raw[2], raw[_EID_AT], generation, seq)
+    return Header(raw, suite, kind, raw[5:13], generation, seq)
 
 
 def pack_body(t_ms: int, messages: list[bytes]) -> bytes:
@@ -200,9 +204,8 @@ def unpack_body(body: bytes) -> tuple[int, list[bytes]]:
     t_ms, messages = fields
     if type(t_ms) is not int or t_ms < 0 or type(messages) is not list or not messages:
         raise Reject(Refusal.MALFORMED_BODY)
-    for message in messages:
-        if type(message) is not bytes or len(message) > RECORD_MAX:
-            raise Reject(Refusal.MALFORMED_BODY)
+    if set(map(type, messages)) != _BYTES or max(map(len, messages)) > RECORD_MAX:
+        raise Reject(Refusal.MALFORMED_BODY)
     return t_ms, messages
 
 
@@ -345,22 +348,29 @@ def _read_uint(data: bytes, at: int) -> tuple[int, int]:
     first = data[at] if at < len(data) else 0xFF
     if first < 0x80:
         return first, at + 1
-    if not 0xCC <= first <= 0xCF:
+    form = _UINTS.get(first)
+    if form is None:
         raise Reject(Refusal.MALFORMED)
-    width = 1 << (first - 0xCC)
-    end = at + 1 + width
+    width, smallest = form
+    end = at + width
     value = int.from_bytes(data[at + 1 : end], "big")
-    if end > len(data) or value < (0x80 if width == 1 else 1 << (width * 4)):
+    if end > len(data) or value < smallest:
         raise Reject(Refusal.MALFORMED)
     return value, end
 
 
 def _last_bin(data: bytes, at: int) -> bytes:
     """The byte string that starts at ``at`` and ends with the data, in its shortest form."""
-    width = {0xC4: 1, 0xC5: 2, 0xC6: 4}.get(data[at] if at < len(data) else 0, 0)
-    start = at + 1 + width
-    size = int.from_bytes(data[at + 1 : start], "big")
-    if not width or size != len(data) - start or size < TAG or (width > 1 and size < 1 << (width * 4)):
+    first = data[at] if at < len(data) else 0
+    if first == 0xC4:
+        start, size, shortest = at + 2, int.from_bytes(data[at + 1 : at + 2], "big"), TAG
+    elif first == 0xC5:
+        start, size, shortest = at + 3, int.from_bytes(data[at + 1 : at + 3], "big"), 0x100
+    elif first == 0xC6:
+        start, size, shortest = at + 5, int.from_bytes(data[at + 1 : at + 5], "big"), 0x10000
+    else:
+        raise Reject(Refusal.MALFORMED)
+    if size != len(data) - start or size < shortest:
         raise Reject(Refusal.MALFORMED)
     return data[start:]
 

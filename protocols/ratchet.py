@@ -24,6 +24,7 @@ class Chain:
         self._ahead = [key]  # chain keys of generations ``_next``, ``_next`` + 1, ..
         self._next = base  # the first generation that no envelope was authenticated in
         self._kept: dict[int, Generation] = {}
+        self._tried: tuple[int, Generation] | None = None  # not authenticated yet
         self._ends: deque[tuple[float, int]] = deque()
 
     def generation(self, number: int) -> Generation:
@@ -35,13 +36,15 @@ class Chain:
             raise Reject(Refusal.GENERATION_TOO_OLD)
         if number - self._next > AHEAD_MAX:
             raise Reject(Refusal.GENERATION_TOO_FAR)
-        return load_generation(generation_keys(self._chain(number), self._eid, number))
+        if self._tried is None or self._tried[0] != number:
+            self._tried = number, load_generation(generation_keys(self._chain(number), self._eid, number))
+        return self._tried[1]
 
     def commit(self, number: int, now_s: float) -> None:
         """An envelope of this generation held: keep its keys and those passed over, forget their chain keys."""
         if number < self._next:
             return
-        after = self._chain(number + 1)
+        after, self._tried = self._chain(number + 1), None
         end = now_s + self._horizon_s
         if self._next - 1 in self._kept:
             self._ends.append((end, self._next - 1))

@@ -64,10 +64,14 @@ def unlock(directory: Path) -> Secret:
 
 def ask(question: str, *, confirm: bool = False) -> Secret:
     """A passphrase from the terminal; never from an argument. Raise KeyringError where there is none."""
-    if not sys.stdin.isatty():
+    if not _terminal():
         raise KeyringError(f"no {question} given: use a key file, a systemd credential or a terminal")
     text = typer.prompt(question, hide_input=True, confirmation_prompt=confirm, err=True)
     return check_secret(Secret(SecretKind.PASSPHRASE, text.encode()))
+
+
+def _terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def holdings(directory: Path) -> Holdings:

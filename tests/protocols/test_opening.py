@@ -195,7 +195,7 @@ def test_announcing_again_may_not_change_the_key() -> None:
     opened = reader(sent)
     sent._step(NOW)
     sent._chain = bytes(32)
-    sent._announce(roster().recipients([BRAVO], HYBRID, NOW))
+    assert list(sent._announce(roster().recipients([BRAVO], HYBRID, NOW))) == []
 
     with refuses(Refusal.BAD_COMMITMENT):
         opened.accept(sent.announcement(), NOW)
