@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from adapters.cap import kept
 from protocols.message import Derived, Loss, LossReason, Message
 from protocols.moment import is_whole, write_iso_seconds
 from protocols.unsaid import unsaid
@@ -20,16 +21,26 @@ class Draft:
         self.sent = sent
         self.losses: list[Loss] = []
         self.derived: list[Derived] = []
+        self.used = 0  # of what was kept
         self.carried: set[str] = {"label", "mode", "times.observed", "times.created"}
 
     def all_losses(self) -> tuple[Loss, ...]:
         """What was noted while writing, and every field that was not looked at."""
+        if self.used == len(self.message.extras):
+            self.carried.add("extras")
         return tuple(dict.fromkeys([*self.losses, *unsaid(self.message, self.carried)]))
 
     def lose(self, field: str, reason: LossReason, *, approximated: bool = False) -> None:
         """Note a field that did not come through whole."""
         self.carried.add(field)
         self.losses.append(Loss(field=field, reason=reason, approximated=approximated))
+
+    def kept(self, *names: str) -> str:
+        """Elements that were kept for the way home. They may come from another gateway, so they are looked at again."""
+        found = [each for each in self.message.extras if each.format == kept.FORMAT and each.name in names]
+        sound = [each for each in found if kept.is_sound(each)]
+        self.used += len(sound)
+        return "".join(kept.write(each) for name in names for each in sound if each.name == name)
 
     def words(self, name: str, text: str | None, field: str | None = None) -> str:
         """An element with text; what XML cannot carry is replaced. Empty text makes no element."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from lxml import etree
 
 from adapters import DecodeError, Fault
+from adapters.cap import kept
 from adapters.cap.names import MODES, SCOPES, is_name, subject_of
 from protocols.message import Loss, LossReason, Mode, Reference, Source
 from protocols.moment import read_iso
@@ -18,8 +19,7 @@ INFOS_MAX = 50
 _RESTRICTION_MAX = 1_024  # characters
 _ADDRESS = re.compile(r'"([^"]*)"|(\S+)')
 _ONCE = ("identifier", "sender", "sent", "status", "msgType", "scope")
-_KNOWN = frozenset({*_ONCE, "restriction", "addresses", "references", "info"})
-_LOST = frozenset({"source", "code", "note", "incidents"})
+_KNOWN = frozenset({*_ONCE, "restriction", "addresses", "references", "info", *kept.OF_ALERT})
 
 
 class Head:
@@ -39,7 +39,8 @@ class Head:
             format="cap", version=version, dialect=None, system=self.sender, label_hint=self._hint(root)
         )
         self.addressees = tuple(quoted or bare for quoted, bare in _ADDRESS.findall(self.text(root, "addresses")))
-        self.losses = self.unread(root, _KNOWN, _LOST)
+        self.losses = self.unread(root, _KNOWN)
+        self.extras = kept.read(self.children(root, kept.OF_ALERT), self.losses)
         self.references = self._references(root)
         self.note = self.text(root, "note") or None
         self.infos = root.findall(self.namespace + "info")
@@ -97,13 +98,12 @@ class Head:
                 self.losses.append(Loss(field="references", reason=LossReason.UNREADABLE))
         return tuple(read)
 
-    def unread(self, element: etree._Element, known: frozenset[str], lost: frozenset[str]) -> list[Loss]:
-        """A loss for each kind of child that has content and is not read."""
-        losses = []
-        for child in element:
-            name = etree.QName(child)
-            if name.namespace != self.namespace[1:-1] or name.localname not in known:
-                field = name.localname if name.localname in lost else "element"
-                if len(child) or (child.text or "").strip():
-                    losses.append(Loss(field=field, reason=LossReason.NO_FIELD))
-        return list(dict.fromkeys(losses))
+    def unread(self, element: etree._Element, known: frozenset[str]) -> list[Loss]:
+        """A loss where there are children that are not of CAP, or not where CAP has them; a signature is one."""
+        tags = {self.namespace + name for name in known}
+        others = [child for child in element if child.tag not in tags and (len(child) or (child.text or "").strip())]
+        return [Loss(field="element", reason=LossReason.NO_FIELD)] if others else []
+
+    def children(self, element: etree._Element, names: Sequence[str]) -> list[etree._Element]:
+        """The children of these names, in the order of the names."""
+        return [child for name in names for child in element.findall(self.namespace + name)]

@@ -9,21 +9,21 @@ from typing import TypeVar
 from lxml import etree
 
 from adapters import DecodeError, Fault
+from adapters.cap import kept
 from adapters.cap.area import read_places
 from adapters.cap.head import Head
 from adapters.cap.names import CATEGORIES, KIND, NO_INFO, NO_ONSET, RELAY, TIME
 from protocols import form
 from protocols.body import NOBODY, Alert, Certainty, Identity, Medevac, Report, Severity, Urgency
-from protocols.message import Derived, Loss, LossReason
+from protocols.message import EXTRAS_MAX, Derived, Loss, LossReason
 from protocols.moment import read_iso
 
 _KNOWN = frozenset(
     {
         "language", "category", "event", "urgency", "severity", "certainty", "effective", "onset", "expires",
-        "senderName", "headline", "description", "instruction", "contact", "area",
+        "senderName", "headline", "description", "instruction", "contact", "area", *kept.OF_INFO,
     }
 )  # fmt: skip
-_LOST = frozenset({"responseType", "audience", "eventCode", "web", "parameter", "resource"})
 _FORMS: dict[str, type] = {"medevac": Medevac, "report": Report}
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -35,6 +35,7 @@ class Info:
     def __init__(self, head: Head, element: etree._Element | None, *, cancelled: bool = False) -> None:
         self.head = head
         self.losses = list(head.losses)
+        self.extras = head.extras
         self.derived: list[Derived] = []
         self.valid_from: datetime | None = None
         self.valid_until: datetime | None = None
@@ -45,19 +46,25 @@ class Info:
             self.body = Alert(event=head.kind, cancelled=cancelled)
             return
         self._times(element)
+        self.losses += head.unread(element, _KNOWN)
         parameters = self._parameters(element)
-        known = _KNOWN | {"parameter"} if parameters else _KNOWN
-        self.losses += [loss for loss in head.unread(element, known, _LOST) if loss not in self.losses]
+        others = [
+            each for each in head.children(element, kept.OF_INFO) if head.text(each, "valueName") not in parameters
+        ]
+        self.extras += kept.read(others, self.losses)
+        if len(self.extras) > EXTRAS_MAX:
+            self.extras = self.extras[:EXTRAS_MAX]
+            self.losses.append(Loss(field="extras", reason=LossReason.TOO_LONG, approximated=True))
         if TIME in parameters:
             self.observed = self._time(parameters[TIME], TIME)
         self.body = self._filled(element, parameters.get(KIND)) or self._alert(element, cancelled=cancelled)
 
     def _parameters(self, element: etree._Element) -> dict[str, str]:
-        """A gateway's own parameters; everybody else's are not read."""
+        """A gateway's own parameters; everybody else's are kept as they are."""
         if self.head.sender != RELAY:
             return {}
-        found = element.findall(self.head.namespace + "parameter")
-        return {self.head.text(each, "valueName"): self.head.text(each, "value") for each in found}
+        found = {self.head.text(each, "valueName"): each for each in self.head.children(element, ("parameter",))}
+        return {name: self.head.text(found[name], "value") for name in (KIND, TIME) if name in found}
 
     def _filled(self, element: etree._Element, kind: str | None) -> Medevac | Report | None:
         """The request or report that a gateway relayed as an alert; None when it is not there, whole and unchanged."""

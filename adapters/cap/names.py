@@ -9,6 +9,7 @@ from protocols.message import Mode
 
 NAMESPACES = {"urn:oasis:names:tc:emergency:cap:1.2": "1.2", "urn:oasis:names:tc:emergency:cap:1.1": "1.1"}
 RELAY = "comity"  # sender of an alert that a gateway wrote for another format's message: identifiers are subjects
+OURS = "comity."  # how the names of the parameters of a relayed alert begin
 KIND = "comity.kind"  # parameter of a relayed alert: the description is a filled form of this kind
 TIME = "comity.time"  # parameter of a relayed alert: when it was observed, with its fraction of a second
 NO_INFO, NO_ONSET = "no-info", "no-onset"  # rules of what is derived while reading, and undone while writing
@@ -17,6 +18,9 @@ CATEGORIES = (
     "Geo", "Met", "Safety", "Security", "Rescue", "Fire", "Health", "Env", "Transport", "Infra", "CBRNE", "Other",
 )  # fmt: skip
 MODES = {"Actual": Mode.OPERATION, "Exercise": Mode.EXERCISE, "Test": Mode.TEST}
+RESPONSES = (
+    "Shelter", "Evacuate", "Prepare", "Execute", "Avoid", "Monitor", "Assess", "AllClear", "None",
+)  # fmt: skip
 SCOPES = ("Public", "Restricted", "Private")
 
 _FORBIDDEN = re.compile(r"[\s,<&%\x00-\x1f\x7f-\x9f]")  # CAP 1.2, 3.2.1: no spaces, commas or restricted characters

@@ -15,7 +15,7 @@ from adapters.cap.head import Head
 from adapters.cap.info import Info
 from adapters.cap.names import NAMESPACES, RELAY
 from protocols.body import Body, Receipt, ReceiptState
-from protocols.message import Message, Reference, Times, message_id
+from protocols.message import Loss, LossReason, Message, Reference, Times, message_id
 from protocols.moment import is_whole
 from protocols.xml import XmlElement, XmlError, parse
 
@@ -77,6 +77,7 @@ def _block(subject: str, place: int) -> str:
 
 def _receipt(head: Head, reference: Reference) -> Message:
     state = ReceiptState.ACCEPTED if head.kind == "Ack" else ReceiptState.REFUSED
+    lost = [Loss(field=extra.name, reason=LossReason.NO_FIELD) for extra in head.extras if extra.name != "note"]
     body = Receipt(of=reference.subject, state=state, reason=head.note)
     return Message(
         id=message_id("receipt", head.subject, head.sent, reference.subject),
@@ -86,7 +87,7 @@ def _receipt(head: Head, reference: Reference) -> Message:
         times=_times(head, None),
         mode=head.mode,
         addressees=head.addressees,
-        loss=tuple(loss for loss in head.losses if loss.field != "note"),
+        loss=tuple(dict.fromkeys([*head.losses, *lost])),
     )
 
 
@@ -100,6 +101,7 @@ def _built(head: Head, ident: str, info: Info, *, references: tuple[Reference, .
         mode=head.mode,
         addressees=head.addressees,
         references=references,
+        extras=info.extras,
         loss=tuple(dict.fromkeys(info.losses)),
         derived=tuple(info.derived),
     )

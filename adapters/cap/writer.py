@@ -57,10 +57,13 @@ class _Head:
             words("sent", write_time(self.draft.sent)),
             words("status", self._status()),
             words("msgType", kind),
+            self.draft.kept("source"),
             words("scope", scope),
             words("restriction", restriction),
             self._addresses(),
+            self.draft.kept("code", "note"),
             words("references", references),
+            self.draft.kept("incidents"),
         ]
         return "".join(parts)
 

@@ -26,7 +26,7 @@ from protocols.body import (
     Urgency,
 )
 from protocols.label import Label
-from protocols.message import Loss, LossReason, Message, Mode, Reference, Source, Times, message_id
+from protocols.message import Extra, Loss, LossReason, Message, Mode, Reference, Source, Times, message_id
 from protocols.quantity import AltitudeDatum, Position
 
 STANDARD = Path(__file__).parents[2].parent / "shared" / "standards" / "cap"
@@ -403,14 +403,69 @@ def test_code_words_that_are_none_are_not_said() -> None:
     assert {loss.field for loss in message.loss} == {"urgency", "severity", "certainty", "categories"}
 
 
-def test_what_is_not_read_is_declared_once() -> None:
-    extra = "<parameter><valueName>a</valueName><value>b</value></parameter>"
-    info = INFO.replace("<area>", f"<web>http://x</web>{extra}{extra}<area>", 1).replace("<info>", "<info><x>1</x>")
+KEPT = (
+    "<responseType>Evacuate</responseType><responseType>Shelter</responseType>",
+    "<audience>Everyone</audience><eventCode><valueName>SAME</valueName><value>FFA</value></eventCode>",
+    "<web>https://x.example/a?b&amp;c</web>",
+    "<parameter><valueName>a</valueName><value></value></parameter>",
+    "<parameter><valueName>b</valueName><value>&lt;1&gt;</value></parameter>",
+    "<resource><resourceDesc>map</resourceDesc><mimeType>text/html</mimeType><size>12</size><uri>https://x</uri></resource>",
+)
 
-    message = read(document(info, more="<note>n</note><code>c</code>"))
 
-    assert {loss.field for loss in message.loss} == {"note", "code", "web", "parameter", "element"}
-    assert len(message.loss) == 5
+def test_what_no_field_holds_is_kept_for_the_way_home() -> None:
+    info = (
+        INFO.replace("</event>", f"</event>{KEPT[0]}")
+        .replace("</certainty>", f"</certainty>{KEPT[1]}")
+        .replace("<contact>", f"{KEPT[2]}<contact>")
+        .replace("</contact>", "</contact>" + "".join(KEPT[3:]))
+    )
+    message = read(document(info, more="<code>c1</code><code>c2</code><note>n</note><incidents>i</incidents>"))
+
+    assert message.loss == ()
+    assert [extra.name for extra in message.extras].count("parameter") == 2
+    assert cap.encode(message).loss == ()
+    assert again(message) == message
+    for each in KEPT:
+        assert each in cap.encode(message).data.decode()
+    assert texts(message, "code") == ["c1", "c2"]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        Extra(format="cot", name="web", inner="x"),
+        Extra(format="cap", name="script", inner="x"),
+        Extra(format="cap", name="sender", inner="x"),
+        Extra(format="cap", name="responseType", inner="Panic"),
+        Extra(format="cap", name="web"),
+        Extra(format="cap", name="web", inner="a\x00"),
+        Extra(format="cap", name="parameter", attributes=(("value", "a"), ("valueName", "b"))),
+        Extra(format="cap", name="parameter", attributes=(("valueName", "comity.kind"), ("value", "medevac"))),
+        Extra(format="cap", name="resource", attributes=(("resourceDesc", "a"),)),
+        Extra(format="cap", name="resource", attributes=(("resourceDesc", "a"), ("mimeType", "b"), ("size", "x"))),
+    ],
+)
+def test_what_was_kept_is_looked_at_again_before_it_is_written(extra: Extra) -> None:
+    message = alert(Alert(event="Fire"), extras=(extra,))
+
+    assert lost(message) == {("extras", "no-field")}
+    assert cap.encode(message).data == cap.encode(alert(Alert(event="Fire"))).data
+
+
+def test_what_is_neither_read_nor_kept_is_declared_once() -> None:
+    pair = "<parameter><valueName>a</valueName></parameter>"
+    info = INFO.replace("<area>", f"{pair}<area>", 1).replace("<info>", "<info><x>1</x><y>2</y>")
+    many = "".join(f"<code>{'c' * 500}{number}</code>" for number in range(40))
+
+    message = read(document(info, more=many))
+
+    assert {(loss.field, loss.reason.value) for loss in message.loss} == {
+        ("element", "no-field"),
+        ("parameter", "unreadable"),
+        ("code", "too-long"),
+    }
+    assert len(message.loss) == 3
 
 
 def test_scope_and_restriction_are_a_hint_and_never_a_label() -> None:
