@@ -6,10 +6,12 @@ import msgspec
 
 from protocols.agreement import Agreement
 from protocols.label import Label, Policy
+from protocols.message import Precedence
 from protocols.quantity import Value
 from protocols.unit import LiaisonUnit, Partner
 
 EMBEDDED = "embedded"
+ACKNOWLEDGE_MAX_S = 604_800  # a week
 
 
 class Gateway(Value, frozen=True):
@@ -87,13 +89,49 @@ class LocalUnit(LiaisonUnit, frozen=True):
     label_xml: bool = False
 
 
+class Acknowledge(Value, frozen=True):
+    """Within how many seconds a unit acknowledges, by precedence (STANAG 4406).
+
+    A precedence that is not named has the time of the nearest lower one that is, so that what is more urgent never
+    waits longer; below the lowest one named, nothing is asked.
+    """
+
+    deferred: float | None = None
+    routine: float | None = None
+    priority: float | None = None
+    immediate: float | None = None
+    flash: float | None = None
+    override: float | None = None
+
+    def __post_init__(self) -> None:
+        given = [seconds for seconds in self._by_precedence if seconds is not None]
+        if not given or not all(0 < seconds <= ACKNOWLEDGE_MAX_S for seconds in given):
+            raise ValueError("acknowledge names a precedence and its seconds, more than 0 and at most a week")
+        if sorted(given, reverse=True) != given:
+            raise ValueError("acknowledge: a higher precedence has no longer time than a lower one")
+
+    @property
+    def _by_precedence(self) -> tuple[float | None, ...]:
+        return (self.deferred, self.routine, self.priority, self.immediate, self.flash, self.override)
+
+    def within_s(self, precedence: Precedence | None) -> float | None:
+        """The seconds for a message, or None when it asks for no acknowledgement; without a precedence: routine."""
+        highest = Precedence.ROUTINE if precedence is None else precedence
+        named = [seconds for seconds in self._by_precedence[: highest + 1] if seconds is not None]
+        return named[-1] if named else None
+
+
 class Route(Value, frozen=True, rename={"sources": "from"}):
-    """Where traffic goes, under which agreement. ``kinds`` empty means all that the agreement names."""
+    """Where traffic goes, under which agreement. ``kinds`` empty means all that the agreement names.
+
+    ``acknowledge``: the units it leads to, ours, must acknowledge, or their alternates are given the message.
+    """
 
     sources: tuple[str, ...]
     to: tuple[str, ...]
     agreement: str
     kinds: tuple[str, ...] = ()
+    acknowledge: Acknowledge | None = None
 
 
 class Config(Value, frozen=True):

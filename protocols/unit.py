@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from protocols.duty import Shift
 from protocols.label import Clearance
 from protocols.quantity import Value
 
@@ -33,12 +34,19 @@ class Partner(Value, frozen=True):
 
 
 class LiaisonUnit(Value, frozen=True):
-    """An addressable cell, team or system of a partner: an end of the encryption. Never a person."""
+    """An addressable cell, team or system of a partner: an end of the encryption. Never a person.
+
+    ``duty`` are its hours by the clock of its ``time_zone`` (an IANA name); without any it is always on duty.
+    ``alternates`` are units of the same partner that stand in for it, in order.
+    """
 
     id: str
     clearance: Clearance
     role: str | None = None
     languages: tuple[str, ...] = ()
+    duty: tuple[Shift, ...] = ()
+    time_zone: str | None = None
+    alternates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not is_unit_id(self.id):
