@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gateway.decisions import Decided, Decisions
-from gateway.dispatch import Consignment, Copy, Dispatch
+from gateway.dispatch import Copy, Dispatch
+from gateway.handover import hand_over
 from gateway.intake import Arrival, Intake, RefusalError, Report
 from gateway.links import Frame, Link
 from gateway.repeats import Repeats
 from gateway.routing import Table
-from gateway.stream import HandedOver, Stream
+from gateway.stream import Stream
 from gateway.transform import transform
 from protocols.record import Event
 
@@ -69,7 +70,7 @@ class Relay:
             for copy, reason in unsent:
                 self._stream.kept(Event.WITHHELD, reason, copy.message, copy.way)
             ready += self._dispatch.answers([got.answer for _, got in taken if got.answer is not None], arrived)
-            await self._hand_over(ready, links, arrived)
+            await hand_over(ready, links, self._stream, arrived)
             self._stream.commit()
             self._intake.settle(got for _, got in taken)
             for frame in self._finished(taken, arrived):
@@ -79,7 +80,7 @@ class Relay:
         """Send what the sealing layer owes besides the traffic, once a second, until cancelled."""
         while True:
             now = self._rules.clock()
-            await self._hand_over(self._dispatch.due(now), links, now)
+            await hand_over(self._dispatch.due(now), links, self._stream, now)
             for frame in self._released([each for each in self._waiting if now - each.since > WAIT]):
                 frame.ack()
             await asyncio.sleep(TEND_S)
@@ -130,18 +131,3 @@ class Relay:
         if sealed is None:
             return decided
         return [each for each in decided if each.way.local is None or each.way.destination.id in sealed.audience]
-
-    async def _hand_over(self, ready: Sequence[Consignment], links: Mapping[str, Link], arrived: datetime) -> None:
-        """Send everything, each link in order and all links at once; record each copy when its link has it."""
-        by_link: dict[str, list[Consignment]] = {}
-        for consignment in ready:
-            by_link.setdefault(consignment.link, []).append(consignment)
-        sending = (links[name].send_all([each.parcel for each in batch]) for name, batch in by_link.items())
-        for batch, refusals in zip(by_link.values(), await asyncio.gather(*sending), strict=True):
-            for consignment, refusal in zip(batch, refusals, strict=True):
-                what = HandedOver(consignment.form, consignment.parcel.data, consignment.loss, arrived)
-                for message, way in consignment.copies:
-                    if refusal is None:
-                        self._stream.handed(consignment.event, message, way, what)
-                    else:
-                        self._stream.kept(Event.REFUSED, refusal, message, way)

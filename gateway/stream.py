@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from gateway.routing import Way
 from protocols.message import Loss, Message
-from protocols.record import Event, Record
+from protocols.record import Attention, Event, Record
 
 
 class Outcome(NamedTuple):
@@ -37,12 +37,16 @@ class Accountant(Protocol):
 
 
 class HandedOver(NamedTuple):
-    """What a link took for one destination: in which format, how many bytes, what the format could not carry."""
+    """What a link took for one destination: in which format, how many bytes, what the format could not carry.
+
+    ``reason`` is why it went there, where that is out of the ordinary.
+    """
 
     form: str | None
     data: bytes
     loss: tuple[Loss, ...]
     arrived: datetime
+    reason: Attention | None = None
 
 
 class Stream:
@@ -104,6 +108,7 @@ class Stream:
             destination=way.destination.id,
             format_in=message.source.format,
             format_out=what.form,
+            reason=what.reason,
             agreement=way.agreement.id,
             label=message.label,
             mode=message.mode,

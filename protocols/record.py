@@ -20,6 +20,9 @@ class Event(StrEnum):
     FORWARDED = "forwarded"  # sealed for a remote unit, and acknowledged by the coalition broker
     WITHHELD = "withheld"  # policy keeps it from this destination
     REFUSED = "refused"  # the input is not accepted at all
+    ACKNOWLEDGED = "acknowledged"  # a unit, ``destination``, has acknowledged what it was asked to
+    ESCALATED = "escalated"  # it has not, so that somebody who stands in for it was given the message
+    NOT_ACKNOWLEDGED = "not-acknowledged"  # and nobody is left to stand in, so that the origin is told
     STARTED = "started"
     STOPPED = "stopped"
     TABLE_CHANGED = "table-changed"  # another routing table is in force; ``changes`` says who gains and loses what
@@ -27,8 +30,9 @@ class Event(StrEnum):
 
 
 class Record(Value, frozen=True):
-    """One outcome. ``reason`` is a bounded code: of ``Withheld``, ``Refused``, ``Fault`` or a sealing refusal.
+    """One outcome.
 
+    ``reason`` is a bounded code: of ``Withheld``, ``Refused``, ``Attention``, ``Fault`` or a sealing refusal.
     ``source`` and ``destination`` are liaison units, ``partner/unit``. ``latency_ms`` runs from the frame's arrival at
     this gateway; ``age_ms`` from the report's own creation at the first gateway where that is known.
     ``losses`` are ``field:reason`` pairs.
@@ -95,3 +99,16 @@ class Refused(StrEnum):
     TOPIC_SIGNER_MISMATCH = "topic-signer-mismatch"
     ORIGIN_MISMATCH = "origin-mismatch"
     BAD_MESSAGE = "bad-message"
+
+
+class Attention(StrEnum):
+    """How an acknowledgement came about, or why it did not."""
+
+    BY_RECEIPT = "by-receipt"
+    BY_CONSOLE = "by-console"
+    STANDS_IN = "stands-in"  # delivered to a unit that stands in for another
+    NOT_IN_TIME = "not-in-time"
+    OFF_DUTY = "off-duty"
+    DECLINED = "declined"  # the unit itself said that it could not take it
+    NOBODY_ON_DUTY = "nobody-on-duty"
+    TOO_MANY_WAITING = "too-many-waiting"

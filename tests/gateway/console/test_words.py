@@ -13,13 +13,14 @@ from protocols.body import Body, Marking, Security
 from protocols.envelope import Refusal
 from protocols.message import Authenticity, LossReason, Mode, Precedence
 from protocols.quantity import Affiliation, AltitudeDatum
-from protocols.record import Event, Refused, Withheld
+from protocols.record import Attention, Event, Refused, Withheld
 
 TABLES: list[tuple[str, type[StrEnum]]] = [
     ("event", Event),
     ("event-means", Event),
     ("reason", Withheld),
     ("reason", Refused),
+    ("reason", Attention),
     ("reason", Fault),
     ("reason", SendRefusal),
     ("reason", Refusal),
