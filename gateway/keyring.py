@@ -6,6 +6,7 @@ work (post-quantum signature, key slots) happens once an epoch, never for an env
 
 from __future__ import annotations
 
+import hashlib
 import os
 import weakref
 from collections import Counter
@@ -113,6 +114,10 @@ class Keyring:
     def pins(self) -> Sequence[Pin]:
         """What each partner is held to, ourselves included."""
         return self._holdings.pins()
+
+    def pseudonym(self, uid: str) -> str:
+        """A lasting name for one of our units that tells a broker nothing. Raise KeyError."""
+        return hashlib.sha256(b"comity session" + b"".join(self._units[uid].signing.seeds)).hexdigest()[:20]
 
     def seal(
         self, sender: str, audience: Sequence[str], messages: Sequence[bytes], now: datetime, mode: Mode = Mode.SIGNED

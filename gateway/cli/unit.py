@@ -29,6 +29,7 @@ from protocols.unit import partner_of
 app = typer.Typer(no_args_is_help=True, help="Send and receive as a unit that holds its own keys.")
 
 CONNECT_S: Final = 10.0
+SESSION_S: Final = 259_200  # seconds that the broker keeps what comes while a listener is away
 Broker = Annotated[str, typer.Option("--broker", help="coalition broker, host:port")]
 User = Annotated[str, typer.Option("--user", help="user name at the broker")]
 PasswordFile = Annotated[Path | None, typer.Option("--password-file", help="file with the password, mode 600")]
@@ -108,9 +109,10 @@ async def _send(
 
 async def _listen(keyring: Keyring, count: int, access: Access) -> None:
     """Open what arrives in our partner's mailboxes; what is for other units of ours is theirs to open."""
-    partner = partner_of(next(iter(keyring.units)))
+    uid = next(iter(sorted(keyring.units)))
+    partner = partner_of(uid)
     printed = 0
-    async with _connected(access) as client:
+    async with _connected(access, keyring.pseudonym(uid)) as client:
         await client.subscribe(key_filter(partner), qos=1)
         await client.subscribe(data_filter(partner), qos=1)
         typer.echo("listening", err=True)
@@ -191,8 +193,10 @@ def _vouched(message: Message, sender: str) -> Message:
 
 
 @asynccontextmanager
-async def _connected(access: Access) -> AsyncIterator[aiomqtt.Client]:
-    """The coalition broker. Raise KeyringError when it cannot be reached."""
+async def _connected(access: Access, session: str | None = None) -> AsyncIterator[aiomqtt.Client]:
+    """The coalition broker, with a session that outlasts us when it has a name. Raise KeyringError."""
+    lasting = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho has no types here
+    lasting.SessionExpiryInterval = 0 if session is None else SESSION_S
     client = aiomqtt.Client(
         access.host,
         access.port,
@@ -200,6 +204,9 @@ async def _connected(access: Access) -> AsyncIterator[aiomqtt.Client]:
         password=access.password,
         tls_context=access.context,
         protocol=aiomqtt.ProtocolVersion.V5,
+        identifier=session,
+        clean_start=session is None,
+        properties=lasting,
         timeout=CONNECT_S,
     )
     try:

@@ -1,12 +1,20 @@
-"""``python -m tests.vectors run DIR`` opens every vector of a folder; ``make DIR N`` writes N fresh ones."""
+"""``python -m tests.vectors run DIR`` opens every vector of a folder; ``make DIR N`` writes N fresh ones that open.
+
+``publish DIR`` writes the set that stands beside this file: every way to open, and every refusal at least three times.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from tests.vectors.make import opening
-from tests.vectors.vector import disagreement, read, write
+from msgspec.structs import replace
+
+from protocols.envelope import Mode
+from protocols.identity import SUITES
+from tests.vectors.make import of_a_head, of_a_slice, opening
+from tests.vectors.refusals import refusals
+from tests.vectors.vector import Vector, disagreement, read, write
 
 
 def say(text: str) -> None:
@@ -39,13 +47,33 @@ def make(folder: Path, count: int) -> int:
     return 0
 
 
+def publish(folder: Path) -> int:
+    """Write the published set."""
+    folder.mkdir(parents=True, exist_ok=True)
+    opens = [opening(number) for number in range(48)]
+    opens += [of_a_slice(suite, size) for suite in SUITES for size in (1, 2, 5, 33)]
+    opens += [of_a_head(suite, mode) for suite in SUITES for mode in Mode]
+    made = [*map(small, opens), *refusals()]
+    for vector in made:
+        write(vector, folder)
+    say(f"{len(made)} written")
+    return 0
+
+
+def small(vector: Vector) -> Vector:
+    """A vector that opens, knowing only its sender: the published set need not weigh so much."""
+    return replace(vector, signers=vector.signers[:1])
+
+
 def main(arguments: list[str]) -> int:
     match arguments:
         case ["run", folder] if Path(folder).is_dir():
             return run(Path(folder))
         case ["make", folder, count] if count.isdecimal():
             return make(Path(folder), int(count))
-    say("usage: python -m tests.vectors run DIR | make DIR N")
+        case ["publish", folder]:
+            return publish(Path(folder))
+    say("usage: python -m tests.vectors run DIR | make DIR N | publish DIR")
     return 2
 
 

@@ -6,12 +6,12 @@ import os
 import random
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from protocols.envelope import Entry, Mode
-from protocols.identity import SUITES, SealingKey, SigningKey, UnitKeys
+from protocols.identity import HYBRID, SUITES, SealingKey, SigningKey, UnitKeys
 from protocols.roster import Recipient as To
-from protocols.sealing import Epoch, Profile
+from protocols.sealing import Epoch, Profile, seal_slice
 from protocols.sealing import Signer as From
 from tests.vectors.vector import Recipient, Signer, Vector
 
@@ -42,6 +42,7 @@ class Cast(NamedTuple):
         return [signer(unit) for unit in (self.sender, *self.audience)]
 
     def vector(self, name: str, expect: str, announcements: list[bytes], envelope: bytes, reader: int = 0) -> Vector:
+        """The receiver knows everybody."""
         return Vector(
             name=name,
             expect=expect,
@@ -87,12 +88,33 @@ def opening(number: int) -> Vector:
     announcement = epoch.announcement() if whole else epoch.announcement_for(cast.audience[reader].uid.split("/")[0])
     now = CREATED + pick.random()
     for _ in range((0, 1, 3, 300)[number % 4]):  # envelopes that this receiver never sees: gaps and new generations
-        epoch.seal([b"skipped"], now)
+        epoch.draft([b"skipped"], now)
     later = now + (0, 61)[number // 4 % 2]
     records = RECORDS[number % len(RECORDS)]
-    messages = [os.urandom(pick.choice((0, 1, 37, 300, 1200))) for _ in range(records)]
+    messages = [os.urandom(pick.choice((0, 1, 37) if records > 32 else (0, 37, 300, 1200))) for _ in range(records)]
     envelope = epoch.seal(messages, later)
     form = "whole" if whole else "split"
     name = f"open-{number:03}-suite{suite}-{mode.name.lower()}-{size}-{records}-{form}"
     vector = cast.vector(name, "open", [announcement], envelope, reader)
-    return msgspec.structs.replace(vector, now=CREATED + 65, messages=[message.hex() for message in messages])
+    return replace(vector, now=CREATED + 65, messages=[message.hex() for message in messages])
+
+
+def of_a_slice(suite: int, size: int) -> Vector:
+    """An envelope of MODE_TICK, one of ``size`` under one signature."""
+    cast = Cast.new(suite, 1)
+    epoch = cast.epoch(Mode.TICK)
+    drafts = [epoch.draft([b"message %d" % number], CREATED) for number in range(size)]
+    place = pick.randrange(size)
+    envelope = seal_slice(drafts, cast.sender.signing)[place]
+    vector = cast.vector(f"open-slice-{size}-suite{suite}", "open", [epoch.announcement()], envelope)
+    return replace(vector, messages=[(b"message %d" % place).hex()])
+
+
+def of_a_head(suite: int, mode: Mode) -> Vector:
+    """A checkpoint over three envelopes, of which two came before it."""
+    cast = Cast.new(suite, 1)
+    epoch = cast.epoch(mode)
+    before = [epoch.seal([b"message"], CREATED).hex() for _ in range(3)]
+    name = f"open-head-{mode.name.lower()}-suite{suite}"
+    vector = cast.vector(name, "open", [epoch.announcement()], epoch.head(CREATED + 1, final=suite == HYBRID))
+    return replace(vector, before=before[:2], messages=[])

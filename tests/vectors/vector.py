@@ -11,7 +11,7 @@ import msgspec
 
 from protocols.envelope import Refusal, Reject
 from protocols.identity import SealingKey
-from protocols.opening import Inbox
+from protocols.opening import BOUNDS, Bounds, Inbox, Tombstone
 from protocols.partner import Bundle, Root, SealingEntry, SigningEntry, Unit
 from protocols.roster import Roster
 
@@ -35,7 +35,12 @@ class Signer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Vector(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes are hexadecimal. ``revoked``: ids of keys that the receiver knows to be withdrawn."""
+    """Bytes are hexadecimal. What the last six say is absent where it is empty.
+
+    ``before``: envelopes that are opened first. ``revoked``: ids of keys that the receiver knows to be withdrawn.
+    ``floor``: suites of a partner, where not those of its signers. ``closed``: epochs that the receiver has closed.
+    ``limits``: live epochs and closed epochs of one signer that the receiver bears.
+    """
 
     name: str
     expect: str
@@ -47,6 +52,9 @@ class Vector(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[str] | None = None
     revoked: list[str] = []
     floor: dict[str, list[int]] = {}
+    before: list[str] = []
+    closed: list[str] = []
+    limits: tuple[int, int] | None = None
 
 
 class Outcome(NamedTuple):
@@ -68,7 +76,11 @@ def inbox(vector: Vector) -> Inbox:
     bundles = [_bundle(name, signers, vector, (start, end)) for name, signers in partners.items()]
     key = SealingKey(vector.recipient.suite, bytes.fromhex(vector.recipient.kem_seed))
     roster = Roster(bundles, [bytes.fromhex(kid) for kid in vector.revoked])
-    return Inbox(roster, {vector.recipient.uid: [key]})
+    bounds = BOUNDS if vector.limits is None else Bounds(*vector.limits)
+    opened = Inbox(roster, {vector.recipient.uid: [key]}, bounds=bounds)
+    for eid in vector.closed:
+        opened.bury(bytes.fromhex(eid), Tombstone(end, b"", Refusal.EPOCH_CLOSED))
+    return opened
 
 
 def _bundle(partner: str, signers: Iterable[Signer], vector: Vector, span: tuple[int, int]) -> Bundle:
@@ -104,6 +116,8 @@ def outcome(vector: Vector) -> Outcome:
             receiver.accept(bytes.fromhex(announcement), vector.now)
         except Reject as refusal:
             refused = str(refusal.code)
+    for envelope in vector.before:
+        receiver.open(bytes.fromhex(envelope), vector.now)
     try:
         opened = receiver.open(bytes.fromhex(vector.envelope), vector.now)
     except Reject as refusal:
@@ -124,6 +138,8 @@ def disagreement(vector: Vector) -> str | None:
 
 def write(vector: Vector, folder: Path) -> None:
     fields: dict[str, Any] = msgspec.to_builtins(vector)
-    optional = ("messages", "revoked", "floor")
+    optional = ("revoked", "floor", "before", "closed", "limits")
     text = {name: value for name, value in fields.items() if value or name not in optional}
+    if vector.messages is None:
+        del text["messages"]
     (folder / f"{vector.name}.json").write_text(json.dumps(text, indent=1) + "\n")
