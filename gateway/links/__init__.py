@@ -80,6 +80,20 @@ class Subscription(NamedTuple):
     retained: bool = False
 
 
+class Authenticator(Protocol):
+    """An exchange beyond a password (MQTT 5, 4.12): what ``method`` names, computed where the secret is kept."""
+
+    @property
+    def method(self) -> str:
+        """The name that CONNECT carries."""
+
+    def first(self) -> bytes:
+        """What CONNECT carries; begins the exchange anew."""
+
+    def answer(self, challenge: bytes) -> bytes:
+        """The answer to what the broker sent. Raise ValueError when the broker is not the one we trust."""
+
+
 class Settings(NamedTuple):
     """How to reach a broker. Secrets are read from files, never from a URL or the environment."""
 
@@ -95,6 +109,11 @@ class Settings(NamedTuple):
     receive_maximum: int = 1024  # frames that may wait for our acknowledgement
     session_expiry_s: int = 86_400  # how long the broker keeps our queue while we are away
     packet_max: int = 4_194_304  # bytes; more than a frame may have, so that too big a frame is refused with a Record
+    crl_file: str | None = None  # revoked certificates; a far side that is on it, or that it does not cover, is refused
+    server_name: str | None = None  # whom the certificate must name, when that is not the URL's host
+    credentials_file: str | None = None  # NATS: a user's JWT and seed
+    will: Parcel | None = None  # MQTT: what the broker says for us when we are gone without a word
+    authenticator: Authenticator | None = None
 
 
 class Statistics(NamedTuple):

@@ -17,6 +17,7 @@ from gateway.links.upkeep import Upkeep
 from gateway.links.websocket import WebSocket
 from gateway.links.wire import Parts, Traffic, Wire
 
+_PORT_MAX = 65_535
 OPEN_S = 15.0  # to connect, shake hands and be subscribed
 
 
@@ -30,6 +31,7 @@ class MqttLink(Upkeep[MqttFrame]):
         self._traffic = Traffic()
         self._parts = Parts(self._session, self._inbox, self._ledger, self._traffic, self._came_up)
         self._wire: Wire | None = None
+        self._place = address  # where the next connection goes
 
     @property
     def statistics(self) -> Statistics:
@@ -55,9 +57,11 @@ class MqttLink(Upkeep[MqttFrame]):
         credentials = Credentials(self.settings.username, secure.password(self.settings))
         tls = secure.context(self.settings) if self._address.tls else None
         wire = self._wire = Wire(self._parts, credentials)
+        place, self._place = self._place, self._address
+        self._session.server_reference = None
         try:
             async with asyncio.timeout(OPEN_S):
-                await self._connect(wire, tls)
+                await self._connect(wire, tls, place)
                 await asyncio.wait((wire.up, wire.ended), return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait((wire.ended,))
             wire.ended.result()
@@ -65,18 +69,30 @@ class MqttLink(Upkeep[MqttFrame]):
             raise LostError("no answer") from None
         finally:
             self._wire = None
-            wire.close(polite=self._closing.is_set())
+            self._place = self._referred() or self._place
+            wire.close(polite=self._in_order)
             self._session.close()
 
-    async def _connect(self, wire: Wire, tls: ssl.SSLContext | None) -> None:
+    def _referred(self) -> Address | None:
+        """Where the broker sends us (MQTT 5, 4.11), for one connection; only where certificates prove who is there."""
+        reference = (self._session.server_reference or "").split(" ")[0]
+        if not self._address.tls or not reference:
+            return None
+        host, _, port = reference.rpartition(":")
+        if not port.isdigit() or not 0 < int(port) <= _PORT_MAX:
+            host, port = reference, str(self._address.port)
+        return self._address._replace(host=host.strip("[]"), port=int(port))
+
+    async def _connect(self, wire: Wire, tls: ssl.SSLContext | None, place: Address) -> None:
         loop = asyncio.get_running_loop()
-        host, port, path = self._address.host, self._address.port, self._address.path
+        host, port, path = place.host, place.port, place.path
+        name = (self.settings.server_name or host) if tls else None
         try:
             if path is None:
-                await loop.create_connection(lambda: wire, host, port, ssl=tls)
+                await loop.create_connection(lambda: wire, host, port, ssl=tls, server_hostname=name)
             else:
-                socket = WebSocket(wire, self._address, path, self.settings.packet_max)
-                await loop.create_connection(lambda: socket, host, port, ssl=tls)
+                socket = WebSocket(wire, place, path, self.settings.packet_max)
+                await loop.create_connection(lambda: socket, host, port, ssl=tls, server_hostname=name)
                 await socket.opened
         except ssl.SSLCertVerificationError as error:
             raise RefusedError(f"the far side's certificate: {error.verify_message}") from None

@@ -14,6 +14,7 @@ from gateway.links.fault import LostError, RefusedError
 from gateway.links.ledger import Entry
 from gateway.links.natsbind import Binding, bind, keep_last, retained_streams, standing, streams_with
 from gateway.links.natsconnection import ApiError, NatsConnection, Place, Traffic
+from gateway.links.natscredentials import Credentials
 from gateway.links.natspublish import Publisher
 from gateway.links.natspull import Counts, NatsFrame, Pull
 from gateway.links.natswire import Message
@@ -56,6 +57,8 @@ class NatsLink(Upkeep[NatsFrame]):
         secure.password(self.settings)
         if self._address.tls:
             secure.context(self.settings)
+        if self.settings.credentials_file is not None:
+            Credentials.read(self.settings.credentials_file)
         for subscription in self.settings.subscriptions:
             try:
                 subjects.filters(subscription.filter)
@@ -103,7 +106,9 @@ class NatsLink(Upkeep[NatsFrame]):
         if settings.username is not None:
             options["user"] = settings.username
             options["pass"] = "" if secret is None else secret.decode(errors="replace")
-        await connection.open(Place(self._address.host, self._address.port, tls), options)
+        prove = None if settings.credentials_file is None else Credentials.read(settings.credentials_file).prove
+        place = Place(self._address.host, self._address.port, tls, settings.server_name)
+        await connection.open(place, options, prove)
         for binding in await bind(connection, settings):
             pull = self._pulls.get(binding)
             if pull is None:

@@ -21,6 +21,9 @@ _DENIED_READING = "permissions violation for subscription to "
 _UNWELCOME = ("authorization violation", "authentication", "account")
 
 
+Prove = Callable[[str], dict[str, Any]]
+
+
 class ApiError(Exception):
     """The server refused a request of ours; ``code`` is JetStream's error code, 0 for a permission."""
 
@@ -35,6 +38,7 @@ class Place(NamedTuple):
     host: str
     port: int
     tls: ssl.SSLContext | None
+    name: str | None = None  # whom the certificate must name, when that is not the host
 
 
 class Traffic:
@@ -75,8 +79,8 @@ class NatsConnection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._read_at = self._loop.time()
 
-    async def open(self, place: Place, options: dict[str, Any]) -> None:
-        """Connect and shake hands. Raise LostError or RefusedError."""
+    async def open(self, place: Place, options: dict[str, Any], prove: Prove | None = None) -> None:
+        """Connect and shake hands; ``prove`` signs the server's nonce. Raise LostError or RefusedError."""
         try:
             transport, _ = await self._loop.create_connection(lambda: self, place.host, place.port)
             self._transport = transport
@@ -84,7 +88,9 @@ class NatsConnection(asyncio.Protocol):
             if place.tls is not None:
                 if not (info.tls_required or info.tls_available):
                     raise RefusedError("the server has no TLS")
-                self._transport = await self._loop.start_tls(transport, self, place.tls, server_hostname=place.host)
+                self._transport = await self._loop.start_tls(
+                    transport, self, place.tls, server_hostname=place.name or place.host
+                )
             elif info.tls_required:
                 raise RefusedError("the server requires TLS")
         except ssl.SSLCertVerificationError as error:
@@ -98,6 +104,8 @@ class NatsConnection(asyncio.Protocol):
         if not info.headers or not info.jetstream:
             raise RefusedError("the server has no JetStream")
         self.info = info
+        if prove is not None:
+            options = options | prove(info.nonce or "")
         self.write(natswire.connect(options))
         answered: asyncio.Future[None] = self._loop.create_future()
         self.ping(lambda: _complete(answered))

@@ -79,7 +79,7 @@ class OlderMqttLink(Upkeep[OlderFrame]):
 
     def _client(self) -> aiomqtt.Client:
         settings = self.settings
-        secret = secure.password(settings)
+        secret, will = secure.password(settings), settings.will
         client = aiomqtt.Client(
             self._address.host,
             self._address.port,
@@ -91,6 +91,7 @@ class OlderMqttLink(Upkeep[OlderFrame]):
             keepalive=settings.keep_alive_s or 60,
             timeout=OPEN_S,
             max_inflight_messages=WINDOW,
+            will=None if will is None else aiomqtt.Will(will.topic, will.data, qos=1, retain=will.retain),
             tls_context=secure.context(settings) if self._address.tls else None,
         )
         client.pending_calls_threshold = 2 * WINDOW

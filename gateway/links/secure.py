@@ -22,12 +22,43 @@ def context(settings: Settings) -> ssl.SSLContext:
             tls.load_verify_locations(settings.ca_file)
     except (OSError, ssl.SSLError) as error:
         raise LinkError(f"ca_file {settings.ca_file}: {_why(error)}") from error
+    if settings.crl_file is not None:
+        tls.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+        try:
+            tls.load_verify_locations(settings.crl_file)
+        except (OSError, ssl.SSLError) as error:
+            raise LinkError(f"crl_file {settings.crl_file}: {_why(error)}") from error
     if settings.certificate_file is not None:
         try:
             tls.load_cert_chain(settings.certificate_file, settings.key_file)
         except (OSError, ssl.SSLError) as error:
             raise LinkError(f"certificate_file {settings.certificate_file}: {_why(error)}") from error
     return tls
+
+
+def files(settings: Settings) -> tuple[str, ...]:
+    """Every file that a connection is made from."""
+    named = (
+        settings.password_file,
+        settings.credentials_file,
+        settings.ca_file,
+        settings.crl_file,
+        settings.certificate_file,
+        settings.key_file,
+    )
+    return tuple(file for file in named if file is not None)
+
+
+def marks(settings: Settings) -> tuple[tuple[int, int], ...]:
+    """What changes when a file is replaced: the time and inode of each; zeros while one is missing."""
+    found = []
+    for file in files(settings):
+        try:
+            status = Path(file).stat()
+            found.append((status.st_mtime_ns, status.st_ino))
+        except OSError:
+            found.append((0, 0))
+    return tuple(found)
 
 
 def pinned(certificate_file: str, key_file: str) -> ssl.SSLContext:

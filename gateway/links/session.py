@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import mqtt5
 
-from gateway.links import Settings, Subscription
+from gateway.links import Parcel, Settings, Subscription
 from gateway.links.fault import LostError, ProtocolError, RefusedError
 from gateway.links.incoming import Incoming, MqttFrame
 from gateway.links.outgoing import Limits, Outgoing
 
 ALIASES_IN = 64  # topics that the broker may abbreviate
 _QOS1 = mqtt5.QoS.AT_LEAST_ONCE
+_CONTINUE = 0x18  # AUTH: continue authentication (MQTT 5, 3.15.2.1)
 _HEADER_MAX = 5  # bytes of a fixed header (MQTT 5, 2.1.4)
 _FAULTS = frozenset({0x80, 0x88, 0x89, 0x97, 0x9F, 0x9C, 0x9D})  # CONNACK: unavailable, busy, quota, rate, moved
 _UNWELCOME = frozenset({0x87, 0x8E, 0x98, 0x9A, 0x9B, 0x9E, 0xA1, 0xA2})  # DISCONNECT: an operator must act
@@ -56,8 +57,12 @@ class Session:
         self._aliases.clear()
         self.connected = self.subscribed = False
         self.keep_alive_s = settings.keep_alive_s
+        hook = settings.authenticator
         packet = mqtt5.ConnectPacket(
             settings.client_id,
+            will=None if settings.will is None else _will(settings.will),
+            authentication_method=None if hook is None else hook.method,
+            authentication_data=None if hook is None else hook.first(),
             username=credentials.username,
             password=credentials.password,
             keep_alive=settings.keep_alive_s,
@@ -97,13 +102,11 @@ class Session:
                 self.outgoing.acknowledged(data[position + 2] << 8 | data[position + 3], 0)
                 position += 4
                 continue
-            try:
-                packet, size = mqtt5.read(view[position:])
-            except IndexError:
+            found = _read(view[position:])
+            if found is None:
                 self._keep(data, position)
                 break
-            except ValueError:
-                raise ProtocolError("malformed packet", 0x81) from None
+            packet, size = found
             if size > self._settings.packet_max:
                 raise ProtocolError("packet too large", 0x95)
             position += size
@@ -125,7 +128,9 @@ class Session:
         self._rest += memoryview(data)[position:]
 
     def _take(self, packet: mqtt5.Packet) -> None:
-        if not self.connected:
+        if isinstance(packet, mqtt5.AuthPacket):
+            self._authenticate(packet)
+        elif not self.connected:
             if not isinstance(packet, mqtt5.ConnAckPacket):
                 raise ProtocolError("expected CONNACK")
             self._connack(packet)
@@ -163,6 +168,22 @@ class Session:
         if known is None:
             raise ProtocolError("topic alias unknown", 0x94)
         return known
+
+    def _authenticate(self, packet: mqtt5.AuthPacket) -> None:
+        """Go on with the exchange (MQTT 5, 4.12)."""
+        hook = self._settings.authenticator
+        if hook is None or packet.authentication_method != hook.method or int(packet.reason_code) != _CONTINUE:
+            raise ProtocolError("unexpected AUTH")
+        try:
+            data = hook.answer(packet.authentication_data or b"")
+        except ValueError:
+            raise RefusedError("the broker does not prove who it is") from None
+        answer = mqtt5.AuthPacket(
+            reason_code=mqtt5.AuthReasonCode.CONTINUE_AUTHENTICATION,
+            authentication_method=hook.method,
+            authentication_data=data,
+        )
+        self.out.append(answer.write())
 
     def _connack(self, packet: mqtt5.ConnAckPacket) -> None:
         code = int(packet.reason_code)
@@ -204,6 +225,32 @@ class Session:
         self.server_reference = packet.server_reference
         name = f"DISCONNECT {packet.reason_code.name.lower().replace('_', ' ')}"
         raise RefusedError(name) if code in _UNWELCOME else LostError(name)
+
+
+def _read(view: memoryview) -> tuple[mqtt5.Packet, int] | None:
+    """The packet at the front and its size, or None when it is not all there."""
+    try:
+        return mqtt5.read(view)
+    except IndexError:
+        return None
+    except ValueError:
+        raise ProtocolError("malformed packet", 0x81) from None
+    except BaseException as error:
+        # mqtt5 0.8.0 panics over text that is not UTF-8; the panic is no Exception, and would end the gateway.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ProtocolError("malformed packet", 0x81) from None
+
+
+def _will(parcel: Parcel) -> mqtt5.Will:
+    return mqtt5.Will(
+        parcel.topic,
+        payload=parcel.data,
+        qos=_QOS1,
+        retain=parcel.retain,
+        message_expiry_interval=parcel.expires_s,
+        content_type=parcel.media_type,
+    )
 
 
 def _topic_filter(subscription: Subscription) -> mqtt5.TopicFilter:

@@ -64,7 +64,9 @@ class StreamLink(Upkeep[PlainFrame]):
         tls = secure.context(self.settings) if self._address.tls else None
         try:
             async with asyncio.timeout(OPEN_S):
-                reader, writer = await asyncio.open_connection(self._address.host, self._address.port, ssl=tls)
+                host, port = self._address.host, self._address.port
+                name = (self.settings.server_name or host) if tls else None
+                reader, writer = await asyncio.open_connection(host, port, ssl=tls, server_hostname=name)
         except ssl.SSLCertVerificationError as error:
             raise RefusedError(f"the far side's certificate: {error.verify_message}") from None
         except TimeoutError:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from gateway.links import Frame, LinkError, LinkState, Parcel, SendError, SendRefusal, Settings
+from gateway.links import Frame, LinkError, LinkState, Parcel, SendError, SendRefusal, Settings, secure
 from gateway.links.backoff import Backoff, Pace
 from gateway.links.fault import LostError, RefusedError
 from gateway.links.inbox import Inbox
@@ -20,6 +20,7 @@ F = TypeVar("F", bound=Frame)
 
 BYTES_MAX = 64 * 1024 * 1024  # payload waiting in either direction
 PARCELS_MAX = 65_536
+LOOK_S = 2.0  # how often files are looked at
 LINGER_S = 2.0  # how long closing waits for acknowledgements
 _log = logging.getLogger("comity.link")
 
@@ -37,6 +38,7 @@ class Upkeep(Generic[F]):
         self._up = asyncio.Event()
         self._closing = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
+        self._renewing = False
         self._up_since: float | None = None
         self._connects = 0
         self.trouble: str | None = None  # why it is not up, bounded text
@@ -138,7 +140,7 @@ class Upkeep(Generic[F]):
         """One connection; the seconds to wait before the next."""
         self._up_since = None
         try:
-            await self._connection()
+            await self._until_files_change()
         except (RefusedError, LinkError) as error:
             # LinkError: a file was good at the start and is not now; the next attempt reads it again.
             self._fell(LinkState.REFUSED, str(error))
@@ -146,6 +148,38 @@ class Upkeep(Generic[F]):
         except LostError as error:
             self._fell(LinkState.CONNECTING, str(error))
         return self._backoff.after_fault(self._held_s())
+
+    async def _until_files_change(self) -> None:
+        """Hold one connection, and end it in order when a file that it was made from has been replaced."""
+        connection = asyncio.create_task(self._connection(), name=f"link {self.name} connection")
+        marks = secure.marks(self.settings)
+        try:
+            while True:
+                done, _ = await asyncio.wait((connection,), timeout=LOOK_S if marks else None)
+                if done:
+                    connection.result()
+                    return
+                if self._state is LinkState.UP and secure.marks(self.settings) != marks and self._usable():
+                    self._renewing = True
+                    _log.info("link %s connects again: its files have changed", self.name)
+                    return
+        finally:
+            connection.cancel()
+            await asyncio.wait((connection,))
+            self._renewing = False
+
+    def _usable(self) -> bool:
+        """Whether the files are whole: a half-written certificate must not end a good connection."""
+        try:
+            self._check()
+        except LinkError:
+            return False
+        return True
+
+    @property
+    def _in_order(self) -> bool:
+        """Whether the connection ends because we want it to."""
+        return self._closing.is_set() or self._renewing
 
     def _held_s(self) -> float:
         since = self._up_since
