@@ -6,13 +6,15 @@ its subject as CONTACT id or TEXT reference. No MAC and no request for an acknow
 
 from __future__ import annotations
 
+import zlib
+from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
 
 from adapters import DecodeError, Encoded, EncodeError
 from adapters.sedap.drawings import write_graphic
 from adapters.sedap.fields import Draft, altitude, name, number_or_empty, own_id, sender_of, symbol
-from adapters.sedap.grammar import OWN, TEXT_BYTES, native, write_base64, write_number
+from adapters.sedap.grammar import IMAGE_BYTES, OWN, TEXT_BYTES, native, write_base64, write_number
 from adapters.sedap.positions import SENSORS
 from adapters.sedap.reader import decode
 from adapters.sedap.states import write_receipt, write_status
@@ -20,6 +22,7 @@ from adapters.sedap.words import write_chat, write_filled
 from protocols.body import Alert, Chat, Contact, Delete, Graphic, Medevac, Opaque, Receipt, Report, Status, Track
 from protocols.message import LossReason, Message
 
+_ORDER = b"COMMAND"
 _LETTERS = {sensor: letter for letter, sensor in SENSORS.items()}
 _POSITION = ("position.latitude", "position.longitude")
 _MOVEMENT = ("kinematics.speed_mps", "kinematics.course_deg", "kinematics.heading_deg")
@@ -85,9 +88,21 @@ def _opaque(_: Message, body: Opaque) -> Encoded:
         read = ()
     if len(read) != 1 or not isinstance(read[0].body, Opaque) or read[0].body.data != body.data:
         raise EncodeError("not one line of SEDAP-Express that may be passed on")
-    if b"COMMAND" in body.data.upper():
+    if any(_ORDER in inside.upper() for inside in (body.data, *_unwrapped(body.data))):
         raise EncodeError("an order inside")
     return Encoded(body.data)
+
+
+def _unwrapped(data: bytes) -> list[bytes]:
+    """The fields of a line that are base64, decoded, and inflated where they are that."""
+    inner: list[bytes] = []
+    for field in data.split(b";"):
+        try:
+            inner.append(b64decode(field, validate=True))
+            inner.append(zlib.decompressobj(-15).decompress(inner[-1], IMAGE_BYTES))
+        except (ValueError, zlib.error):
+            continue
+    return inner
 
 
 def _place(draft: Draft, body: Track | Contact) -> list[str]:

@@ -220,6 +220,7 @@ def test_refuses_what_cannot_be(data: bytes, fault: Fault) -> None:
         ("<polygon>34.5,69.1 34.6,69.1 34.6,69.2 34.5,69.3</polygon>", "area.polygons"),  # not closed
         ("<polygon>34.5,69.1 34.6,69.1 34.5,69.1</polygon>", "area.polygons"),
         ("<polygon>34.5,69.1 34.6,69.1, 34.6,69.2 34.5,69.1</polygon>", "area.polygons"),
+        ("<polygon>34.5,69.1 34.6,69.1 34.6,69.2, 34.7,69.3 34.5,69.1</polygon>", "area.polygons"),
         ("<polygon>34.5,190 34.6,69.1 34.6,69.2 34.5,190</polygon>", "area.polygons"),
         ("<polygon></polygon>", "area.polygons"),
         ("<circle>34.5,69.1</circle>", "area.circles"),

@@ -66,6 +66,11 @@ def report(body: object, subject: str = "ANDROID-3f2a", **more: object) -> Messa
     )
 
 
+def deflated(data: bytes) -> bytes:
+    stream = zlib.compressobj(wbits=-15)
+    return b64encode(stream.compress(data) + stream.flush())
+
+
 TRACK = Track(position=Position(latitude=34.5, longitude=69.2), identity=Identity(callsign="ALPHA 1"))
 
 
@@ -261,11 +266,6 @@ def test_the_rest_form_holds_the_same_lines() -> None:
         sedap.decode(b'{"messages":[{"message":"TEXT;;;A\\u0000;;;;;4;;x"}]}')
     with pytest.raises(DecodeError, match="malformed"):
         sedap.decode(b'{"messages":[{"message":"TEXT;;;A;;;;;4;;\\u0418"}]}')
-
-
-def deflated(data: bytes) -> bytes:
-    stream = zlib.compressobj(wbits=-15)
-    return b64encode(stream.compress(data) + stream.flush())
 
 
 def test_a_compressed_line_is_read_and_a_bomb_is_not() -> None:
@@ -643,8 +643,9 @@ def test_orders_are_read_and_never_written() -> None:
         b"command;29;0191C643A8AF;E4B3;C;;;ORKA;;00;00",
         b"METEO;1;0191C643A8AF;A;;;;1\nCOMMAND;29;0191C643A8AF;E4B3;C;;;ORKA;;00;00",
         b"METEO;1;0191C643A8AF;A;;;;1\n",
-        b"GENERIC;1;0191C643A8AF;A;;;SEDAP;;COMMAND;29;;E4B3;C;;;ORKA;;00;00",
-        b"GENERIC;1;0191C643A8AF;A;;;SEDAP;BASE64;" + b64encode(b"COMMAND;29;;E4B3;C;;;ORKA;;00;00"),
+        b"GENERIC;1;0191C643A8AF;A;;;;SEDAP;;COMMAND;29;;E4B3;C;;;ORKA;;00;00",
+        b"GENERIC;1;0191C643A8AF;A;;;;SEDAP;BASE64;" + b64encode(b"COMMAND;29;;E4B3;C;;;ORKA;;00;00"),
+        b"GENERIC;1;0191C643A8AF;A;;;;SEDAP;BASE64;" + deflated(b"command;29;;E4B3;C;;;ORKA;;00;00"),
         b"OWNUNIT;1;0191C643A8AF;A;;;;1;1",
         b"garbage",
     ],
@@ -652,6 +653,12 @@ def test_orders_are_read_and_never_written() -> None:
 def test_no_order_hides_in_what_is_passed_on_unread(data: bytes) -> None:
     with pytest.raises(EncodeError):
         sedap.encode(report(Opaque(format="sedap", data=data)))
+
+
+def test_what_only_looks_like_data_is_passed_on() -> None:
+    data = b"GENERIC;1;0191C643A8AF;A;;;;BINARY;BASE64;" + b64encode(bytes(range(200)))
+
+    assert sedap.encode(report(Opaque(format="sedap", data=data))).data == data
 
 
 def test_opaque_of_another_format_and_kinds_without_a_message_are_refused() -> None:
