@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 
 import pytest
@@ -14,6 +15,7 @@ from protocols.opening import Inbox
 from protocols.partner import Bundle, Revoked, Root, SealingEntry, SigningEntry, Unit
 from protocols.roster import Roster
 from protocols.sealing import Epoch, Profile, Signer
+from protocols.statement import BundleFault
 from protocols.unit import partner_of
 
 NOW = 1_800_000_000
@@ -96,19 +98,10 @@ def reader(sent: Epoch, uid: str = BRAVO, now_s: float = NOW) -> Inbox:
     return opened
 
 
-class refuses:  # noqa: N801 - reads as a statement: with refuses(code)
-    """The block ends in a Reject with this code and with nothing else."""
-
-    def __init__(self, code: Refusal | str) -> None:
-        self._code = code
-        self._raises = pytest.raises(Reject)
-
-    def __enter__(self) -> None:
-        self._caught = self._raises.__enter__()
-
-    def __exit__(self, *raised: object) -> bool:
-        caught = bool(self._raises.__exit__(*raised))  # type: ignore[arg-type]
-        assert caught
-        assert self._caught.value.code == self._code
-        assert str(self._caught.value) == str(self._code)
-        return True
+@contextmanager
+def refuses(code: Refusal | BundleFault) -> Iterator[None]:
+    """The block ends in a Reject with this code and with nothing else (checked under ``python -O`` too)."""
+    with pytest.raises(Reject) as caught:
+        yield
+    if caught.value.code is not code or str(caught.value) != code.value:
+        pytest.fail(f"refused with {caught.value.code}, not {code}")
