@@ -18,7 +18,9 @@ from protocols.xml import XmlElement, XmlError, attributes_of, escape, is_plain,
 
 UNKNOWN = "9999999.0"  # metres; hae, ce and le in XML
 UNKNOWN_FROM = 999_999.0  # metres; TAK Protocol writes one digit fewer than XML
+_UNKNOWN_MARKS = frozenset({None, "", UNKNOWN, "9999999", "999999", "NaN"})
 _TYPE = re.compile(r"\w+(?:-\w+)*(?:;[^;]*)?")  # MITRE base event schema, event/@type
+_WRITTEN = ' %s="%s"'.__mod__  # an attribute of (name, value)
 _HOW = re.compile(r"\w(?:-\w+)*")
 _VERSION = re.compile(r"\d{1,4}(?:\.\d{1,4})?", re.ASCII)
 
@@ -173,7 +175,7 @@ def children_of(node: Node) -> Sequence[XmlElement]:
 
 def number(text: str | None) -> float | None:
     """A decimal number, or None for "unknown" (absent, empty, NaN). Raise ValueError for anything else."""
-    if not text:
+    if text is None or text == "":
         return None
     value = float(text)
     if "_" in text:  # Python's numbers may be written so, nobody else's
@@ -183,6 +185,8 @@ def number(text: str | None) -> float | None:
 
 def measure(text: str | None) -> float | None:
     """Metres of hae, ce or le, or None where the text is one of the marks for "unknown"."""
+    if text in _UNKNOWN_MARKS:
+        return None
     value = number(text)
     return None if value is None or value >= UNKNOWN_FROM else value
 
@@ -224,22 +228,23 @@ def event_of(root: XmlElement) -> Event:
         raise CotError(CotFault.MISSING, "point")
     unread: list[str] = []
     time = _time(_required(given, "time"), "time")
-    return Event(
-        type=_matching(given, "type", _TYPE),
-        uid=_required(given, "uid"),
-        time=time,
-        start=time if given.get("start") == given["time"] else _optional_time(given, "start", unread),
-        stale=_optional_time(given, "stale", unread),
-        how=_how(given.get("how"), unread),
-        point=read_point(point),
-        details=NOTHING if detail is None else read_details(detail),
-        version=version,
-        access=given.get("access"),
-        qos=given.get("qos"),
-        opex=given.get("opex"),
-        caveat=given.get("caveat"),
-        releasable_to=given.get("releasableTo"),
-        unread=tuple(unread),
+    given_back = given.get
+    return Event(  # in the order of the fields: names would cost as much as the values
+        _matching(given, "type", _TYPE),
+        _required(given, "uid"),
+        time,
+        time if given_back("start") == given["time"] else _optional_time(given, "start", unread),
+        _optional_time(given, "stale", unread),
+        _how(given_back("how"), unread),
+        read_point(point),
+        NOTHING if detail is None else read_details(detail),
+        version,
+        given_back("access"),
+        given_back("qos"),
+        given_back("opex"),
+        given_back("caveat"),
+        given_back("releasableTo"),
+        tuple(unread),
     )
 
 
@@ -262,15 +267,12 @@ def read_point(point: Node) -> Point:
 
 def read_details(detail: Iterable[XmlElement]) -> Details:
     """Index detail elements by tag."""
-    first: dict[str, Node] = {}
-    links: list[Node] = []
-    for node in detail:
-        tag = str(node.tag)
-        if tag == "link":
-            links.append(node)
-        elif tag not in first:
-            first[tag] = node
-    return Details(first, links)
+    nodes = list(detail)
+    nodes.reverse()  # so that the first of a repeated element is the one that stays
+    first: dict[str, Node] = {node.tag: node for node in nodes}
+    if first.pop("link", None) is None:
+        return Details(first, ())
+    return Details(first, [node for node in reversed(nodes) if node.tag == "link"])
 
 
 def write_event(draft: Draft) -> bytes:
@@ -292,13 +294,12 @@ def write_event(draft: Draft) -> bytes:
 
 def write_details(details: Sequence[Element]) -> str:
     """Elements as XML. Escaping is asked for once for all of them, because hardly any needs it."""
-    if not is_plain("".join(["".join(attributes.values()) for _, attributes, _ in details])):
+    if not is_plain("".join(["".join(given.values()) for _, given, _ in details])):
         return "".join([element.xml() for element in details])
     return "".join(
         [
-            f"<{tag}{attributes}>{inner}</{tag}>" if inner else f"<{tag}{attributes}/>"
+            f"<{tag}{''.join(map(_WRITTEN, given.items()))}{f'>{inner}</{tag}>' if inner else '/>'}"
             for tag, given, inner in details
-            for attributes in ("".join([f' {name}="{value}"' for name, value in given.items()]),)
         ]
     )
 

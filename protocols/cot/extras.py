@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from operator import attrgetter
 
 from lxml import etree
 
-from protocols.body import Body, Delete, Graphic, Receipt, Shape, Status
+from protocols.body import Body, Contact, Delete, Graphic, Receipt, Shape, Status, Track
 from protocols.cot.event import (
     CotError,
     Element,
@@ -45,6 +46,7 @@ _SHARED: Mapping[str, frozenset[str]] = {
     "_flow-tags_": frozenset(),
     "marti": frozenset(),
 }
+_LINK = _SHARED["link"]
 _ATOM = {
     **_WHO,
     **_SHARED,
@@ -77,48 +79,65 @@ _KNOWN: Mapping[str, Mapping[str, frozenset[str]]] = {
         "strokeColor": frozenset({"value"}),
         "fillColor": frozenset({"value"}),
     },
+    "point": {
+        **_SHARED,
+        "contact": frozenset({"callsign"}),
+        "color": frozenset({"argb"}),
+        "fillColor": frozenset({"value"}),
+        "strokeColor": frozenset({"value"}),
+        "precisionlocation": frozenset({"geopointsrc"}),
+    },
 }
-_KNOWN_POINT: Mapping[str, frozenset[str]] = {
-    **_KNOWN["graphic"],
-    "color": frozenset({"argb"}),
-    "precisionlocation": frozenset({"geopointsrc"}),
-}
-_ANY_ATTRIBUTE = frozenset({"_flow-tags_", "marti", "_medevac_", "task", "request"})  # read whole elsewhere
+_ANY_ATTRIBUTE = frozenset({"shape", "_flow-tags_", "marti", "_medevac_", "task", "request"})  # read whole elsewhere
 
 
 def read_extras(event: Event, body: Body, unread: list[str]) -> tuple[Extra, ...]:
     """What of an event is in no field of this body or of the message around it."""
-    known = _known_of(body)
-    if known is None:
+    kind = _kind_of(body)
+    if kind not in _KNOWN:
         return ()
     extras = _of_event(event, body)
-    for tag, node in event.details.first.items():
-        names = known.get(tag)
+    first, links = event.details
+    shape = tuple([(tag, *node.keys()) for tag, node in first.items()])
+    for tag, names in _unkept(shape, kind):
+        node = first[tag]
         if names is None:
             extras.append(_whole(tag, node))
-        elif tag == "shape":
-            continue
-        elif tag not in _ANY_ATTRIBUTE and not names.issuperset(node.keys()):
-            rest = _rest(tag, node, names)
-            if rest.attributes and not (tag == "precisionlocation" and node.get("altsrc") == node.get("geopointsrc")):
-                extras.append(rest)
-    links = known["link"]
-    extras += [
-        _rest("link", node, links)
-        for node in event.details.links
-        if not links.issuperset(node.keys()) and node.get("point") is None
-    ]
+        elif tag != "precisionlocation" or node.get("altsrc") != node.get("geopointsrc"):
+            extras.append(_rest(tag, node, names))
+    for node in links:
+        if not _LINK.issuperset(node.keys()) and node.get("point") is None:
+            extras.append(_rest("link", node, _LINK))
+    if not extras:
+        return ()
+    extras = [extra for extra in extras if extra.attributes or extra.inner is not None]
+    extras.sort(key=attrgetter("name"))  # the order of elements means nothing in CoT
     if len(extras) > EXTRAS_MAX or _size(extras) > SIZE_MAX:
         unread.append("extras")
         return ()
-    if len(extras) > 1:
-        extras.sort(key=attrgetter("name"))  # the order of elements means nothing in CoT
     return tuple(extras)
+
+
+@lru_cache(maxsize=512)
+def _unkept(shape: tuple[tuple[str, ...], ...], kind: str) -> tuple[tuple[str, frozenset[str] | None], ...]:
+    """Which elements of an event of this shape are kept whole (None) or beside their known attributes.
+
+    Cached, because a client sends the same elements with the same attributes again and again.
+    """
+    known = _KNOWN[kind]
+    found: list[tuple[str, frozenset[str] | None]] = []
+    for tag, *attributes in shape:
+        names = known.get(tag)
+        if names is None:
+            found.append((tag, None))
+        elif tag not in _ANY_ATTRIBUTE and not names.issuperset(attributes):
+            found.append((tag, names))
+    return tuple(found)
 
 
 def write_extras(message: Message, details: list[Element], ledger: Ledger) -> None:
     """Add to the elements of an event what was kept of it, as far as it still has a place."""
-    known = _known_of(message.body) or {}
+    known = _KNOWN.get(_kind_of(message.body), {})
     for extra in message.extras:
         if extra.format != FORMAT or extra.name[:1] == "@" or not _is_sound(extra):
             continue
@@ -167,15 +186,18 @@ def middle(points: Sequence[Position]) -> Position:
     )
 
 
-def _known_of(body: Body) -> Mapping[str, frozenset[str]] | None:
+def _kind_of(body: Body) -> str:
+    """The kind, and of drawings whether it is a point, which has other elements."""
     if isinstance(body, Graphic) and body.shape is Shape.POINT:
-        return _KNOWN_POINT
-    return _KNOWN.get(str(body.__struct_config__.tag))
+        return "point"
+    return str(body.__struct_config__.tag)
 
 
 def _of_event(event: Event, body: Body) -> list[Extra]:
     """What the event itself says beside its elements."""
     extras = [] if event.qos is None else [Extra(format=FORMAT, name="@qos", inner=event.qos)]
+    if isinstance(body, Track | Contact):
+        return extras
     if isinstance(body, Graphic):
         extras += _of_graphic(event)
         if _is_placeless(body) and event.point.position() != middle(body.points):

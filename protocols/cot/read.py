@@ -116,7 +116,7 @@ def label_hint(event: Event) -> str | None:
     if event.access is None and event.caveat is None and event.releasable_to is None:
         return None
     given = (("access", event.access), ("caveat", event.caveat), ("releasableTo", event.releasable_to))
-    hint = ";".join(f"{name}={value.replace(';', ',')}" for name, value in given if value)
+    hint = ";".join([f"{name}={value.replace(';', ',')}" for name, value in given if value])
     return bounded_hint(hint, HINT_MAX)
 
 
