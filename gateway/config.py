@@ -6,13 +6,13 @@ to the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import tomli
+import tomllib
 
 from gateway.entries import (
     EMBEDDED,
@@ -45,7 +45,6 @@ __all__ = [
     "host_and_port",
     "load",
     "parse",
-    "warnings",
 ]
 
 CONFIG_MAX = 8_388_608  # bytes
@@ -96,7 +95,7 @@ def parse(text: bytes, folder: Path | None = None) -> Config:
     if len(text) > CONFIG_MAX:
         raise ConfigError(["the file is larger than 8 MiB"])
     try:
-        table: dict[str, object] = tomli.loads(text.decode())
+        table: dict[str, object] = tomllib.loads(text.decode())
         entries = table.get("policies")
         if isinstance(entries, list):
             table["policies"] = [_policy(f"$.policies[{n}]", each, folder) for n, each in enumerate(entries)]
@@ -125,19 +124,3 @@ def _policy(at: str, entry: object, folder: Path | None) -> object:
     except SpifError as error:
         raise ConfigError([f"{at}.spif: not a policy that can be relied on ({error})"]) from None
     return msgspec.to_builtins(policy) | entry
-
-
-def warnings(config: Config, now: datetime) -> Iterator[str]:
-    """What is allowed but should be looked at: agreements that end or want review, units without a route."""
-    for index, agreement in enumerate(config.agreements):
-        at = f"$.agreements[{index}]"
-        if agreement.valid_until <= now:
-            yield f"{at}: expired, so nothing passes under it; renew it or remove it"
-        elif agreement.valid_until <= now + timedelta(days=14):
-            yield f"{at}: expires within 14 days; renew it"
-        if agreement.review is not None and agreement.review <= now:
-            yield f"{at}: its review date has passed"
-    named = {unit for route in config.routes for unit in (*route.sources, *route.to)}
-    for index, unit in enumerate(config.units):
-        if unit.id not in named:
-            yield f"$.units[{index}]: no route names it, so it neither sends nor receives"
