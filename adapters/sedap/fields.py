@@ -71,7 +71,8 @@ class Draft:
             self.losses += [Loss(field=f"times.{each}", reason=LossReason.NO_CODE) for each in ("observed", "created")]
             return ""
         if read_epoch(milliseconds(at)) != at:
-            self.lose("times.observed", LossReason.PRECISION, approximated=True)
+            for each in ("observed", "created"):
+                self.lose(f"times.{each}", LossReason.PRECISION, approximated=True)
         if times.observed is None:
             self.derived.append(Derived(field="times.observed", source="times.created", rule="the-only-time-known"))
         elif times.created is None:

@@ -15,7 +15,7 @@ from adapters.sedap.graphics import graphic
 from adapters.sedap.orders import command, heartbeat, receipt, status
 from adapters.sedap.positions import contact, own_unit
 from adapters.sedap.texts import text
-from protocols.body import Body, Contact, Opaque, Track
+from protocols.body import Alert, Body, Contact, Opaque, Track
 from protocols.message import Message, Source, Times, message_id
 
 VERSION = "1.0"
@@ -32,7 +32,9 @@ def _message(line: Line) -> Message:
         meaning = _MEANINGS[line.name](line)
         body = meaning.body
         family = "position" if isinstance(body, _POSITIONS) else _tag(body)
-        identity = () if line.time is not None else (_content(meaning, line),)
+        identity: tuple[str, ...] = () if line.time is not None else (_content(meaning, line),)
+        if isinstance(body, Alert) and body.cancelled:
+            identity += ("cancelled",)
         return Message(
             id=message_id(family, meaning.subject, line.time, *identity),
             subject=meaning.subject,

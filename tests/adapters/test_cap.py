@@ -339,6 +339,7 @@ def test_a_foreign_cancellation_reads_back_as_one() -> None:
     assert ("references.sent", "time-not-known") in [(d.field, d.rule) for d in cap.encode(message).derived]
     back = again(message)
     assert (back.subject, back.references) == ("ANDROID-3f2a", ())
+    assert back.id == message_id("alert", "ANDROID-3f2a", AT, "cancelled")
     assert isinstance(back.body, Alert)
     assert back.body.cancelled
 

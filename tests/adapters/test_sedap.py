@@ -59,10 +59,11 @@ def lost(message: Message) -> set[tuple[str, str]]:
 
 
 def report(body: object, subject: str = "ANDROID-3f2a", **more: object) -> Message:
+    ended = ("cancelled",) if isinstance(body, Alert) and body.cancelled else ()
     family = "position" if isinstance(body, Track | Contact) else type(body).__struct_config__.tag  # type: ignore[attr-defined]
     fields = {"source": COT, "times": Times(observed=AT, created=AT), **more}
     return msgspec.convert(
-        {"id": message_id(str(family), subject, AT), "subject": subject, "body": body, **fields}, Message
+        {"id": message_id(str(family), subject, AT, *ended), "subject": subject, "body": body, **fields}, Message
     )
 
 
