@@ -6,13 +6,13 @@ to the file.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import tomllib
 
 from gateway.entries import (
     EMBEDDED,
