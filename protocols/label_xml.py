@@ -323,13 +323,10 @@ def _in_order(category: XmlCategory) -> tuple[int, str]:
 
 
 def _originator(element: XmlElement) -> Originator:
-    node = _open(element, {"IDType"}, set(), text=True)
-    try:
-        return Originator(type=IdType(node.attributes.get("IDType", "")), id=_text(element))
-    except ValueError as error:
-        raise (
-            error if isinstance(error, LabelXmlError) else LabelXmlError(LabelFault.BAD_VALUE, "OriginatorID/@IDType")
-        ) from None
+    named = _open(element, {"IDType"}, set(), text=True).attributes.get("IDType")
+    if named not in set(IdType):
+        raise LabelXmlError(LabelFault.BAD_VALUE, "OriginatorID/@IDType")
+    return Originator(type=IdType(named), id=_text(element))
 
 
 def _succession(element: XmlElement, role: LabelRole, successors: int) -> Succession:

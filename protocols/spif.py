@@ -105,8 +105,9 @@ class _Node(NamedTuple):
 
     def one_of(self, attribute: str, kind: type[_E]) -> _E:
         """An attribute that is one of a list."""
+        value = self.need(attribute)
         try:
-            return kind(self.need(attribute))
+            return kind(value)
         except ValueError:
             raise SpifError(SpifFault.BAD_VALUE, f"{self.name}/@{attribute}") from None
 
