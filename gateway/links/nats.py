@@ -86,7 +86,7 @@ class NatsLink(Upkeep[NatsFrame]):
             for pull in self._active:
                 pull.stop()
             self._active.clear()
-            connection.close()
+            connection.close(None if self._in_order else LostError("closed"))
 
     async def _open(self, connection: NatsConnection) -> None:
         settings = self.settings

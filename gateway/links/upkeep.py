@@ -198,6 +198,7 @@ class Upkeep(Generic[F]):
             keeper.cancel()
         if keeper is not None:
             await asyncio.wait((keeper,))
+            await asyncio.sleep(0)  # an aborted transport closes its socket in the next turn
         if keeper is not None and not keeper.cancelled() and keeper.exception() is not None:
             _log.debug("link %s ended with %s", self.name, type(keeper.exception()).__name__)
         self._state = LinkState.CLOSED
