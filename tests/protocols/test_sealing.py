@@ -269,6 +269,24 @@ def test_two_epochs_never_share_an_id_a_key_or_a_nonce() -> None:
     assert first.seal([b"same"], NOW)[18:] != second.seal([b"same"], NOW)[18:]
 
 
+def test_an_epoch_for_many_is_made_and_announced_again_in_steps() -> None:
+    uids = [f"bravo/unit-{number}" for number in range(17)]
+    recipients = roster([ALPHA, *uids]).recipients(uids, CLASSIC, NOW)
+    signer = Signer(ALPHA, keys(ALPHA).signing)
+
+    *steps, stepped = Epoch.in_steps(signer, recipients, Profile(CLASSIC), NOW, os.urandom)
+    at_once = Epoch(signer, recipients, Profile(CLASSIC), NOW, os.urandom)
+    at_once.reannounce(recipients, NOW)
+
+    assert steps == [None, None]
+    for sent in (stepped, at_once):
+        assert sent is not None
+        assert sent.audience == tuple(sorted(uids))
+        last = inbox(uids[-1], roster([ALPHA]))
+        last.accept(sent.announcement(), NOW)
+        assert last.open(sent.seal([b"x"], NOW), NOW).messages == [b"x"]
+
+
 def test_an_epoch_says_what_it_is_without_its_keys() -> None:
     sent = epoch()
     sent.seal([b"x"], NOW)
