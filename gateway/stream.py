@@ -78,7 +78,17 @@ class Stream:
 
     def kept(self, event: Event, reason: str, message: Message, way: Way | None = None) -> None:
         """A message ended here, refused or withheld: for one destination, or (no way) altogether."""
-        record = Record(
+        ends = (way.destination.id, way.agreement.id) if way else (None, None)
+        self._tell(Outcome(self._about(event, reason, message, *ends), message))
+
+    def attended(self, event: Event, reason: Attention, message: Message, unit: str, agreement: str) -> None:
+        """A step of waiting for an acknowledgement ended."""
+        self._tell(Outcome(self._about(event, reason, message, unit, agreement), message))
+
+    def _about(
+        self, event: Event, reason: str, message: Message, destination: str | None, agreement: str | None
+    ) -> Record:
+        return Record(
             at=self._clock(),
             gateway=self._partner,
             event=event,
@@ -86,14 +96,13 @@ class Stream:
             message=message.id,
             subject_kind=message.kind,
             source=message.origin,
-            destination=way.destination.id if way else None,
+            destination=destination,
             format_in=message.source.format,
-            agreement=way.agreement.id if way else None,
+            agreement=agreement,
             label=message.label,
             mode=message.mode,
             precedence=message.precedence,
         )
-        self._tell(Outcome(record, message))
 
     def handed(self, event: Event, message: Message, way: Way, what: HandedOver) -> None:
         """A link has taken a copy: delivered to a unit of ours, or forwarded to a partner's."""
