@@ -51,6 +51,8 @@ def encode(message: Message) -> Encoded:
         losses.append(Loss(field="points.altitude_m", reason=LossReason.DATUM))
     if isinstance(body, Delete) and body.target != message.subject:
         losses.append(Loss(field="subject", reason=LossReason.NO_FIELD))
+    if message.extras:
+        losses.append(Loss(field="extras", reason=LossReason.NO_FIELD))
     feature = {
         "type": "Feature",
         "id": body.target if isinstance(body, Delete) else message.subject,

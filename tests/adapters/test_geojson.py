@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,9 +28,10 @@ from protocols.body import (
     Track,
 )
 from protocols.label import Category, CategoryType, Label
-from protocols.message import Loss, LossReason, Message, Mode, Quality, Reference, Source, Times
+from protocols.message import Extra, Loss, LossReason, Message, Mode, Quality, Reference, Source, Times, from_json
 from protocols.quantity import Affiliation, AltitudeDatum, Kinematics, Position, Symbol
 
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "geojson"
 AT = datetime(2026, 3, 15, 14, 22, 10, 500_000, tzinfo=UTC)
 HERE = Position(latitude=34.5, longitude=69.25)
 
@@ -209,6 +211,20 @@ def test_a_label_and_what_an_alert_relates_to_are_said() -> None:
         "categories": [{"type": "permissive", "tag": "Releasable To", "values": ["XAA"]}],
     }
     assert found["properties"]["references"] == [{"relation": "p-p", "subject": "B"}]
+
+
+def test_what_was_kept_for_the_way_home_stays_off_the_map() -> None:
+    encoded = geojson.encode(message(Alert(event="Fire"), extras=(Extra(format="cap", name="web", inner="SECRET"),)))
+
+    assert encoded.loss == (Loss(field="extras", reason=LossReason.NO_FIELD),)
+    assert b"SECRET" not in encoded.data
+
+
+@pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.geojson")), ids=lambda path: path.stem)
+def test_a_message_becomes_its_feature(path: Path) -> None:
+    found = geojson.encode(from_json(path.with_suffix(".json").read_bytes()))
+
+    assert json.loads(found.data) == json.loads(path.read_text())
 
 
 def test_what_is_not_on_a_map_is_refused() -> None:
