@@ -5,36 +5,31 @@ Every fault is one line: path, what is wrong, what to do. A gateway starts with 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
+from adapters import load
 from adapters import names as formats
 from gateway.entries import Config, LocalUnit
 from protocols.label import Clearance, Policy
 from protocols.topics import is_filter, is_topic, overlap
 from protocols.unit import LiaisonUnit, partner_of
 
+MAILBOXES = "comity/#"
+
 
 def faults(config: Config) -> Iterator[str]:
     """Everything that is wrong between entries: path, what is wrong, what to do."""
+    for check in CHECKS:
+        yield from check(config)
+
+
+def _name_faults(config: Config) -> Iterator[str]:
     yield from _unique("partners", (partner.id for partner in config.partners))
     yield from _unique("links", (link.name for link in config.links))
     yield from _unique("units", (unit.id for unit in (*config.units, *config.peers)))
     yield from _unique("agreements", (agreement.id for agreement in config.agreements))
-    yield from _policy_faults(config.policies)
-    yield from _gateway_faults(config)
-    yield from _unit_faults(config)
-    yield from _topic_faults(config)
-    yield from _agreement_faults(config)
-    yield from _route_faults(config)
-
-
-def _policy_faults(policies: Sequence[Policy]) -> Iterator[str]:
-    yield from _unique("policies", (policy.name for policy in policies))
-    yield from _unique("policies", (policy.id or policy.name for policy in policies))
-    for index, policy in enumerate(policies):
-        if any(other.is_called(policy.name) for other in policies if other.name != policy.name):
-            yield f"$.policies[{index}].name: another policy, which ignores case, answers to it too; rename one"
+    yield from _unique("policies", (policy.name for policy in config.policies))
 
 
 def _gateway_faults(config: Config) -> Iterator[str]:
@@ -69,38 +64,70 @@ def _unit_faults(config: Config) -> Iterator[str]:
             yield f"{at}.adapter: no such format; have {', '.join(known)}"
         if unit.link not in links:
             yield f"{at}.link: not one of $.links that serve local units"
+        if unit.adapter in known and unit.receive and not load(unit.adapter).READS:
+            yield f"{at}.receive: {unit.adapter} only writes; take the topics away or choose another format"
         if unit.deliver is not None and not is_topic(unit.deliver):
             yield f"{at}.deliver: not a topic to publish to (no wildcards)"
-        for label in (unit.default_label, *(rule.label for rule in unit.labels)):
-            if label is not None and not any(
-                policy.name == label.policy and policy.knows(label) for policy in config.policies
-            ):
-                yield f"{at}: a label that no policy of $.policies knows ({label})"
+        yield from _label_faults(at, unit, config.policies)
         yield from _unique(f"units[{index}].labels", (rule.hint for rule in unit.labels))
         yield from _clearance_faults(f"{at}.clearance", unit.clearance, config.policies)
     for index, peer in enumerate(config.peers):
         yield from _clearance_faults(f"$.peers[{index}].clearance", peer.clearance, config.policies)
 
 
-def _topic_faults(config: Config) -> Iterator[str]:
+def _label_faults(at: str, unit: LocalUnit, policies: Iterable[Policy]) -> Iterator[str]:
+    known = {policy.name: policy for policy in policies}
+    for label in (unit.default_label, *(rule.label for rule in unit.labels)):
+        if label is not None and not (label.policy in known and known[label.policy].knows(label)):
+            yield f"{at}: a label that no policy of $.policies knows ({label})"
+
+
+def _source_faults(config: Config) -> Iterator[str]:
+    """One topic has one unit, on whatever link of a broker, so that what arrives has one origin."""
     claimed: list[tuple[str, str, str]] = []
+    for at, on, topic_filter in _received(config):
+        if not is_filter(topic_filter):
+            yield f"{at}: {_quoted(topic_filter)} is not a topic filter"
+            continue
+        if overlap(MAILBOXES, topic_filter):
+            yield f"{at}: {_quoted(topic_filter)} reaches into the partners' mailboxes; name another topic"
+        for broker, theirs, owner in claimed:
+            if broker == on and overlap(theirs, topic_filter):
+                yield f"{at}: {_quoted(topic_filter)} overlaps {owner}; one topic has one unit"
+        claimed.append((on, topic_filter, at))
+
+
+def _answer_faults(config: Config) -> Iterator[str]:
+    """What we send reaches the unit that it is for and nobody else, and does not come back as our own report."""
+    claimed = list(_received(config))
+    delivered: dict[tuple[str, str], str] = {}
+    for at, on, topic in _delivered(config):
+        if overlap(MAILBOXES, topic):
+            yield f"{at}: lies in the partners' mailboxes, where it would go out unsealed; name another topic"
+        if (owner := delivered.setdefault((on, topic), at)) != at:
+            yield f"{at}: is also {owner}, so each would read what is for the other; give it a topic of its own"
+        for owner, broker, theirs in claimed:
+            if broker == on and is_filter(theirs) and overlap(theirs, topic):
+                yield f"{at}: is also received by {owner}; what we send would come back as our own report"
+
+
+def _received(config: Config) -> Iterator[tuple[str, str, str]]:
+    """Where a topic filter of a unit stands, its broker's address, and the filter."""
+    broker = {link.name: link.url for link in config.links}
     for index, unit in enumerate(config.units):
-        for topic_filter in unit.receive:
-            at = f"$.units[{index}].receive"
-            if not is_filter(topic_filter):
-                yield f"{at}: {_quoted(topic_filter)} is not a topic filter"
-                continue
-            for link, theirs, owner in claimed:
-                if link == unit.link and overlap(theirs, topic_filter):
-                    yield f"{at}: {_quoted(topic_filter)} overlaps {owner}; one topic has one unit"
-            claimed.append((unit.link, topic_filter, at))
+        yield from ((f"$.units[{index}].receive", broker.get(unit.link, ""), each) for each in unit.receive)
+
+
+def _delivered(config: Config) -> Iterator[tuple[str, str, str]]:
+    """Where the topic stands that a unit is answered on, its broker's address, and the topic."""
+    broker = {link.name: link.url for link in config.links}
     for index, unit in enumerate(config.units):
-        for link, theirs, owner in claimed:
-            if unit.deliver is not None and link == unit.link and overlap(theirs, unit.deliver):
-                yield f"$.units[{index}].deliver: is also received by {owner}; what we send would come back"
+        if unit.deliver is not None:
+            yield f"$.units[{index}].deliver", broker.get(unit.link, ""), unit.deliver
 
 
 def _agreement_faults(config: Config) -> Iterator[str]:
+    """What an agreement names has to be there."""
     partners = {partner.id for partner in config.partners}
     for index, agreement in enumerate(config.agreements):
         at = f"$.agreements[{index}]"
@@ -162,3 +189,14 @@ def _unique(table: str, values: Iterable[str]) -> Iterator[str]:
 
 def _quoted(text: str) -> str:
     return '"' + text.encode("unicode_escape").decode()[:80] + '"'
+
+
+CHECKS: tuple[Callable[[Config], Iterator[str]], ...] = (
+    _name_faults,
+    _gateway_faults,
+    _unit_faults,
+    _source_faults,
+    _answer_faults,
+    _agreement_faults,
+    _route_faults,
+)

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from gateway.cli import agreement, audit, demo, explain, formats, key, partner, rollback, run, translate, unit
+from gateway.cli import (
+    agreement,
+    audit,
+    check,
+    demo,
+    explain,
+    formats,
+    key,
+    partner,
+    replay,
+    rollback,
+    run,
+    translate,
+    unit,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,7 +28,8 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("run")(run.run)
-app.command("check")(run.check)
+app.command("check")(check.check)
+app.command("replay")(replay.replay)
 app.command("rollback")(rollback.rollback)
 app.command("explain")(explain.explain)
 app.command("formats")(formats.formats)

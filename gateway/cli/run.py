@@ -1,8 +1,7 @@
-"""``comity run`` and ``comity check``: a gateway from its one TOML file."""
+"""``comity run``: a gateway from its one TOML file."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 import uvloop
 
 from gateway import app
-from gateway.config import load, warnings
+from gateway.config import load
 from gateway.exits import reported
 
 File = Annotated[Path, typer.Argument(help="the gateway's TOML file")]
@@ -21,16 +20,3 @@ def run(file: File) -> None:
     with reported():
         loaded = load(file)
         uvloop.run(app.run(loaded, app.Eyes(announce=lambda line: typer.echo(line, err=True))))
-
-
-def check(file: File) -> None:
-    """Validate a configuration: types, references, routes. Status 2 with the path of each fault."""
-    with reported():
-        loaded = load(file)
-    for warning in warnings(loaded.config, datetime.now(UTC)):
-        typer.echo(f"warning: {warning}", err=True)
-    config = loaded.config
-    typer.echo(
-        f"{file}: {len(config.units)} units, {len(config.peers)} peers, {len(config.agreements)} agreements, "
-        f"{len(config.routes)} routes hold"
-    )

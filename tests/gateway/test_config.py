@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import CONFIG_MAX, ConfigError, faults, host_and_port, load, parse, warnings
+from gateway.config import CONFIG_MAX, ConfigError, faults, host_and_port, load, parse
 from tests.gateway.tables import TABLE, a_config, changed
 
 TABLES = Path(__file__).parents[2] / "gateway" / "demo" / "tables"
@@ -65,6 +64,12 @@ BETWEEN = {
     "filter that is none": ('"cell/alpha"', '"cell/#/alpha"', "$.units[1].receive", "topic filter"),
     "topic of two units": ('"cell/alpha"', '"tak/alpha/cell"', "$.units[1].receive", "one topic has one unit"),
     "echo": ('"tak/to-cell"', '"tak/alpha/out"', "$.units[1].deliver", "come back"),
+    "unit in the partners' mailboxes": ('"cell/alpha"', '"comity/1/+/alpha/#"', "$.units[1].receive", "mailboxes"),
+    "answers into a partner's mailbox": ('"tak/to-cell"', '"comity/1/bravo/alpha/d/3"', "$.units[1].deliver",
+                                         "unsealed"),
+    "two units on one answer topic": ('"tak/to-cell"', '"tak/to-patrols"', "$.units[1].deliver", "topic of its own"),
+    "listens in a format that only writes": ('adapter = "cot"\nlink = "national"\nreceive = ["cell/alpha"]',
+        'adapter = "geojson"\nlink = "national"\nreceive = ["cell/alpha"]', "$.units[1].receive", "only writes"),
     "label of no policy": (f"default_label = {OPEN}", 'default_label = { policy = "MISSION", classification = "OPEN" }',
                            "$.units[1]", "no policy"),
     "hint twice": ('hint = "access=RESTRICTED"', 'hint = "access=UNCLASSIFIED"', "$.units[0].labels[1]", "unique"),
@@ -105,7 +110,6 @@ def test_the_table_without_fault_is_accepted() -> None:
 
     assert config.routes[0].sources == ("alpha/patrols",)
     assert config.units[1].default_label is not None
-    assert list(warnings(config, datetime(2026, 3, 1, tzinfo=UTC))) == []
 
 
 @pytest.mark.parametrize("fault", DECODED)
@@ -174,35 +178,6 @@ def test_noise_is_refused_and_nothing_worse(noise: bytes) -> None:
 
 def test_no_unit_has_a_label_that_the_operator_did_not_write() -> None:
     assert a_config().units[0].default_label is None
-
-
-def test_what_ends_soon_or_has_ended_is_a_warning() -> None:
-    config = a_config(
-        (
-            "valid_until = 2027-01-01T00:00:00Z\ntransformation",
-            "valid_until = 2027-01-01T00:00:00Z\nreview = 2026-06-01T00:00:00Z\ntransformation",
-        )
-    )
-
-    assert list(warnings(config, datetime(2026, 12, 20, tzinfo=UTC))) == [
-        "$.agreements[0]: expires within 14 days; renew it",
-        "$.agreements[1]: expires within 14 days; renew it",
-        "$.agreements[1]: its review date has passed",
-        "$.agreements[2]: expires within 14 days; renew it",
-    ]
-    expired = list(warnings(config, datetime(2027, 1, 1, tzinfo=UTC)))
-    assert [line for line in expired if "expired" in line] == [
-        f"$.agreements[{index}]: expired, so nothing passes under it; renew it or remove it" for index in range(3)
-    ]
-
-
-def test_a_unit_without_a_route_is_a_warning() -> None:
-    peer = '[[peers]]\nid = "bravo/ops"'
-    spare = f'[[units]]\nid = "alpha/spare"\nclearance = {OPEN}\nadapter = "cot"\nlink = "national"\n'
-
-    (line,) = warnings(a_config((peer, spare + peer)), datetime(2026, 3, 1, tzinfo=UTC))
-
-    assert line.startswith("$.units[2]: no route")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli.main import app
+from tests.gateway.line import make_coalition
 from tests.gateway.tables import TABLE, changed
 
 TABLES = Path(__file__).parents[3] / "gateway" / "demo" / "tables"
@@ -18,7 +19,7 @@ def test_the_tables_of_the_demonstration_hold(partner: str) -> None:
     result = CliRunner().invoke(app, ["check", str(TABLES / f"{partner}.toml")])
 
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.endswith(" routes hold\n")
+    assert " routes hold; " in result.stdout
 
 
 def test_a_table_that_holds_is_counted(tmp_path: Path) -> None:
@@ -28,19 +29,44 @@ def test_a_table_that_holds_is_counted(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["check", str(file)])
 
     assert result.exit_code == 0
-    assert result.stdout == f"{file}: 2 units, 2 peers, 3 agreements, 4 routes hold\n"
+    assert result.stdout.startswith(
+        f"{file}: 2 units, 2 peers, 3 agreements (keys not here, so signatures not checked), 4 routes hold; "
+    )
 
 
-def test_what_has_expired_is_a_warning(tmp_path: Path) -> None:
+def test_what_has_expired_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "alpha.toml"
     file.write_text(TABLE.replace("2026-01-01", "2020-01-01").replace("2027-01-01", "2021-01-01"))
 
     result = CliRunner().invoke(app, ["check", str(file)])
 
-    assert result.exit_code == 0
+    assert result.exit_code == 2
     assert result.stderr.splitlines()[0] == (
-        "warning: $.agreements[0]: expired, so nothing passes under it; renew it or remove it"
+        "$.agreements[0]: expired, so nothing passes under it; renew it or remove it"
     )
+
+
+def test_what_is_not_signed_is_refused_where_the_keys_are(tmp_path: Path) -> None:
+    file = tmp_path / "alpha.toml"
+    file.write_text(TABLE.replace("2027-01-01", "2127-01-01"))
+    make_coalition(tmp_path / "states")
+    (tmp_path / "states" / "alpha").rename(tmp_path / "state")
+
+    result = CliRunner().invoke(app, ["check", str(file)])
+
+    assert result.exit_code == 2
+    assert "$.agreements[0]: not signed by alpha, bravo, so closed" in result.stderr
+
+
+def test_tables_that_word_an_agreement_differently_are_refused(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.toml", tmp_path / "other.toml"
+    one.write_text(TABLE.replace("2027-01-01", "2127-01-01"))
+    other.write_text(TABLE.replace("2027-01-01", "2126-01-01"))
+
+    result = CliRunner().invoke(app, ["check", str(one), str(other)])
+
+    assert result.exit_code == 2
+    assert f'{other}: $.agreements[0]: "alpha-bravo" reads otherwise in {one}; word both alike' in result.stderr
 
 
 def test_every_fault_is_a_line_with_its_path(tmp_path: Path) -> None:
