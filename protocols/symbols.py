@@ -8,7 +8,7 @@ table of Esri's joint-military-symbology-xml, whose column "back to C" decides w
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from protocols.quantity import Affiliation, Symbol
@@ -99,6 +99,7 @@ def is_sidc20(text: str) -> bool:
     return _DELTA.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=1024)
 def from_cot(cot_type: str) -> Symbol | None:
     """The symbol of a CoT atom type (``a-f-G-U-C``), or None for other types."""
     if cot_type[:2] != "a-" or (len(cot_type) > 3 and cot_type[3] not in "-;"):

@@ -56,7 +56,7 @@ _TYPED = {  # detail.proto: field, tag, and the attribute of each field of that 
     7: ("track", {1: "speed", 2: "course"}),
 }
 _BY_TAG = {tag: (number, {name: at for at, name in names.items()}) for number, (tag, names) in _TYPED.items()}
-_HALF, _MILLISECOND = timedelta(microseconds=500), timedelta(milliseconds=1)
+_MILLISECOND = timedelta(milliseconds=1)
 _NUMBERS = frozenset({"speed", "course"})
 
 
@@ -277,7 +277,7 @@ def _point(position: Position | None) -> tuple[float, float, float, float, float
 
 
 def _milliseconds(moment: datetime) -> int:
-    milliseconds = (moment - EPOCH + _HALF) // _MILLISECOND  # rounded as message_id rounds
+    milliseconds = (moment - EPOCH) // _MILLISECOND  # cut as message_id cuts
     if milliseconds <= 0:
         raise CannotSayError("TAK Protocol has no time before 1970")
     return milliseconds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 
 from protocols.body import NOBODY, Identity
@@ -12,7 +11,7 @@ from protocols.ledger import Ledger
 from protocols.message import Hop, LossReason, Message, Reference
 from protocols.moment import read_iso, write_iso
 from protocols.quantity import STILL, Kinematics
-from protocols.xml import attributes_of, escape
+from protocols.xml import escape
 
 _XML_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 REFERENCES_MAX = 256
@@ -105,13 +104,13 @@ def write_references(message: Message) -> list[Element]:
 def read_provenance(details: Details, unread: list[str]) -> tuple[Hop, ...]:
     """The systems that an event passed (MITRE flow-tags sub-schema): one attribute each, its value the time."""
     node = details.first.get("_flow-tags_")
-    if node is None or isinstance(node, Mapping):
+    if node is None:
         return ()
-    tags = attributes_of(node)
+    tags = node.items()
     if len(tags) > HOPS_MAX:
         unread.append("provenance")
         return ()
-    return tuple([Hop(system=system, at=_moment(text, unread)) for system, text in tags.items()])
+    return tuple([Hop(system=str(system), at=_moment(str(text), unread)) for system, text in tags])
 
 
 def write_provenance(message: Message, ledger: Ledger) -> list[Element]:

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from protocols.moment import read_iso, write_iso
 from protocols.quantity import AltitudeDatum, Position
-from protocols.xml import XmlElement, XmlError, attributes_of, escape, is_plain, parse
+from protocols.xml import XmlElement, XmlError, escape, is_plain, parse
 
 UNKNOWN = "9999999.0"  # metres; hae, ce and le in XML
 UNKNOWN_FROM = 999_999.0  # metres; TAK Protocol writes one digit fewer than XML
@@ -210,8 +211,8 @@ def event_of(root: XmlElement) -> Event:
     """Read a parsed event. Raise CotError."""
     if root.tag != "event":
         raise CotError(CotFault.MALFORMED, "root is not event")
-    given = attributes_of(root)
-    version = given.get("version")
+    given = root.get
+    version = given("version")
     if version is None:
         raise CotError(CotFault.MISSING, "event@version")
     if version != "2.0" and (_VERSION.fullmatch(version) is None or float(version) < 2):
@@ -227,23 +228,26 @@ def event_of(root: XmlElement) -> Event:
     if point is None:
         raise CotError(CotFault.MISSING, "point")
     unread: list[str] = []
-    time = _time(_required(given, "time"), "time")
-    given_back = given.get
+    time_text = _required(root, "time")
+    time = _time(time_text, "time")
+    cot_type = _required(root, "type")
+    if not is_type(cot_type):
+        raise CotError(CotFault.MALFORMED, "event@type")
     return Event(  # in the order of the fields: names would cost as much as the values
-        _matching(given, "type", _TYPE),
-        _required(given, "uid"),
+        cot_type,
+        _required(root, "uid"),
         time,
-        time if given_back("start") == given["time"] else _optional_time(given, "start", unread),
-        _optional_time(given, "stale", unread),
-        _how(given_back("how"), unread),
+        time if given("start") == time_text else _optional_time(root, "start", unread),
+        _optional_time(root, "stale", unread),
+        _how(given("how"), unread),
         read_point(point),
         NOTHING if detail is None else read_details(detail),
         version,
-        given_back("access"),
-        given_back("qos"),
-        given_back("opex"),
-        given_back("caveat"),
-        given_back("releasableTo"),
+        given("access"),
+        given("qos"),
+        given("opex"),
+        given("caveat"),
+        given("releasableTo"),
         tuple(unread),
     )
 
@@ -318,27 +322,22 @@ def point_of(position: Position | None) -> tuple[str, str, str, str, str]:
     )
 
 
+@lru_cache(maxsize=256)
 def is_how(text: str) -> bool:
     """Whether a text can stand in event/@how."""
     return _HOW.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=1024)
 def is_type(text: str) -> bool:
     """Whether a text can stand in event/@type."""
     return _TYPE.fullmatch(text) is not None
 
 
-def _required(given: Mapping[str, str], name: str) -> str:
-    value = given.get(name)
+def _required(root: XmlElement, name: str) -> str:
+    value = root.get(name)
     if not value:
         raise CotError(CotFault.MISSING, f"event@{name}")
-    return value
-
-
-def _matching(given: Mapping[str, str], name: str, pattern: re.Pattern[str]) -> str:
-    value = _required(given, name)
-    if pattern.fullmatch(value) is None:
-        raise CotError(CotFault.MALFORMED, f"event@{name}")
     return value
 
 
@@ -356,8 +355,8 @@ def _time(text: str, name: str) -> datetime:
         raise CotError(CotFault.MALFORMED, f"event@{name}") from None
 
 
-def _optional_time(given: Mapping[str, str], name: str, unread: list[str]) -> datetime | None:
-    text = given.get(name)
+def _optional_time(root: XmlElement, name: str, unread: list[str]) -> datetime | None:
+    text = root.get(name)
     if text is None:
         unread.append("times.valid_from" if name == "start" else "times.valid_until")
         return None

@@ -28,7 +28,7 @@ from protocols.cot.event import (
 from protocols.ledger import Ledger
 from protocols.message import EXTRAS_MAX, Extra, Message
 from protocols.quantity import Position
-from protocols.xml import XmlElement, XmlError, attributes_of, escape, parse
+from protocols.xml import XmlElement, XmlError, escape, parse
 
 FORMAT = "cot"
 USUAL_TYPES = frozenset({"u-d-f", "u-d-c-c", "u-d-c-e", "b-m-p-s-m"})  # what a drawing is written as by its shape
@@ -286,7 +286,7 @@ def _is_sound(extra: Extra) -> bool:
 
 
 def _pairs(node: Node) -> list[tuple[str, str]]:
-    return list(node.items() if isinstance(node, Mapping) else attributes_of(node).items())
+    return list(node.items())  # type: ignore[arg-type]  # text, since the document is
 
 
 def _children(node: XmlElement) -> list[XmlElement]:
