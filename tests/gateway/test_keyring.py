@@ -101,6 +101,7 @@ def test_after_a_restart_what_was_settled_is_a_replay_and_the_rest_opens_once_mo
         assert keyrings["bravo"].unseal(each.envelope, NOW) is not None
     keyrings["bravo"].settle(sealed[0].eid, sealed[0].seq)
 
+    Keyring.open(coalition["bravo"], NOW).close()  # a start during which nothing came
     again = Keyring.open(coalition["bravo"], NOW)
     again.accept(announcement, NOW)
 

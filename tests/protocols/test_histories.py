@@ -22,11 +22,11 @@ SENDER = UnitKeys.new("alpha/hq", os.urandom, (CLASSIC,))
 
 
 class Member:
-    """One unit: its keys, what it was shown, and what of it opened."""
+    """One unit: its keys, its journal across restarts, and what it read."""
 
     def __init__(self, uid: str) -> None:
         self.keys = UnitKeys.new(uid, os.urandom, (CLASSIC,))
-        self.told: list[bytes] = []
+        self.journal: dict[bytes, bytes] = {}
         self.seen: set[int] = set()
 
     def rotate(self) -> None:
@@ -131,10 +131,10 @@ class Histories(RuleBasedStateMachine):
         """Its keys come from disk, announcements from the broker, what it received from its journal."""
         old, member = self.inboxes.get(uid), self.members[uid]
         self.inboxes[uid] = inbox = Inbox(self.roster(), {uid: member.keys.sealing})
-        for eid in old.epochs() if old else ():
-            assert old is not None
-            inbox.remember(eid, old.epoch(eid).received.bits())
-        member.told = []
+        if old is not None:
+            member.journal.update({eid: old.epoch(eid).received.bits() for eid in old.epochs()})
+        for eid, bits in member.journal.items():
+            inbox.remember(eid, bits)
 
     @rule(seconds=st.sampled_from([1, 61, 3600]))
     def wait(self, seconds: int) -> None:

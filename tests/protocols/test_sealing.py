@@ -192,6 +192,7 @@ def test_announcing_again_moves_the_base_and_draws_a_new_nonce() -> None:
 
     assert sent.base == 1
     assert sent.audience == (BRAVO, CHARLIE)
+    assert [entry.uid for entry in sent.entries] == [BRAVO, CHARLIE]
     assert before[2] == after[2]
     assert before[4] != after[4]
 
