@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-from adapters import Encoded
+from adapters import Encoded, EncodeError
 from adapters.sedap.grammar import (
     FORMAT,
     NAME_BYTES,
@@ -82,11 +82,13 @@ class Draft:
         return text
 
     def _letter(self) -> str:
-        """The classification: of the label where it has one of the document's words, else as a sender wrote it."""
+        """The classification of the label in the document's words; of an unlabelled message as its sender wrote it."""
         label = self.message.label
         if label is not None:
-            letter = _LETTERS.get(label.classification.upper(), "")
-            self.losses.append(Loss(field="label", reason=LossReason.NO_CODE, approximated=bool(letter)))
+            letter = _LETTERS.get(label.classification.upper())
+            if letter is None:  # unmarked it would be taken for less than it is
+                raise EncodeError("no letter of SEDAP-Express says this classification")
+            self.losses.append(Loss(field="label", reason=LossReason.NO_CODE, approximated=True))
             return letter
         hint = self.message.source.label_hint or ""
         return hint.removeprefix(_HINT) if self.message.source.format == "sedap" and hint.startswith(_HINT) else ""
