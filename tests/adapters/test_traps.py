@@ -16,7 +16,8 @@ FIRE = (
     '<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>A</identifier><sender>b</sender>'
     "<sent>2024-09-06T07:36:48-00:00</sent><status>Exercise</status><msgType>Alert</msgType><scope>Private</scope><info>"
     "<category>Fire</category><event>Fire</event><urgency>Past</urgency><severity>Minor</severity>"
-    "<certainty>Observed</certainty><area><areaDesc>x</areaDesc><polygon>45.2,19.8 45.3,19.8 45.3,19.9 45.2,19.8</polygon>"
+    "<certainty>Observed</certainty><area><areaDesc>x</areaDesc>"
+    "<polygon>45.2,19.8 45.3,19.8 45.3,19.9 45.2,19.8</polygon>"
     "<circle>45.25,19.85 1.5</circle></area></info></alert>"
 )
 
@@ -46,7 +47,6 @@ def write(name: str, message: Message) -> str:
         ("whole seconds", "nffi", "<dateTime>20240906073648</dateTime>"),
         ("one namespaced subject", "cot", 'uid="sedap:66A3:HERON"'),
         ("one namespaced subject", "geojson", '"id":"sedap:66A3:HERON"'),
-        ("a hint is no label", "geojson", '"affiliation":"friend","altitude_datum"'),
         ("symbols", "cot", 'type="a-f-G-U-C"'),
     ],
 )
@@ -90,6 +90,9 @@ def test_an_alert(trap: str, name: str, expected: str) -> None:
     ],
 )
 def test_what_cannot_be_is_refused(trap: str, name: str, text: str) -> None:
-    with pytest.raises(DecodeError):
-        read(name, text)
-        pytest.fail(trap)
+    adapter = adapters.load(name)
+
+    with pytest.raises(DecodeError) as refusal:
+        adapter.decode(text.encode())
+
+    assert len(str(refusal.value)) < 60, trap
