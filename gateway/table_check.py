@@ -29,7 +29,14 @@ def _name_faults(config: Config) -> Iterator[str]:
     yield from _unique("links", (link.name for link in config.links))
     yield from _unique("units", (unit.id for unit in (*config.units, *config.peers)))
     yield from _unique("agreements", (agreement.id for agreement in config.agreements))
+
+
+def _policy_faults(config: Config) -> Iterator[str]:
     yield from _unique("policies", (policy.name for policy in config.policies))
+    yield from _unique("policies", (policy.id or f"no id {index}" for index, policy in enumerate(config.policies)))
+    for index, policy in enumerate(config.policies):
+        if any(other.is_called(policy.name) for other in config.policies if other.name != policy.name):
+            yield f"$.policies[{index}].name: another policy, which ignores case, answers to it too; rename one"
 
 
 def _gateway_faults(config: Config) -> Iterator[str]:
@@ -193,6 +200,7 @@ def _quoted(text: str) -> str:
 
 CHECKS: tuple[Callable[[Config], Iterator[str]], ...] = (
     _name_faults,
+    _policy_faults,
     _gateway_faults,
     _unit_faults,
     _source_faults,
