@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from gateway.console.server import serve_console, serve_metrics
 from gateway.countersigned import Countersigned
 from gateway.decisions import Decisions
 from gateway.dispatch import Dispatch
+from gateway.escalation import Escalation, Means
 from gateway.intake import Intake
 from gateway.keyring import Keyring, secret
 from gateway.keystore import Secret, SecretKind, read_secret
@@ -32,6 +33,7 @@ from gateway.metrics import Metrics
 from gateway.relay import Relay, Rules
 from gateway.reload import Reloader
 from gateway.routing import Table
+from gateway.shelf import Shelf
 from gateway.stream import Reader, Stream
 from protocols.record import Event
 from protocols.topics import control_filter, data_filter, key_filter
@@ -54,6 +56,14 @@ class Eyes(NamedTuple):
 
 
 NOBODY = Eyes()
+
+
+class _Parts(NamedTuple):
+    """What metrics and console look at."""
+
+    links: dict[str, Link]
+    stream: Stream
+    escalation: Escalation
 
 
 async def run(loaded: Loaded, eyes: Eyes = NOBODY, until: Coroutine[None, None, object] | None = None) -> None:
@@ -83,11 +93,15 @@ async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
         signed = Countersigned(state, keyring.pins())
         table = _table(config, signed, eyes)
         rules = Rules(Decisions(table), secret(state / PSEUDONYM_KEY), now)
-        relay = Relay(rules, Intake(partner, table, keyring), Dispatch(partner, table, keyring), stream)
+        dispatch = Dispatch(partner, table, keyring)
+        relay = Relay(rules, Intake(partner, table, keyring), dispatch, stream)
+        shelf = stack.enter_context(closing(Shelf(state)))
+        escalation = Escalation(config, table, Means(dispatch, stream, shelf, rules.pseudonym_key, now))
         links = await _links(loaded, stack, eyes)
-        await _watched(config, links, stream, stack, eyes)
+        await _watched(config, _Parts(links, stream, escalation), stack, eyes)
         for reader in eyes.readers:
             stream.add(reader)
+        stream.add(escalation)  # the last: what it adds is seen after what it is about
         await asyncio.gather(*(stack.enter_async_context(link) for link in links.values()))
         settle_memory()
         stream.gateway(Event.STARTED)
@@ -96,8 +110,14 @@ async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
             for name in links:
                 group.create_task(relay.run(name, links), name=f"link {name}")
             group.create_task(relay.tend(links), name="upkeep")
-            reloader = Reloader(loaded, stream, lambda new: _adopt(new, relay, keyring, signed, eyes))
-            group.create_task(reloader.run(eyes.announce), name="table")
+            group.create_task(escalation.run(links), name="escalation")
+
+            def adopt(config: Config) -> None:
+                table = _renewed(config, keyring, signed, eyes)
+                relay.adopt(table)
+                escalation.adopt(config, table)
+
+            group.create_task(Reloader(loaded, stream, adopt).run(eyes.announce), name="table")
 
 
 def _table(config: Config, signed: Countersigned, eyes: Eyes) -> Table:
@@ -111,11 +131,11 @@ def _table(config: Config, signed: Countersigned, eyes: Eyes) -> Table:
     return Table(config, in_force)
 
 
-def _adopt(config: Config, relay: Relay, keyring: Keyring, signed: Countersigned, eyes: Eyes) -> None:
+def _renewed(config: Config, keyring: Keyring, signed: Countersigned, eyes: Eyes) -> Table:
     """Another table, with the partners and signatures that are there now. Raise KeyringError."""
     keyring.reload(now())
     signed.know(keyring.pins())
-    relay.adopt(_table(config, signed, eyes))
+    return _table(config, signed, eyes)
 
 
 def settle_memory() -> None:
@@ -192,13 +212,16 @@ def _path(loaded: Loaded, name: str | None) -> str | None:
     return None if name is None else str(loaded.path(name))
 
 
-async def _watched(config: Config, links: dict[str, Link], stream: Stream, stack: AsyncExitStack, eyes: Eyes) -> None:
+async def _watched(config: Config, parts: _Parts, stack: AsyncExitStack, eyes: Eyes) -> None:
     """Metrics and console: readers of the stream, each with a listener where the configuration names one."""
     partner = config.gateway.partner
+    links, stream, escalation = parts
     registry, feed = CollectorRegistry(), Feed()
     metrics = Metrics(registry)
     metrics.build(version("comity"), partner)
     metrics.watch(links)
+    metrics.gauge("acknowledgements_waiting", "Messages that wait for acknowledgement.", lambda: len(escalation))
+    metrics.gauge("acknowledgement_oldest_seconds", "For how long the oldest of them waits.", escalation.oldest_s)
     for route in config.routes:
         for source, to in {(partner_of(s), partner_of(t)) for s in route.sources for t in route.to}:
             metrics.expect(source, to, now().timestamp())
