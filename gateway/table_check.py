@@ -106,7 +106,7 @@ def _source_faults(config: Config) -> Iterator[str]:
 
 def _answer_faults(config: Config) -> Iterator[str]:
     """What we send reaches the unit that it is for and nobody else, and does not come back as our own report."""
-    claimed = list(_received(config))
+    claimed = [each for each in _received(config) if is_filter(each[2])]
     delivered: dict[tuple[str, str], str] = {}
     for at, on, topic in _delivered(config):
         if overlap(MAILBOXES, topic):
@@ -114,7 +114,7 @@ def _answer_faults(config: Config) -> Iterator[str]:
         if (owner := delivered.setdefault((on, topic), at)) != at:
             yield f"{at}: is also {owner}, so each would read what is for the other; give it a topic of its own"
         for owner, broker, theirs in claimed:
-            if broker == on and is_filter(theirs) and overlap(theirs, topic):
+            if broker == on and overlap(theirs, topic):
                 yield f"{at}: is also received by {owner}; what we send would come back as our own report"
 
 
