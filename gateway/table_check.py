@@ -10,6 +10,7 @@ from itertools import product
 
 from adapters import load
 from adapters import names as formats
+from gateway.duty_check import duty_faults
 from gateway.entries import Config, LocalUnit
 from protocols.label import Clearance, Policy
 from protocols.topics import is_filter, is_topic, overlap
@@ -207,4 +208,5 @@ CHECKS: tuple[Callable[[Config], Iterator[str]], ...] = (
     _answer_faults,
     _agreement_faults,
     _route_faults,
+    duty_faults,
 )

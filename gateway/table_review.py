@@ -11,6 +11,7 @@ from itertools import product
 from typing import NamedTuple
 
 from adapters import load
+from gateway.duty_check import duty_warnings
 from gateway.entries import Config, LocalUnit, Route
 from gateway.proof import prove
 from gateway.release import Facts, standing
@@ -35,6 +36,7 @@ def review(config: Config, now: datetime, missing: Mapping[str, Sequence[str]] |
     """Everything that should be looked at. ``missing``: who has not signed, by agreement; None where nobody knows."""
     yield from _agreements(config, now, missing or {})
     yield from _units(config)
+    yield from (Finding(line) for line in duty_warnings(config))
     yield from _shadows(config)
     yield from _dead_routes(config)
     for leak in prove(config).leaks:
@@ -73,6 +75,7 @@ def _agreements(config: Config, now: datetime, missing: Mapping[str, Sequence[st
 def _units(config: Config) -> Iterator[Finding]:
     sources = {unit for route in config.routes for unit in route.sources}
     reached = {unit for route in config.routes for unit in route.to}
+    reached |= {name for unit in config.units for name in unit.alternates}
     for index, unit in enumerate(config.units):
         at = f"$.units[{index}]"
         if unit.id not in sources | reached:
