@@ -183,6 +183,7 @@ class EmbeddedBroker:
                 await connection.api(f"CONSUMER.CREATE.{name}.{name}", {"stream_name": name, "config": consumer})
         finally:
             connection.close()
+            await connection.closed()
 
     async def _keep(self) -> None:
         """Start the server again whenever it dies."""

@@ -72,6 +72,7 @@ class MqttLink(Upkeep[MqttFrame]):
             self._place = self._referred() or self._place
             wire.close(polite=self._in_order)
             self._session.close()
+            await wire.closed()
 
     def _referred(self) -> Address | None:
         """Where the broker sends us (MQTT 5, 4.11), for one connection; only where certificates prove who is there."""

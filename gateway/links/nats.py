@@ -87,6 +87,7 @@ class NatsLink(Upkeep[NatsFrame]):
                 pull.stop()
             self._active.clear()
             connection.close(None if self._in_order else LostError("closed"))
+            await connection.closed()
 
     async def _open(self, connection: NatsConnection) -> None:
         settings = self.settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 import ssl
@@ -15,6 +16,7 @@ from gateway.links.fault import LostError, ProtocolError, RefusedError
 from gateway.links.natswire import Info, Message, Note
 
 REQUEST_S = 5.0
+GOODBYE_S = 1.0
 _DEAD_AFTER = 1.5  # keep-alive intervals of silence, as on MQTT links
 _DENIED = "permissions violation for publish to "
 _DENIED_READING = "permissions violation for subscription to "
@@ -57,6 +59,7 @@ class NatsConnection(asyncio.Protocol):
     def __init__(self, root: str, payload_max: int, keep_alive_s: float, traffic: Traffic) -> None:
         self._loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._gone = asyncio.Event()
         self._hello: asyncio.Future[Info] = self._loop.create_future()
         self.root = root  # of inboxes that outlive this connection
         self.inbox = f"{root}.{secrets.token_hex(8)}"
@@ -190,6 +193,16 @@ class NatsConnection(asyncio.Protocol):
                 self._transport.abort()
         self._finish()
 
+    async def closed(self) -> None:
+        """Return once the socket is closed; a far side that does not answer has a second for it."""
+        transport = self._transport
+        if transport is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await self._gone.wait()
+        transport.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
@@ -218,6 +231,7 @@ class NatsConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the name is asyncio's
         """Note that it is over."""
         self._transport = None
+        self._gone.set()
         if self._timer is not None:
             self._timer.cancel()
         self._finish()

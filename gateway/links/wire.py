@@ -8,6 +8,7 @@ QoS 0 frames are dropped (and counted) instead.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
@@ -17,6 +18,7 @@ from gateway.links.incoming import MqttFrame
 from gateway.links.ledger import Ledger
 from gateway.links.session import Credentials, Session
 
+GOODBYE_S = 1.0
 STALL_S = 60.0  # a broker that answers pings and never acknowledges is as good as gone
 HELD_MAX = 64 * 1024 * 1024  # bytes of frames in hand before reading stops
 _DEAD_AFTER = 1.5  # keep-alive intervals of silence (MQTT 5, 3.1.2.10 has the broker do the same)
@@ -54,6 +56,7 @@ class Wire(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.up: asyncio.Future[None] = self._loop.create_future()
         self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._gone = asyncio.Event()
         self._transport: asyncio.Transport | None = None
         self._flushing = False
         self._reading = True
@@ -97,6 +100,7 @@ class Wire(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._transport = None
+        self._gone.set()
         if not self.ended.done():
             self.ended.set_exception(self._failure or LostError("connection lost"))
 
@@ -130,6 +134,16 @@ class Wire(asyncio.Protocol):
             self.ended.exception()  # seen
         else:
             self.ended.cancel()
+
+    async def closed(self) -> None:
+        """Return once the socket is closed; a far side that does not answer a goodbye has a second for it."""
+        transport = self._transport
+        if transport is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await self._gone.wait()
+        transport.abort()
 
     def _flush(self) -> None:
         self._flushing = False
