@@ -20,9 +20,10 @@ from gateway.release import CONTENT, STANDING, facts
 from gateway.repeats import Repeats
 from gateway.routing import Table, Way
 from gateway.transform import transform
+from protocols.labelling import Labelling
 from protocols.message import MESSAGE_MAX, Authenticity, Message, pack
 from protocols.quantity import Value
-from protocols.record import Refused
+from protocols.record import Refused, Withheld
 
 _KEY = bytes(32)  # of pseudonyms: what they are does not change whether a message passes
 
@@ -93,10 +94,14 @@ def course(situation: Situation, to: str) -> Course:
 
 def vouched(situation: Situation) -> Report:
     """The message as the gateway would vouch for it: stamped for a unit of ours, verified for a partner's."""
+    labelling = Labelling({policy.name: policy for policy in situation.config.policies})
+    labelling = Labelling({policy.name: policy for policy in situation.config.policies})
     unit = next((unit for unit in situation.config.units if unit.id == situation.source), None)
     if unit is not None:
-        return stamped(situation.message, unit, situation.now)
-    return Report(replace(situation.message, origin=situation.source, authenticity=Authenticity.VERIFIED))
+        return stamped(situation.message, unit, situation.now, labelling)
+    message = replace(situation.message, origin=situation.source, authenticity=Authenticity.VERIFIED)
+    bound = labelling.is_bound(message, situation.now)
+    return Report(message, objection=None if bound else Withheld.UNKNOWN_LABEL)
 
 
 def _released(situation: Situation, message: Message, ways: Sequence[Way], steps: list[Step]) -> Course:
