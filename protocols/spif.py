@@ -305,6 +305,8 @@ def _requirements(node: _Node, numbers: _Numbers) -> tuple[Requirement, ...]:
     for element in node.parts.get("requiredCategory", ()):
         each = _open(element, "operation", "categoryGroup")
         groups = tuple(_group(group, numbers) for group in each.parts.get("categoryGroup", ()))
+        if not groups:
+            raise SpifError(SpifFault.MISSING, "requiredCategory/categoryGroup")
         found.append(Requirement(operation=each.one_of("operation", Operation), groups=groups))
     return tuple(found)
 

@@ -9,7 +9,7 @@ import pytest
 
 from protocols.label import Label
 from protocols.label_xml import Succession, read_label, write_label
-from protocols.labelling import MEMO_MAX, NOTHING_KNOWN, Labelling, is_xml
+from protocols.labelling import MEMO_MAX, NOTHING_KNOWN, SEEN_MAX, Labelling, is_xml
 from protocols.message import Message, Times
 from tests.fakes import NOW
 from tests.gateway.reports import a_message
@@ -86,3 +86,16 @@ def test_alternatives_are_remembered_and_bounded() -> None:
     for number in range(MEMO_MAX + 5):
         KNOWN.alternatives(home("OPEN", category("informative", "About", str(number))))
     assert len(KNOWN._alternatives) <= MEMO_MAX
+
+
+def test_xml_labels_are_remembered_but_not_what_time_they_are_read_at() -> None:
+    first = read_label(FULL.encode())
+    later = msgspec.structs.replace(first, classification="SECRET", id=None)
+    xml = write_label(msgspec.structs.replace(first, review=None, succession=Succession(at=NOW, successor=later)))
+    known = Labelling({"HOME": HOME})
+
+    assert known.read(xml.decode(), NOW - timedelta(seconds=1)) == (LABEL, xml.decode())
+    assert known.read(xml.decode(), NOW) == (msgspec.structs.replace(LABEL, classification="SECRET"), xml.decode())
+    for number in range(SEEN_MAX + 5):
+        known.read(f"<x{number}/>", NOW)
+    assert len(known._seen) <= SEEN_MAX

@@ -175,6 +175,7 @@ RULE = '<tagCategory name="XCC" lacv="3">'
         ('<excludedCategory tagType="permissive" all="true"/>', SpifFault.MISSING),
         (f'<requiredCategory operation="onlyOne">{GROUP}</requiredCategory>', None),
         (f"<requiredCategory>{GROUP}</requiredCategory>", SpifFault.MISSING),
+        ('<requiredCategory operation="all"/>', SpifFault.MISSING),
     ],
 )  # fmt: skip
 def test_references_within_a_policy_are_followed(rule: str, expected: SpifFault | None) -> None:
