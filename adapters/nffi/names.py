@@ -28,7 +28,32 @@ CREDIBILITY = {
     "TRUTH CANNOT BE JUDGED": "6",
 }
 SECURITY = ("secPolicyName", "secClassification", "secCategory")
-KNOWN = {  # the elements of each section in 1.3; 1.4 has alert and remarks in operStatusData
+ORDER = {  # of the elements of a section: a sequence
+    "positionalData": (
+        "trackSource",
+        "dateTime",
+        "coordinates",
+        "bearing",
+        "speed",
+        "reliability",
+        "credibility",
+        "inclination",
+    ),
+    "identificationData": ("unitSymbol", "unitShortName"),
+    "operStatusData": ("footprint", "strength", "statusCode"),
+    "deviceSpecificData": (
+        "additionalId",
+        "phoneNumber",
+        "serialNumber",
+        "terminalType",
+        "terminalId",
+        "specialUserDefined",
+        "alert",
+        "remarks",
+    ),
+    "detailData": ("detailData",),
+}
+OWN = {  # the elements of each section in 1.3; 1.4 has alert and remarks in operStatusData
     "positionalData": frozenset(
         {
             "trackSource",
@@ -61,8 +86,19 @@ UNKEPT = {  # what no Message has a place for
     "operStatusData": ("footprint", "strength"),
     "deviceSpecificData": ("serialNumber", "terminalId", "specialUserDefined"),
 }
+KNOWN = {name: frozenset(names) for name, names in ORDER.items() if name != "detailData"}  # 1.4 has more
 OWN = frozenset({Affiliation.FRIEND, Affiliation.ASSUMED_FRIEND})
 ENEMY = frozenset({Affiliation.SUSPECT, Affiliation.HOSTILE, Affiliation.JOKER, Affiliation.FAKER})
+STATUS_CODES = frozenset(
+    {
+        "OPERATIONAL",
+        "SUBSTANTIALLY OPERATIONAL",
+        "MARGINALLY OPERATIONAL",
+        "TEMPORARILY NOT OPERATIONAL",
+        "NOT OPERATIONAL",
+        "NOT KNOWN",
+    }
+)
 READY = {"OPERATIONAL": True, "NOT OPERATIONAL": False}
 
 RELAY = "COMITY"  # the sourceSystem of a track that began in another format

@@ -8,6 +8,7 @@ from math import isfinite
 from typing import TypeAlias
 
 from adapters import DecodeError, Fault
+from adapters.nffi.extras import KEPT, keep, keep_detail
 from adapters.nffi.names import (
     CREDIBILITY,
     KNOWN,
@@ -17,7 +18,6 @@ from adapters.nffi.names import (
     RELAY,
     RELIABILITY,
     SECURITY,
-    UNKEPT,
     VERSIONS,
     TrackSource,
     subject_of,
@@ -25,7 +25,7 @@ from adapters.nffi.names import (
 from protocols.alphabet import bounded_hint
 from protocols.body import Contact, Identity, Track
 from protocols.ledger import Ledger
-from protocols.message import LossReason, Message, Mode, Quality, Source, Times, message_id
+from protocols.message import Extra, LossReason, Message, Mode, Quality, Source, Times, message_id
 from protocols.moment import read_digits
 from protocols.quantity import AltitudeDatum, Kinematics, Position, Symbol
 from protocols.symbols import from_sidc15
@@ -71,13 +71,10 @@ def _message(track: XmlElement, namespace: str) -> Message:
     source = _source(positional)
     subject, observed = subject_of(source), _time(positional)
     symbol, mode = _symbol(fields["identificationData"], ledger)
-    body = _body(fields, symbol, ledger, relayed=source.system == RELAY)
-    for section, names in UNKEPT.items():
-        for name in names:
-            if name in fields[section]:
-                ledger.drop(f"{section}/{name}")
-    if "detailData" in sections and len(sections["detailData"]):
-        ledger.drop("detailData")
+    own = symbol.affiliation in OWN if symbol is not None else "unitSymbol" not in fields["identificationData"]
+    identity = _identity(fields["identificationData"], fields["deviceSpecificData"], source.system == RELAY)
+    body = _track(fields, symbol, identity, ledger) if own else _contact(fields, symbol, identity, ledger)
+    extras = _extras(sections, fields, ledger, relayed=source.system == RELAY)
     return Message(
         id=message_id("position", subject, observed),
         subject=subject,
@@ -91,40 +88,69 @@ def _message(track: XmlElement, namespace: str) -> Message:
             reliability=_coded(positional, "reliability", RELIABILITY, ledger),
             credibility=_coded(positional, "credibility", CREDIBILITY, ledger),
         ),
+        extras=extras,
         loss=ledger.loss,
     )
 
 
-def _body(fields: Mapping[str, Fields], symbol: Symbol | None, ledger: Ledger, *, relayed: bool) -> Track | Contact:
-    position, kinematics = _position(fields["positionalData"]), _kinematics(fields["positionalData"])
+def _extras(sections: Fields, fields: Mapping[str, Fields], ledger: Ledger, *, relayed: bool) -> tuple[Extra, ...]:
+    """What no field holds. A status code that says more than ready or not, and accuracies of movement, are such."""
+    extras = []
+    for section, found in fields.items():
+        for name in found:
+            text = _text(found, name) or ""
+            wanted = name in KEPT or (name == "additionalId" and not relayed)
+            if wanted or (name == "statusCode" and text not in READY):
+                extra = keep(section, name, text)
+                extras.append(extra)
+                if extra is None:
+                    ledger.drop(f"{section}/{name}", LossReason.UNREADABLE)
+            if name in ("bearing", "speed", "inclination") and found[name].get("accuracy") is not None:
+                ledger.drop(f"{section}/{name}@accuracy")
+    if "detailData" in sections and len(sections["detailData"]):
+        extras.append(keep_detail(sections["detailData"]))
+        if extras[-1] is None:
+            ledger.drop("detailData", LossReason.TOO_LONG)
+    return tuple([extra for extra in extras if extra is not None])
+
+
+def _track(fields: Mapping[str, Fields], symbol: Symbol | None, identity: Identity, ledger: Ledger) -> Track:
     status, device = fields["operStatusData"], fields["deviceSpecificData"]
-    identity = _identity(fields["identificationData"], device, ledger, relayed=relayed)
-    ready = _ready(status, ledger)
-    in_distress = _flag(device.get("alert", status.get("alert")), ledger)
-    lines = [text for section in (device, status) if (text := _text(section, "remarks"))]
-    remarks = "\n".join(lines) or None
-    if symbol is None or symbol.affiliation in OWN:
-        return Track(
-            position=position,
-            symbol=symbol,
-            identity=identity,
-            kinematics=kinematics,
-            ready=ready,
-            in_distress=in_distress,
-            remarks=remarks,
-        )
-    if ready is not None:
+    return Track(
+        position=_position(fields["positionalData"]),
+        symbol=symbol,
+        identity=identity,
+        kinematics=_kinematics(fields["positionalData"]),
+        ready=_ready(status),
+        in_distress=_flag(device.get("alert", status.get("alert")), ledger),
+        remarks=_remarks(fields),
+    )
+
+
+def _contact(fields: Mapping[str, Fields], symbol: Symbol | None, identity: Identity, ledger: Ledger) -> Contact:
+    """Something that is no friend, or whose symbol cannot be read, so that nobody knows."""
+    if "statusCode" in fields["operStatusData"]:
         ledger.drop("ready")
-    if in_distress is not None:
+    if "alert" in fields["operStatusData"] or "alert" in fields["deviceSpecificData"]:
         ledger.drop("in_distress")
-    return Contact(position=position, symbol=symbol, identity=identity, kinematics=kinematics, remarks=remarks)
+    return Contact(
+        position=_position(fields["positionalData"]),
+        symbol=symbol,
+        identity=identity,
+        kinematics=_kinematics(fields["positionalData"]),
+        remarks=_remarks(fields),
+    )
 
 
-def _identity(identification: Fields, device: Fields, ledger: Ledger, *, relayed: bool) -> Identity:
+def _remarks(fields: Mapping[str, Fields]) -> str | None:
+    """Its place in 1.3, then its place in 1.4."""
+    sections = (fields["deviceSpecificData"], fields["operStatusData"])
+    return "\n".join([text for section in sections if (text := _text(section, "remarks"))]) or None
+
+
+def _identity(identification: Fields, device: Fields, relayed: bool) -> Identity:  # noqa: FBT001  # one caller
     """Who: our own writer puts into additionalId a callsign that unitShortName is too short for."""
     callsign, additional = _text(identification, "unitShortName"), _text(device, "additionalId")
-    if additional is not None and not relayed:
-        ledger.drop("deviceSpecificData/additionalId")
     return Identity(
         callsign=additional if relayed and additional is not None else callsign,
         phone=_text(device, "phoneNumber"),
@@ -182,11 +208,8 @@ def _time(positional: Fields) -> datetime:
     return read_digits(text)
 
 
-def _ready(status: Fields, ledger: Ledger) -> bool | None:
-    text = _text(status, "statusCode")
-    if text is not None and text not in READY and text != "NOT KNOWN":
-        ledger.drop("operStatusData/statusCode", LossReason.NO_CODE)
-    return READY.get(text or "")
+def _ready(status: Fields) -> bool | None:
+    return READY.get(_text(status, "statusCode") or "")
 
 
 def _coded(fields: Fields, name: str, codes: Mapping[str, str], ledger: Ledger) -> str | None:

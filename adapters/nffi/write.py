@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from adapters import EncodeError
-from adapters.nffi.names import CREDIBILITY, ENEMY, NFFI_13, OWN, READY, RELIABILITY, SECURITY, source_of
+from adapters.nffi.extras import FORMAT, restored
+from adapters.nffi.names import CREDIBILITY, ENEMY, NFFI_13, ORDER, OWN, READY, RELAY, RELIABILITY, SECURITY, source_of
 from protocols.alphabet import narrow
 from protocols.body import Contact, Track
 from protocols.label import Label
@@ -28,13 +29,22 @@ def write_track(message: Message, body: Track | Contact, ledger: Ledger) -> byte
     _refuse_what_would_mislead(message, body)
     marking = _marking(message.label, ledger)
     identification = _identification(message, body, ledger)
-    sections = (
-        ("positionalData", _positional(message, body, ledger)),
-        ("identificationData", identification),
-        ("operStatusData", _status(body)),
-        ("deviceSpecificData", _device(body, ledger, identified=bool(identification))),
+    sections = {
+        "positionalData": _positional(message, body, ledger),
+        "identificationData": identification,
+        "operStatusData": _status(body),
+        "deviceSpecificData": _device(message, body, ledger, identified=bool(identification)),
+    }
+    if message.extras:
+        for section, kept in restored(message).items():
+            sections[section] = kept | sections.get(section, {})
+    track = "".join(
+        [
+            f"<{section}{marking}>{''.join([found[name] for name in ORDER[section] if name in found])}</{section}>"
+            for section, found in sections.items()
+            if found
+        ]
     )
-    track = "".join([f"<{name}{marking}>{inner}</{name}>" for name, inner in sections if inner])
     _account(message, body, ledger)
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<NFFIMessage xmlns="{NFFI_13}"><track>{track}</track></NFFIMessage>'
@@ -67,7 +77,7 @@ def _refuse_what_would_mislead(message: Message, body: Track | Contact) -> None:
         raise EncodeError("NFFI marks an exercise track by its symbol only, and there is none")
 
 
-def _positional(message: Message, body: Track | Contact, ledger: Ledger) -> str:
+def _positional(message: Message, body: Track | Contact, ledger: Ledger) -> dict[str, str]:
     source = source_of(message.subject)
     if source.transponder.startswith("**"):
         ledger.approximate("subject", LossReason.TOO_LONG)
@@ -76,15 +86,18 @@ def _positional(message: Message, body: Track | Contact, ledger: Ledger) -> str:
     quality = message.quality
     reliability = _RELIABILITY.get(quality.reliability or "")
     credibility = _CREDIBILITY.get(quality.credibility or "")
-    return (
-        "<trackSource><sourceSystem>"
-        f"{country}<system>{source.system}</system>{subsystem}"
-        f"</sourceSystem><transponderId>{source.transponder}</transponderId></trackSource>"
-        f"<dateTime>{_time(message, ledger)}</dateTime>"
-        f"{_coordinates(body.position, ledger)}{_movement(body.kinematics, ledger)}"
-        f"{f'<reliability>{reliability}</reliability>' if reliability else ''}"
-        f"{f'<credibility>{credibility}</credibility>' if credibility else ''}"
-    )
+    found = {
+        "trackSource": f"<trackSource><sourceSystem>{country}<system>{source.system}</system>{subsystem}</sourceSystem>"
+        f"<transponderId>{source.transponder}</transponderId></trackSource>",
+        "dateTime": f"<dateTime>{_time(message, ledger)}</dateTime>",
+        "coordinates": _coordinates(body.position, ledger),
+    }
+    found |= _movement(body.kinematics, ledger)
+    if reliability is not None:
+        found["reliability"] = f"<reliability>{reliability}</reliability>"
+    if credibility is not None:
+        found["credibility"] = f"<credibility>{credibility}</credibility>"
+    return found
 
 
 def _time(message: Message, ledger: Ledger) -> str:
@@ -128,17 +141,19 @@ def _coordinates(position: Position, ledger: Ledger) -> str:
     )
 
 
-def _movement(kinematics: Kinematics, ledger: Ledger) -> str:
+def _movement(kinematics: Kinematics, ledger: Ledger) -> dict[str, str]:
     ledger.drop_given("kinematics", kinematics, "heading_deg", "climb_mps")
-    bearing = "" if kinematics.course_deg is None else f"<bearing>{kinematics.course_deg!r}</bearing>"
-    if kinematics.speed_mps is None:
-        return bearing
-    return f"{bearing}<speed>{kmh_from_mps(kinematics.speed_mps)!r}</speed>"
+    found = {}
+    if kinematics.course_deg is not None:
+        found["bearing"] = f"<bearing>{kinematics.course_deg!r}</bearing>"
+    if kinematics.speed_mps is not None:
+        found["speed"] = f"<speed>{kmh_from_mps(kinematics.speed_mps)!r}</speed>"
+    return found
 
 
-def _identification(message: Message, body: Track | Contact, ledger: Ledger) -> str:
+def _identification(message: Message, body: Track | Contact, ledger: Ledger) -> dict[str, str]:
     if body.symbol is None:
-        return ""
+        return {}
     coded = to_sidc15(body.symbol, exercise=message.mode is Mode.EXERCISE)
     if coded is None:
         raise EncodeError("2525C has no letter for the affiliation")
@@ -148,38 +163,51 @@ def _identification(message: Message, body: Track | Contact, ledger: Ledger) -> 
     if not callsign:
         callsign = message.subject[-SHORT_NAME_MAX:]
         ledger.derive("identity.callsign", "subject", "end-of-the-subject")
-    return f"<unitSymbol>{coded.code}</unitSymbol><unitShortName>{narrow(callsign)[:SHORT_NAME_MAX]}</unitShortName>"
+    return {
+        "unitSymbol": f"<unitSymbol>{coded.code}</unitSymbol>",
+        "unitShortName": f"<unitShortName>{narrow(callsign)[:SHORT_NAME_MAX]}</unitShortName>",
+    }
 
 
-def _status(body: Track | Contact) -> str:
-    ready = _READY.get(body.ready) if isinstance(body, Track) and body.ready is not None else None
-    return f"<statusCode>{ready}</statusCode>" if ready else ""
+def _status(body: Track | Contact) -> dict[str, str]:
+    if not isinstance(body, Track) or body.ready is None:
+        return {}
+    return {"statusCode": f"<statusCode>{_READY[body.ready]}</statusCode>"}
 
 
-def _device(body: Track | Contact, ledger: Ledger, *, identified: bool) -> str:
-    identity, parts = body.identity, []
-    if identity.callsign is not None:
-        name = narrow(identity.callsign)
-        if not identified or len(name) > SHORT_NAME_MAX:
-            parts.append(f"<additionalId>{name[:FIELD_MAX]}</additionalId>")
-        if name != identity.callsign:
-            ledger.approximate("identity.callsign", LossReason.CHARSET)
-        if len(name) > SHORT_NAME_MAX:
-            ledger.approximate("identity.callsign", LossReason.TOO_LONG)
+def _device(message: Message, body: Track | Contact, ledger: Ledger, *, identified: bool) -> dict[str, str]:
+    identity = body.identity
+    found = _long_name(message, identity.callsign, ledger, identified=identified)
     if identity.phone is not None:
         phone = "".join(c for c in identity.phone if c in "0123456789+")[:FIELD_MAX]
-        parts.append(f"<phoneNumber>{phone}</phoneNumber>" if phone else "")
+        found |= {"phoneNumber": f"<phoneNumber>{phone}</phoneNumber>"} if phone else {}
         if phone != identity.phone:
             ledger.approximate("identity.phone", LossReason.CHARSET)
     if identity.device is not None:
         device = "".join(c for c in identity.device if c.isascii() and c.isalnum())[:FIELD_MAX]
-        parts.append(f"<terminalType>{device}</terminalType>" if device else "")
+        found |= {"terminalType": f"<terminalType>{device}</terminalType>"} if device else {}
         if device != identity.device:
             ledger.approximate("identity.device", LossReason.CHARSET)
     if isinstance(body, Track) and body.in_distress is not None:
-        parts.append(f"<alert>{'true' if body.in_distress else 'false'}</alert>")
-    parts += [f"<remarks>{line}</remarks>" for line in _remarks(body.remarks, ledger)]
-    return "".join(parts)
+        found["alert"] = f"<alert>{'true' if body.in_distress else 'false'}</alert>"
+    remarks = "".join(f"<remarks>{line}</remarks>" for line in _remarks(body.remarks, ledger))
+    return found | ({"remarks": remarks} if remarks else {})
+
+
+def _long_name(message: Message, callsign: str | None, ledger: Ledger, *, identified: bool) -> dict[str, str]:
+    """A callsign that unitShortName is missing or too short for goes into additionalId."""
+    if callsign is None:
+        return {}
+    name = narrow(callsign)
+    if name != callsign:
+        ledger.approximate("identity.callsign", LossReason.CHARSET)
+    if len(name) > SHORT_NAME_MAX:
+        ledger.approximate("identity.callsign", LossReason.TOO_LONG)
+    elif identified:
+        return {}
+    elif source_of(message.subject).system != RELAY:
+        ledger.approximate("identity.callsign", LossReason.STRUCTURE)  # there additionalId is not a name for us
+    return {"additionalId": f"<additionalId>{name[:FIELD_MAX]}</additionalId>"} if name else {}
 
 
 def _remarks(text: str | None, ledger: Ledger) -> list[str]:
@@ -209,7 +237,9 @@ def _account(message: Message, body: Track | Contact, ledger: Ledger) -> None:
         if body.symbol is not None and body.symbol.affiliation in OWN:
             ledger.approximate("kind", LossReason.STRUCTURE)
     ledger.drop_given("times", message.times, "valid_from", "valid_until")
-    ledger.drop_given("", message, "exercise", "addressees", "references", "provenance", "precedence", "extras")
+    ledger.drop_given("", message, "exercise", "addressees", "references", "provenance", "precedence")
+    if any(extra.format != FORMAT for extra in message.extras):
+        ledger.drop("extras")
     if message.mode is Mode.OPERATION:
         ledger.drop("mode")
     quality = message.quality

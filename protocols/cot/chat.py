@@ -27,7 +27,8 @@ from protocols.quantity import Position
 from protocols.xml import escape
 
 EVERYBODY = "All Chat Rooms"
-RELAYED = "GeoChat.COMITY."
+NOT_SAID = "COMITY"  # in the place of a sender's uid
+RELAYED = f"GeoChat.{NOT_SAID}."
 RECIPIENTS_MAX = 256
 _ROOT = "RootContactGroup"
 
@@ -85,7 +86,7 @@ def place(point: Point) -> Position | None:
 def write_chat(message: Message, body: Chat, ledger: Ledger) -> Part:
     """A chat line. Several recipients without a room become a group of that name."""
     ledger.drop_given("", body, "language", "thread")
-    sender = next((r.subject for r in message.references if r.relation == "p-p"), "COMITY")
+    sender = next((r.subject for r in message.references if r.relation == "p-p"), NOT_SAID)
     room, identity = body.room or EVERYBODY, body.room or EVERYBODY
     if body.room is None and not body.to:
         ledger.derive("room", "to", "nobody-named-is-everybody")
@@ -144,6 +145,12 @@ def write_receipt(body: Receipt) -> Part:
     link = Element("link", {"uid": body.of, "relation": "p-p", "type": "b-t-f"})
     remarks = [Element("remarks", inner=escape(body.reason))] if body.reason else []
     return Part(_TYPES[body.state], [link, *remarks], None, how="h-g-i-g-o", stale_s=3600)
+
+
+def chat_sender(details: Details) -> str | None:
+    """The uid of who sent a chat, as its group lists it; none where it is only our mark for "not said"."""
+    uids = _members(details)
+    return uids[0] if uids and uids[0] != NOT_SAID else None
 
 
 def _members(details: Details) -> list[str]:

@@ -107,7 +107,7 @@ def read_extras(event: Event, body: Body, unread: list[str]) -> tuple[Extra, ...
             extras.append(_rest(tag, node, names))
     for node in links:
         if not _LINK.issuperset(node.keys()) and node.get("point") is None:
-            extras.append(_rest("link", node, _LINK))
+            extras.append(_rest("link", node, _LINK) if node.get("uid") else _whole("link", node))
     if not extras:
         return ()
     extras = [extra for extra in extras if extra.attributes or extra.inner is not None]
@@ -141,7 +141,8 @@ def write_extras(message: Message, details: list[Element], ledger: Ledger) -> No
     for extra in message.extras:
         if extra.format != FORMAT or extra.name[:1] == "@" or not _is_sound(extra):
             continue
-        if extra.inner is not None and extra.name not in known:
+        nameless = extra.name == "link" and "uid" not in dict(extra.attributes)
+        if extra.inner is not None and (extra.name not in known or nameless):
             details.append(Element(extra.name, dict(extra.attributes), extra.inner))
         elif extra.inner is None and extra.name in known:
             _merge(extra, known[extra.name], details)

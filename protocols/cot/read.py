@@ -9,7 +9,7 @@ from __future__ import annotations
 from protocols.alphabet import bounded_hint
 from protocols.body import Body, Opaque, Status
 from protocols.cot.alert import CANCEL, alert_subject, is_alert, read_alert
-from protocols.cot.chat import chat_subject, read_chat, read_receipt
+from protocols.cot.chat import chat_sender, chat_subject, read_chat, read_receipt
 from protocols.cot.detail import read_provenance, read_references
 from protocols.cot.drawing import read_graphic
 from protocols.cot.event import CotError, CotFault, Details, Event, children_of
@@ -19,7 +19,19 @@ from protocols.cot.medevac import read_medevac
 from protocols.cot.notice import DELETE, heartbeat, read_delete, read_report
 from protocols.cot.order import ENGAGE, FILE, is_weapon, read_file, read_task
 from protocols.cot.track import read_atom
-from protocols.message import UNGRADED, Loss, LossReason, Message, Mode, Quality, Source, Times, message_id
+from protocols.message import (
+    UNGRADED,
+    Derived,
+    Loss,
+    LossReason,
+    Message,
+    Mode,
+    Quality,
+    Reference,
+    Source,
+    Times,
+    message_id,
+)
 
 ADDRESSEES_MAX = 256
 HINT_MAX = 256  # characters of the format's own marking that are kept
@@ -85,6 +97,9 @@ def _message(event: Event, details: Details, body: Body, form: str, unread: list
     mode, exercise = _mode(event.opex)
     provenance = read_provenance(details, unread)
     extras = read_extras(event, body, unread)
+    references, derived = read_references(details), ()
+    if kind == "chat" and not any(reference.relation == "p-p" for reference in references):
+        references, derived = _with_sender(references, details)
     return Message(
         id=message_id(family, subject, event.time, *cancelled),
         subject=subject,
@@ -94,12 +109,24 @@ def _message(event: Event, details: Details, body: Body, form: str, unread: list
         mode=mode,
         exercise=exercise,
         addressees=_addressees(details),
-        references=read_references(details),
+        references=references,
         provenance=provenance,
         quality=UNGRADED if event.how is None else Quality(how=event.how),
         extras=extras,
+        derived=derived,
         loss=tuple([Loss(field=field, reason=LossReason.UNREADABLE) for field in unread]) if unread else (),
     )
+
+
+def _with_sender(
+    references: tuple[Reference, ...], details: Details
+) -> tuple[tuple[Reference, ...], tuple[Derived, ...]]:
+    """Who sent a chat, where only the chat group says it."""
+    uid = chat_sender(details)
+    if uid is None:
+        return references, ()
+    derived = Derived(field="references", source="detail/__chat/chatgrp@uid0", rule="the-first-is-the-sender")
+    return (*references, Reference(relation="p-p", subject=uid)), (derived,)
 
 
 def _mode(opex: str | None) -> tuple[Mode, str | None]:

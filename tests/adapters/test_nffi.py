@@ -14,7 +14,7 @@ from adapters.nffi.names import TrackSource, source_of, subject_of
 from gateway.specimens import FULL, SPARSE, sparse, specimen
 from protocols.body import Chat, Contact, Identity, Track
 from protocols.label import Category, CategoryType, Label
-from protocols.message import Message, Mode, Quality, Source, Times
+from protocols.message import Extra, Message, Mode, Quality, Source, Times
 from protocols.quantity import Affiliation, AltitudeDatum, Kinematics, Position, Symbol
 from protocols.xml import attributes_of
 from tests.adapters.oracles import schema, standards
@@ -306,3 +306,60 @@ def test_many_tracks_are_bounded() -> None:
     with pytest.raises(DecodeError) as refused:
         nffi.decode(data)
     assert refused.value.fault is Fault.TOO_LARGE
+
+
+def test_what_no_field_holds_comes_home_and_is_valid(nffi_13: etree.XMLSchema) -> None:
+    inner = "<inclination>3</inclination>"
+    more = (
+        "</positionalData><operStatusData><footprint>40.5</footprint><strength>9</strength>"
+        "<statusCode>MARGINALLY OPERATIONAL</statusCode></operStatusData><deviceSpecificData>"
+        "<additionalId>a-1</additionalId><serialNumber>77</serialNumber><terminalId>T5</terminalId>"
+        "<specialUserDefined>x:y</specialUserDefined></deviceSpecificData>"
+        '<detailData><w xmlns="urn:example" a="1"><v>2</v></w></detailData>'
+    )
+    data = positional(inner).replace(b"</positionalData>", more.encode())
+    (message,) = nffi.decode(data)
+    written = nffi.encode(message).data
+
+    nffi_13.assertValid(etree.fromstring(written))
+    assert message.loss == ()
+    for text in (b">3</inc", b"40.5", b"<strength>9<", b"MARGINALLY", b"a-1", b"77", b"T5", b"x:y", b'a="1"'):
+        assert text in written
+    assert again(message) == message
+
+
+def test_what_was_kept_is_held_to_the_schema_and_never_replaces_a_field(nffi_13: etree.XMLSchema) -> None:
+    forged = tuple(
+        Extra(format="nffi", name=name, inner=inner)
+        for name, inner in (
+            ("operStatusData/strength", "70000"),
+            ("operStatusData/statusCode", "FULLY OPERATIONAL"),
+            ("deviceSpecificData/serialNumber", "a b"),
+            ("deviceSpecificData/alert", "true"),
+            ("deviceSpecificData/additionalId", "<x/>"),
+            ("positionalData/dateTime", "20200101000000"),
+            ("detailData", "</detailData></track><track>"),
+        )
+    )
+    message = replace(track(ready=True), extras=(*forged, Extra(format="cot", name="uid", inner="")))
+    encoded = nffi.encode(message)
+
+    nffi_13.assertValid(etree.fromstring(encoded.data))
+    assert encoded.data.count(b"<track>") == 1
+    assert b"20200101" not in encoded.data
+    assert b"<alert>" not in encoded.data
+    assert b"<statusCode>OPERATIONAL<" in encoded.data
+    assert "extras" in {loss.field for loss in encoded.loss}
+
+
+def test_a_symbol_that_cannot_be_read_makes_nobody_a_friend() -> None:
+    data = positional("").replace(
+        b"</positionalData>",
+        b"</positionalData><identificationData><unitSymbol>S?GP-----------</unitSymbol>"
+        b"<unitShortName>X</unitShortName></identificationData>",
+    )
+    (message,) = nffi.decode(data)
+
+    assert isinstance(message.body, Contact)
+    assert message.body.symbol is None
+    assert [loss.field for loss in message.loss] == ["symbol"]
