@@ -22,7 +22,7 @@ def rollback(file: File) -> None:
         text = previous(loaded.state / VERSIONS, file.read_bytes())
         if text is None:
             raise ConfigError([f"{file}: no earlier version was in force"])
-        lines = difference(loaded.config, parse(text)).lines
+        lines = difference(loaded.config, parse(text, loaded.file.parent)).lines
         write_private(file, text)
     for line in lines:
         typer.echo(line)
