@@ -19,6 +19,7 @@ from gateway.broker import EmbeddedBroker
 from gateway.broker_config import Access, BrokerSpec
 from gateway.config import Config, LinkEntry, Loaded, host_and_port
 from gateway.console.feed import Feed
+from gateway.console.pages import Behind
 from gateway.console.server import serve_console, serve_metrics
 from gateway.countersigned import Countersigned
 from gateway.decisions import Decisions
@@ -237,6 +238,6 @@ async def _watched(config: Config, parts: _Parts, stack: AsyncExitStack, eyes: E
         eyes.announce(f"{partner} metrics  {address.url}/metrics")
     if config.http.console is not None:
         stream.add(feed)
-        shown = serve_console(feed, partner, *host_and_port(config.http.console), ready)
+        shown = serve_console(feed, partner, *host_and_port(config.http.console), Behind(ready, escalation))
         address = await stack.enter_async_context(shown)
         eyes.announce(f"{partner} console  {address.url}/")

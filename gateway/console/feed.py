@@ -135,7 +135,7 @@ class Feed:
             self._fresh = None
 
     def _tally(self, record: Record) -> None:
-        if record.source is None or record.destination is None:
+        if record.source is None or record.destination is None or record.event not in _TALLIED:
             return
         pair = (record.source, record.destination)
         flow = self._flows.get(pair)

@@ -1,9 +1,10 @@
-"""What the console answers: the page, its live stream, one outcome, health. Read only; nothing is ever written."""
+"""What the console answers: the page, its live stream, one outcome, health; and what waits for an acknowledgement."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
+from typing import NamedTuple
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,6 +15,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from gateway.console.attending import Attending, Desk, Nothing
 from gateway.console.feed import Batch, Entry, Feed, Flow
 from gateway.console.view import Detail, Row, detail, row
 from gateway.console.words import Words
@@ -41,15 +43,32 @@ class Update(Value, frozen=True):
     missed: int = 0
 
 
+def _always_ready() -> str | None:
+    return None
+
+
+class Behind(NamedTuple):
+    """What stands behind the pages beside the feed.
+
+    ``ready`` tells what keeps the gateway from working, or None; it is asked at every /readyz.
+    """
+
+    ready: Callable[[], str | None] = _always_ready
+    attending: Attending = Nothing()
+
+
+NOTHING = Behind()
+
+
 class Console:
     """The pages of one gateway's console."""
 
-    def __init__(self, feed: Feed, gateway: str, ready: Callable[[], str | None]) -> None:
-        """Show a feed. ``ready`` tells what keeps the gateway from working, or None; it is asked at every /readyz."""
+    def __init__(self, feed: Feed, gateway: str, behind: Behind = NOTHING) -> None:
         self._feed = feed
         self._gateway = gateway
-        self._ready = ready
+        self._ready = behind.ready
         self._words = load_words()
+        self._desk = Desk(behind.attending, self._words)
         self._viewers = 0
         self._page = _page(gateway, self._words)
 
@@ -67,6 +86,7 @@ class Console:
                 Route("/events", self._events),
                 Route("/records/{sequence:int}", self._one_record),
                 Route("/messages/{id}", self._one_message),
+                *self._desk.routes(),
                 Route("/healthz", _alive),
                 Route("/readyz", self._readiness),
                 Mount("/static", static),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
@@ -14,22 +14,18 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.console.feed import Feed
-from gateway.console.pages import Console
+from gateway.console.pages import NOTHING, Behind, Console
 from gateway.console.serving import Address, Guard, ListenError, serve
-
-
-def _always_ready() -> str | None:
-    return None
 
 
 @asynccontextmanager
 async def serve_console(
-    feed: Feed, gateway: str, host: str, port: int, ready: Callable[[], str | None] = _always_ready
+    feed: Feed, gateway: str, host: str, port: int, behind: Behind = NOTHING
 ) -> AsyncIterator[Address]:
-    """Serve the console of one gateway, on loopback. ``ready`` tells what keeps it from working, or None."""
+    """Serve the console of one gateway, on loopback."""
     if not ipaddress.ip_address(host).is_loopback:
         raise ListenError(f"the console is for this machine only, not for {host}: it asks nobody who they are")
-    console = Console(feed, gateway, ready)
+    console = Console(feed, gateway, behind)
     async with serve(Guard(console.app()), host, port) as address:
         try:
             yield address

@@ -105,7 +105,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class Guard:
-    """Around an application: only known Hosts, only reading, and headers that keep the page to itself."""
+    """Around an application: only known Hosts, and headers that keep the page to itself."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:
         self._app = app

@@ -134,6 +134,7 @@ function take(place, update) {
   state.flows = update.flows;
   for (const verdict of VERDICTS) at(`total-${verdict}`).textContent = (update.totals[verdict] ?? 0).toLocaleString("en");
   fresh.forEach(learnPartners);
+  if (fresh.length) askWaiting();
   schedule();
 }
 
@@ -178,6 +179,77 @@ function drawFlow(flow, now) {
 function span(seconds) {
   if (seconds < 100) return `${seconds} s`;
   return seconds < 6000 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}
+
+// ---- what waits for acknowledgement -------------------------------------------------------------------------------
+
+const desk = { token: "", waiting: [], more: 0, asking: false, again: false };
+
+// Asked for when something passed, so that silence costs nothing; at most once a second.
+async function askWaiting() {
+  if (desk.asking) return void (desk.again = true);
+  desk.asking = true;
+  desk.again = false;
+  try {
+    const response = await fetch("/waiting");
+    if (response.ok) Object.assign(desk, await response.json());
+    drawWaiting();
+  } catch {
+    tellTimes(); // the gateway is away; the line at the top says so, and what was known stays
+  }
+  setTimeout(() => {
+    desk.asking = false;
+    if (desk.again) askWaiting();
+  }, 1000);
+}
+
+// What waits already keeps its place and its button, so that a click is never lost to a redraw.
+function drawWaiting() {
+  const known = new Map([...at("waiting").children].map((line) => [line.dataset.step, line]));
+  const lines = desk.waiting.map((each) => known.get(step(each)) ?? drawAsked(each));
+  if (lines.length !== known.size || lines.some((line, index) => line !== at("waiting").children[index])) {
+    at("waiting").replaceChildren(...lines);
+  }
+  at("waiting-panel").hidden = lines.length === 0;
+  at("waiting-count").textContent = desk.more ? `${lines.length} + ${desk.more} ${word("ui", "more")}` : String(lines.length);
+  tellTimes();
+}
+
+const step = (each) => [each.key, ...each.asked].join(" ");
+
+function tellTimes() {
+  for (const until of at("waiting").querySelectorAll(".until")) {
+    const left = Math.round((Date.parse(until.dataset.due) - Date.now()) / 1000);
+    until.classList.toggle("late", left < 0);
+    until.textContent = left < 0 ? word("ui", "overdue") : `${span(left)} ${word("ui", "left")}`;
+  }
+}
+
+function drawAsked(each) {
+  const unit = each.asked[each.asked.length - 1];
+  const way = make("div", "way", make("span", "from", each.source ?? ""), make("span", "to", unit));
+  if (each.asked.length > 1) way.append(make("span", "chip", word("ui", "gone-on")));
+  const say = make("div", "say", ...chips(each), make("span", "kind", word("kind", each.kind)), outside(each.gist, "gist"));
+  const until = make("span", "until");
+  until.dataset.due = each.due;
+  const button = make("button", "", word("ui", "acknowledge"));
+  button.type = "button";
+  button.dataset.key = each.key;
+  button.setAttribute("aria-label", `${word("ui", "acknowledge")}: ${unit}, ${word("kind", each.kind)}`);
+  const line = make("li", "", make("div", "", way, say), button, until);
+  line.dataset.step = step(each);
+  return line;
+}
+
+async function acknowledge(button) {
+  button.disabled = true;
+  try {
+    const headers = { "x-comity-token": desk.token };
+    await fetch(`/waiting/${encodeURIComponent(button.dataset.key)}`, { method: "POST", headers });
+  } catch {
+    button.disabled = false; // the gateway is away; it still waits, and the line at the top says so
+  }
+  askWaiting();
 }
 
 // ---- one story ----------------------------------------------------------------------------------------------------
@@ -289,6 +361,11 @@ rows.addEventListener("click", (event) => {
 for (const verdict of VERDICTS) {
   document.querySelector(`.tally[data-verdict="${verdict}"]`).addEventListener("click", () => toggle(verdict));
 }
+at("waiting").addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  acknowledge(button);
+});
 for (const id of ["kind", "partner"]) at(id).addEventListener("change", redraw);
 at("find").addEventListener("input", redraw);
 at("pause").addEventListener("click", () => pause(!state.paused));
@@ -299,9 +376,11 @@ document.addEventListener("keydown", press);
 function tick() {
   at("clock").textContent = `${new Date().toISOString().slice(11, 19)}Z`;
   drawFlows();
+  tellTimes();
 }
 
 dress(remembered());
 tick();
 setInterval(tick, 1000);
+askWaiting();
 follow();

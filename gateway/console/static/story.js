@@ -20,7 +20,7 @@ function outside(text, className) {
   return make("bdi", className, text);
 }
 
-const MARKED = new Set(["delivered", "forwarded", "withheld", "refused"]); // all else is about the gateway itself
+const MARKED = new Set(["delivered", "forwarded", "withheld", "refused", "acknowledged", "escalated", "not-acknowledged"]); // all else is about the gateway itself
 
 function mark(event) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");

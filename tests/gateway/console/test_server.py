@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway.console import pages
 from gateway.console.feed import CAPACITY, Feed
+from gateway.console.pages import Behind
 from gateway.console.server import serve_console, serve_metrics
 from gateway.console.serving import Address, ListenError
 from gateway.metrics import Metrics
@@ -139,7 +140,7 @@ async def test_one_record_and_one_message_are_told_as_json(console: Address, fee
 
 async def test_health_is_life_and_readiness_is_the_gateways_word(feed: Feed) -> None:
     obstacle: list[str | None] = ["coalition link is down"]
-    async with serve_console(feed, "alpha", "127.0.0.1", 0, ready=lambda: obstacle[0]) as console:
+    async with serve_console(feed, "alpha", "127.0.0.1", 0, Behind(ready=lambda: obstacle[0])) as console:
         assert (await get(f"{console.url}/healthz")).status == 200
         unready = await get(f"{console.url}/readyz")
         assert (unready.status, unready.text) == (503, "not ready: coalition link is down\n")
