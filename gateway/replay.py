@@ -18,7 +18,7 @@ from gateway.decisions import Decided, Decisions
 from gateway.release import Facts
 from protocols.message import Mode
 from protocols.quantity import Value
-from protocols.record import Event, Record, Withheld
+from protocols.record import Attention, Event, Record, Withheld
 from protocols.unit import partner_of
 
 OPEN_MAX = 100_000  # messages whose records are still being gathered; the oldest are judged first
@@ -57,6 +57,8 @@ def heard(records: Iterable[Record], alias: Callable[[str], str]) -> Iterator[He
     for record in records:
         if record.message is None or record.source is None or record.subject_kind is None:
             continue
+        if record.event in _LATER or record.reason == Attention.STANDS_IN:
+            continue  # what became of a message after it was decided on
         if record.destination is None and (record.event is Event.REFUSED or record.reason in BESIDE):
             continue  # a repeat, or a report by the wrong unit: no table would have let it in
         name = (record.source, record.message)
@@ -101,6 +103,7 @@ def _heard(records: list[Record]) -> Heard:
     )
 
 
+_LATER = frozenset({Event.ACKNOWLEDGED, Event.ESCALATED, Event.NOT_ACKNOWLEDGED})
 _GIVEN = frozenset({Event.DELIVERED, Event.FORWARDED})
 
 

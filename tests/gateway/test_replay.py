@@ -14,7 +14,7 @@ from gateway.routing import Table
 from gateway.transform import pseudonym
 from protocols.body import Area
 from protocols.message import Precedence
-from protocols.record import Event, Record, Withheld
+from protocols.record import Attention, Event, Record, Withheld
 from tests.fakes import NOW, FakeFrame
 from tests.gateway.line import KEY, Line, say
 from tests.gateway.reports import OPEN, a_track
@@ -120,6 +120,8 @@ def test_a_new_area_makes_unsure_what_was_delivered() -> None:
 def test_repeats_and_what_is_no_message_do_not_count() -> None:
     records = [
         Record(at=NOW, gateway="alpha", event=Event.STARTED),
+        a_record(Event.ESCALATED, message="m3"),
+        a_record(Event.DELIVERED, "alpha/cell", message="m4", reason=Attention.STANDS_IN),
         a_record(Event.REFUSED, None, reason="duplicate"),
         a_record(Event.WITHHELD, None, message="m2", reason=Withheld.NOT_ORIGINATOR),
         a_record(Event.REFUSED, None, message=None, subject_kind=None, reason="malformed"),
