@@ -118,6 +118,7 @@ def test_each_of_the_three_roots_is_read_and_written_but_only_the_originators_de
     ("data", "expected"),
     [
         (b"", LabelFault.MALFORMED),
+        (b"<a>" * 70 + b"</a>" * 70, LabelFault.UNSAFE),
         (FULL.encode()[:-9], LabelFault.MALFORMED),
         (FULL.encode() + b" " * LABEL_MAX, LabelFault.TOO_LARGE),
         (changed("GUARDED", "GUARDED&foo;"), LabelFault.MALFORMED),

@@ -192,6 +192,10 @@ def test_a_choice_of_values_in_another_policy_is_refused() -> None:
 
     assert fault(changed(f'operation="all">{group}', f'operation="onlyOne">{group}{group}')) is SpifFault.UNKNOWN
 
+    assert len(read_spif(changed(f'operation="all">{group}', f'operation="onlyOne">{group}')).rules[1].equivalents) == 1
+    both = read_spif(changed(f'operation="all">{group}', f'operation="all">{group}{group}'))
+    assert len(both.rules[1].equivalents[0].required) == 2
+
 
 def test_selection_limits_bound_a_label() -> None:
     opening = '<securityCategoryTag name="Care" tagType="restrictive"'
