@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from msgspec.structs import replace
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from gateway.audit import Audit
 from gateway.cli.main import app
@@ -122,18 +121,8 @@ def test_a_draft_that_cannot_be_is_refused(words: list[str]) -> None:
 
 
 def test_explain_says_what_is_delivered_and_how_to_keep_it_back(laid: Path) -> None:
-    result = comity(
-        "explain",
-        laid / "alpha.toml",
-        "--from",
-        "alpha/patrols",
-        "--to",
-        "bravo/ops",
-        "--as",
-        "json",
-        "--json",
-        text=track(),
-    )
+    words = ["explain", laid / "alpha.toml", "--from", "alpha/patrols", "--to", "bravo/ops", "--as", "json", "--json"]
+    result = comity(*words, text=track())
 
     told = json.loads(result.stdout)
     assert result.exit_code == 0
@@ -198,11 +187,8 @@ def test_replay_tells_who_would_lose_and_gain(folder: Path) -> None:
     with Audit(folder / "state" / "alpha" / "audit.log") as audit:
         audit(Outcome(record))
     file = folder / "alpha.toml"
-    file.write_text(
-        file.read_text().replace(
-            'from = ["alpha/patrols"]\nto = ["bravo/ops"]', 'from = ["alpha/patrols"]\nto = ["bravo/convoys"]'
-        )
-    )
+    before = 'from = ["alpha/patrols"]\nto = ["bravo/ops"]'
+    file.write_text(file.read_text().replace(before, before.replace("bravo/ops", "bravo/convoys")))
 
     result = comity("replay", "--table", file)
 
