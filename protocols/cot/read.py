@@ -97,7 +97,8 @@ def _message(event: Event, details: Details, body: Body, form: str, unread: list
     mode, exercise = _mode(event.opex)
     provenance = read_provenance(details, unread)
     extras = read_extras(event, body, unread)
-    references, derived = read_references(details), ()
+    references = read_references(details)
+    derived: tuple[Derived, ...] = ()
     if kind == "chat" and not any(reference.relation == "p-p" for reference in references):
         references, derived = _with_sender(references, details)
     return Message(
