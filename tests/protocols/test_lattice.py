@@ -266,6 +266,11 @@ def test_what_may_not_stand_together_has_no_label() -> None:
     assert combine(lone, labels) is None
 
 
+def test_a_label_that_is_not_understood_has_no_canonical_form() -> None:
+    assert HOME.canonical(home("OPEN", care("SOURCE"))) is None
+    assert HOME.canonical(home("OPEN", to("XBB", "XAA", "XBB"))) == home("OPEN", to("XAA", "XBB"))
+
+
 def test_memories_are_bounded() -> None:
     lattice = HOME.lattice
     for number in range(MEMO_MAX + 10):
