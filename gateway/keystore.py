@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -26,6 +27,7 @@ KEY_MIN: Final = 32  # bytes of a key
 ARGON2_MEMORY_KIB: Final = 64 * 1024
 ARGON2_PASSES: Final = 3
 ARGON2_LANES: Final = 4
+_SALT = 16
 KEY_FILE: Final = "secret.key"
 CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"  # where systemd puts a service's credentials
 CREDENTIAL_KEY: Final = "comity.key"
@@ -98,8 +100,11 @@ def check_secret(secret: Secret) -> Secret:
 
 
 def save(path: Path, content: bytes, secret: Secret) -> None:
-    """Encrypt ``content`` into a file that replaces the old one as a whole."""
-    salt, nonce = os.urandom(16), os.urandom(12)
+    """Encrypt ``content`` into a file that replaces the old one as a whole.
+
+    The salt of a passphrase stays, so that a running gateway derives its key once and not for 0.2 s at each change.
+    """
+    salt, nonce = _salt(path) or os.urandom(_SALT), os.urandom(12)
     head: bytes = msgpack.packb((MAGIC, str(secret.kind), salt, nonce))
     box = AESGCM(_key(secret, salt)).encrypt(nonce, content, head)
     write_private(path, msgpack.packb((head, box)))
@@ -136,15 +141,30 @@ def write_private(path: Path, data: bytes) -> None:
 
 def _open(data: bytes, secret: Secret) -> bytes:
     """Decrypt a keystore. Raise ValueError, TypeError or InvalidTag for whatever is wrong."""
+    head, box, salt, nonce = _parts(data)
+    return AESGCM(_key(secret, salt)).decrypt(nonce, box, head)
+
+
+def _parts(data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Head, box, salt and nonce of a keystore. Raise ValueError or TypeError when it is none."""
     if len(data) > STORE_MAX:
         raise ValueError("too large")
     head, box = msgpack.unpackb(data, max_bin_len=STORE_MAX, max_array_len=4, max_map_len=0, max_ext_len=0)
     magic, _, salt, nonce = msgpack.unpackb(head, max_bin_len=64, max_array_len=4, max_map_len=0, max_ext_len=0)
-    if magic != MAGIC:
+    if magic != MAGIC or type(salt) is not bytes or len(salt) != _SALT:
         raise ValueError("not a keystore")
-    return AESGCM(_key(secret, salt)).decrypt(nonce, box, head)
+    return head, box, salt, nonce
 
 
+def _salt(path: Path) -> bytes | None:
+    """The salt of the keystore that is there, if one is."""
+    try:
+        return _parts(path.read_bytes())[2]
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+@lru_cache(maxsize=4)
 def _key(secret: Secret, salt: bytes) -> bytes:
     """The key of a keystore. The parameters are fixed by its version, so a tampered file cannot make them costly."""
     if secret.kind is SecretKind.KEY:

@@ -83,7 +83,7 @@ def decode(payload: bytes, kind: type[_Statement]) -> _Statement:
     """A statement in its only legal encoding: repeated keys, longer forms and unknown fields are refused."""
     try:
         statement = msgspec.msgpack.decode(payload, type=kind)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):  # ValueError: a text that is no UTF-8
         raise Reject(BundleFault.MALFORMED) from None
     if msgspec.msgpack.encode(statement) != payload:
         raise Reject(BundleFault.MALFORMED)

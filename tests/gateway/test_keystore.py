@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,21 @@ def test_a_wrong_passphrase_and_a_damaged_file_are_one_error(tmp_path: Path) -> 
         told.add(str(error.value))
 
     assert told == {f"the keystore {path} does not open: wrong passphrase or key, or a damaged file"}
+
+
+def test_a_change_costs_no_second_derivation_and_repeats_no_nonce(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    save(path, b"one", PASSPHRASE)
+    load(path, PASSPHRASE)
+    first = path.read_bytes()
+
+    started = time.process_time()
+    for _ in range(10):
+        save(path, b"two", PASSPHRASE)
+        assert load(path, PASSPHRASE) == b"two"
+
+    assert time.process_time() - started < 0.1
+    assert path.read_bytes()[20:60] != first[20:60]
 
 
 def test_a_wrong_passphrase_is_refused(tmp_path: Path) -> None:

@@ -325,7 +325,8 @@ def test_repeated_keys_and_longer_forms_in_a_bundle_are_refused() -> None:
     unknown = bytes((0x80 + fields + 1,)) + payload[1:] + msgpack.packb("extra") + b"\x01"
     _, pin = pinned()
 
-    for changed in (twice, longer, unknown, b"\xc1", b"\x91" * 100_000, b""):
+    no_text = payload.replace(b"bravo/cell-1", b"bravo/cell-\xff")
+    for changed in (twice, longer, unknown, no_text, b"\xc1", b"\x91" * 100_000, b""):
         signed = b"CSE1 bundle\0" + changed
         data = msgpack.packb((changed, OLD.sign(signed), OLD.sign_lasting(signed), OLD.kid))
         with refuses(BundleFault.MALFORMED):
