@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway.transform import coarsen, pseudonym, transform
+from gateway.transform import coarsen, pseudonym, squared, transform
 from protocols.agreement import KINDS, Agreement, Transformation
 from protocols.anonymity import can_be_anonymous
 from protocols.body import (
@@ -275,3 +275,55 @@ def test_what_nobody_has_looked_at_stays_unless_the_agreement_says_so() -> None:
 def test_extras_cannot_pass_beside_what_would_have_to_change_them(other: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="keep_extras"):
         Transformation(keep_extras=True, **other)  # type: ignore[arg-type]
+
+
+SQUARES = [10, 100, 1_000, 10_000, 100_000]
+
+
+@pytest.mark.parametrize(
+    ("square_m", "north", "east"),
+    [(1_000, 5_411_500, 448_500), (10_000, 5_415_000, 445_000), (100_000, 5_450_000, 450_000)],
+)
+def test_a_position_goes_to_the_centre_of_its_grid_square(square_m: int, north: int, east: int) -> None:
+    tower = Position(latitude=48.85822, longitude=2.2945, altitude_m=330.0)  # Paris: 31U DQ 48251 11932
+
+    centre = squared(tower, square_m)
+
+    # Metres from the tower, by its grid reference; grid north is half a degree off there, and the scale 0.04 %.
+    metres_north = (centre.latitude - tower.latitude) * 111_200
+    metres_east = (centre.longitude - tower.longitude) * 111_320 * cos(radians(48.86))
+    assert metres_north == pytest.approx(north - 5_411_932, abs=0.015 * square_m)
+    assert metres_east == pytest.approx(east - 448_251, abs=0.015 * square_m)
+    assert centre.altitude_m is None
+    assert centre.coarsened_to_m == square_m
+
+
+@given(latitudes, longitudes, st.sampled_from(SQUARES))
+def test_a_grid_square_says_how_far_off_it_may_be(latitude: float, longitude: float, square_m: int) -> None:
+    position = Position(latitude=latitude, longitude=longitude)
+
+    centre = squared(position, square_m)
+
+    assert centre.circular_error_m is not None
+    assert by_vectors(position, centre) <= centre.circular_error_m * 1.02 + 1
+
+
+@given(st.floats(0, 0.002), st.floats(0, 0.002))
+def test_every_position_of_a_square_becomes_the_same(north: float, east: float) -> None:
+    corner = Position(latitude=47.0593, longitude=8.2760)  # just inside 32T MT 45 12
+    inside = Position(latitude=corner.latitude + north, longitude=corner.longitude + east)
+
+    assert squared(inside, 1_000) == squared(corner, 1_000)
+
+
+def test_an_agreement_on_grid_squares_moves_every_place() -> None:
+    agreement = an_agreement(transformation=Transformation(grid_square_m=1_000))
+
+    told = transform(a_message(), agreement, KEY).body
+
+    assert told.position == squared(HERE, 1_000)  # type: ignore[union-attr]
+
+
+def test_a_grid_and_squares_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="not both"):
+        Transformation(coarsen_m=1_000.0, grid_square_m=1_000)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 
 from protocols.agreement import KINDS, Agreement, Ceiling, Direction, Transformation
 from protocols.anonymity import can_be_anonymous
+from protocols.body import Area
 from protocols.label import Clearance
-from protocols.message import Mode
+from protocols.message import Mode, Precedence
 
 FROM = datetime(2026, 1, 1, tzinfo=UTC)
 UNTIL = datetime(2027, 1, 1, tzinfo=UTC)
@@ -46,6 +48,9 @@ def an_agreement(**more: object) -> Agreement:
         ({"transformation": Transformation(strip=("position",))}, "strip"),  # a track cannot be without it
         ({"kinds": ("alert",), "transformation": Transformation(strip=("remarks",))}, "strip"),
         ({"kinds": ("track", "chat"), "transformation": Transformation(drop_identities=True)}, "without names: chat"),
+        ({"modes": (Mode.OPERATION, Mode.EXERCISE)}, "an agreement each"),
+        ({"modes": (Mode.UNSTATED, Mode.OPERATION, Mode.TEST)}, "an agreement each"),
+        ({"area": Area()}, "nothing lies in it"),
         ({"kinds": ("opaque",), "transformation": Transformation(drop_identities=True)}, "without names: opaque"),
     ],
     ids=str,
@@ -83,3 +88,15 @@ def test_what_is_text_throughout_cannot_go_without_names() -> None:
     closed = {kind for kind, body in KINDS.items() if not can_be_anonymous(body)}
 
     assert closed == {"chat", "file", "task", "opaque"}
+
+
+def test_the_highest_precedence_is_written_by_name() -> None:
+    agreement = msgspec.convert(msgspec.to_builtins(an_agreement()) | {"precedence": "flash"}, Agreement)
+
+    assert agreement.precedence.precedence is Precedence.FLASH
+    with pytest.raises(msgspec.ValidationError, match="precedence"):
+        msgspec.convert(msgspec.to_builtins(an_agreement()) | {"precedence": 4}, Agreement)
+
+
+def test_every_precedence_has_a_name() -> None:
+    assert [ceiling.precedence for ceiling in Ceiling] == list(Precedence)
