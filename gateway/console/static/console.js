@@ -221,17 +221,19 @@ function tellTimes() {
   for (const until of at("waiting").querySelectorAll(".until")) {
     const left = Math.round((Date.parse(until.dataset.due) - Date.now()) / 1000);
     until.classList.toggle("late", left < 0);
-    until.textContent = left < 0 ? word("ui", "overdue") : `${span(left)} ${word("ui", "left")}`;
+    const waited = `${word("ui", "waits")} ${span(Math.max(0, Math.round((Date.now() - Date.parse(until.dataset.since)) / 1000)))}`;
+    until.textContent = `${waited}, ${left < 0 ? word("ui", "overdue") : `${span(left)} ${word("ui", "left")}`}`;
   }
 }
 
 function drawAsked(each) {
   const unit = each.asked[each.asked.length - 1];
   const way = make("div", "way", make("span", "from", each.source ?? ""), make("span", "to", unit));
-  if (each.asked.length > 1) way.append(make("span", "chip", word("ui", "gone-on")));
-  const say = make("div", "say", ...chips(each), make("span", "kind", word("kind", each.kind)), outside(each.gist, "gist"));
+  const steps = each.asked.length > 1 ? [make("span", "chip", word("ui", "gone-on"))] : [];
+  const say = make("div", "say", ...steps, ...chips(each), make("span", "kind", word("kind", each.kind)), outside(each.gist, "gist"));
   const until = make("span", "until");
   until.dataset.due = each.due;
+  until.dataset.since = each.since;
   const button = make("button", "", word("ui", "acknowledge"));
   button.type = "button";
   button.dataset.key = each.key;
