@@ -11,6 +11,7 @@ import json
 import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from typing import NamedTuple
 
 from gateway.links import Parcel, SendRefusal, natswire, subjects
 from gateway.links.fault import LostError
@@ -19,6 +20,7 @@ from gateway.links.natsconnection import NatsConnection
 from gateway.links.natswire import Message
 
 WINDOW_MAX = 4096  # publishes under way
+HEADER_MAX = 512  # bytes of a header; the server counts it as payload
 KNOWN_MAX = 65_536  # topics whose stream is remembered
 ANSWER_S = 10.0  # a stream that does not answer for so long is asked again on a new connection
 _NO_TTL = 10_166  # JetStream: per-message TTL is disabled
@@ -42,6 +44,13 @@ class _Sent:
         self.unheard = False  # published where a stream was thought to be, and there was none
 
 
+class _Place(NamedTuple):
+    """A topic's subject, and whether a stream keeps it, or why it never will."""
+
+    subject: str
+    kept: bool | SendRefusal
+
+
 class Publisher:
     """Parcels that wait, and parcels that no stream has answered for."""
 
@@ -51,12 +60,13 @@ class Publisher:
         self._again: deque[_Sent] = deque()
         self._under_way: dict[str, _Sent] = {}
         self._loose: list[_Sent] = []  # published in this turn, kept by no stream
-        self._kept: dict[str, bool | SendRefusal | None] = {}  # by topic; None while it is being asked
+        self._places: dict[str, _Place | None] = {}  # by topic; None while the server is asked
         self._asking: set[asyncio.Task[None]] = set()
         self._ids = secrets.token_hex(6)
         self._count = 0
         self._connection: NatsConnection | None = None
         self._answers = ""
+        self._answered = False
         self._answered_at = 0.0
         self.sent = 0
         self.resent = 0
@@ -73,7 +83,7 @@ class Publisher:
         connection.subscribe(f"{self._answers}*", self._answer)
         connection.denied = self._denied
         connection.writable = self.pump
-        self._kept.clear()
+        self._places.clear()
         self._again = deque(self._under_way.values())
         self._under_way.clear()
         self._answered_at = asyncio.get_running_loop().time()
@@ -93,8 +103,8 @@ class Publisher:
 
     def check(self, now: float) -> None:
         """Raise LostError when nothing was answered for too long."""
-        if not self._under_way:
-            self._answered_at = now
+        if self._answered or not self._under_way:
+            self._answered, self._answered_at = False, now
         elif now - self._answered_at > ANSWER_S:
             raise LostError("a stream does not answer")
 
@@ -109,85 +119,81 @@ class Publisher:
             connection.ping(lambda: self._dealt_with(loose))
 
     def _send_all(self, connection: NatsConnection) -> None:
+        info = connection.info
+        largest = 0 if info is None else info.max_payload - HEADER_MAX
         while not connection.blocked and len(self._under_way) < WINDOW_MAX:
             if self._again:
                 sent = self._again[0]
-                if not self._known(sent.entry.parcel):
+                place = self._places.get(sent.entry.parcel.topic) or self._ask_for(sent.entry.parcel)
+                if place is None:
                     return
                 self._again.popleft()
             elif self._queue:
                 entry = self._queue[0]
-                if not entry.abandoned and self._refusal(entry.parcel) is None and not self._known(entry.parcel):
+                parcel = entry.parcel
+                place = self._places.get(parcel.topic) or self._ask_for(parcel)
+                if place is None:
                     return
                 self._queue.popleft()
-                first = self._accept(entry)
-                if first is None:
+                if entry.abandoned:
                     continue
-                sent = first
+                if len(parcel.data) > largest:
+                    entry.settle(SendRefusal.TOO_LARGE)
+                    continue
+                self._count += 1
+                sent = _Sent(entry, place.subject, f"{self._ids}{self._count}")
             else:
                 return
-            self._publish(connection, sent)
+            self._publish(connection, sent, place)
 
-    def _accept(self, entry: Entry) -> _Sent | None:
-        if entry.abandoned:
+    def _ask_for(self, parcel: Parcel) -> _Place | None:
+        """Where a topic's messages go; None while the server is asked."""
+        topic = parcel.topic
+        if topic in self._places:
             return None
-        refusal = self._refusal(entry.parcel)
-        if refusal is not None:
-            entry.settle(refusal)
-            return None
-        self._count += 1
-        return _Sent(entry, subjects.subject(entry.parcel.topic), f"{self._ids}{self._count}")
-
-    def _refusal(self, parcel: Parcel) -> SendRefusal | None:
-        info = None if self._connection is None else self._connection.info
-        if info is not None and len(parcel.data) + 512 > info.max_payload:  # the header counts too
-            return SendRefusal.TOO_LARGE
-        if parcel.topic not in self._kept:
-            try:
-                subjects.subject(parcel.topic)
-            except subjects.BadTopicError:
-                return SendRefusal.BAD_TOPIC
-        return None
-
-    def _known(self, parcel: Parcel) -> bool:
-        """Whether it is known if a stream keeps the topic; asks when it is not."""
-        if parcel.topic in self._kept:
-            return self._kept[parcel.topic] is not None
-        if len(self._kept) >= KNOWN_MAX:
-            self._kept.clear()
-        self._kept[parcel.topic] = None
-        task = asyncio.create_task(self._ask(parcel), name="nats lookup")
+        if len(self._places) >= KNOWN_MAX:
+            self._places.clear()
+        try:
+            subject = subjects.subject(topic)
+        except subjects.BadTopicError:
+            place = self._places[topic] = _Place("", SendRefusal.BAD_TOPIC)
+            return place
+        self._places[topic] = None
+        task = asyncio.create_task(self._ask(subject, parcel), name="nats lookup")
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
-        return False
+        return None
 
-    async def _ask(self, parcel: Parcel) -> None:
+    async def _ask(self, subject: str, parcel: Parcel) -> None:
         try:
-            self._kept[parcel.topic] = await self._lookup(subjects.subject(parcel.topic), parcel)
+            self._places[parcel.topic] = _Place(subject, await self._lookup(subject, parcel))
         except LostError:
-            self._kept.pop(parcel.topic, None)
+            self._places.pop(parcel.topic, None)
             return
         self.pump()
 
-    def _publish(self, connection: NatsConnection, sent: _Sent) -> None:
-        parcel = sent.entry.parcel
-        kept = self._kept[parcel.topic]
+    def _publish(self, connection: NatsConnection, sent: _Sent, place: _Place) -> None:
+        kept = place.kept
         if isinstance(kept, SendRefusal):
             self._settle(sent, kept)
             return
+        parcel = sent.entry.parcel
         self._under_way[sent.id] = sent
-        pairs = [("Nats-Msg-Id", parcel.id or sent.id)]
+        if kept and parcel.expires_s is None and parcel.media_type is None and parcel.id is None:
+            connection.write(natswire.identified(sent.subject, parcel.data, self._answers + sent.id, sent.id))
+            return
+        pairs = [("Nats-Msg-Id", _line(parcel.id or sent.id))]
         if parcel.expires_s is not None and sent.ttl and kept:
             pairs.append(("Nats-TTL", str(max(1, parcel.expires_s))))
-        if parcel.media_type is not None and parcel.media_type.isprintable():
-            pairs.append(("Content-Type", parcel.media_type))
+        if parcel.media_type is not None:
+            pairs.append(("Content-Type", _line(parcel.media_type)))
         reply = f"{self._answers}{sent.id}" if kept else ""
         connection.write(natswire.publish(sent.subject, parcel.data, reply, natswire.header_block(pairs)))
         if not kept:
             self._loose.append(sent)
 
     def _dealt_with(self, loose: list[_Sent]) -> None:
-        self._answered_at = asyncio.get_running_loop().time()
+        self._answered = True
         for sent in loose:
             if self._under_way.pop(sent.id, None) is not None:
                 self._settle(sent, None)
@@ -197,13 +203,13 @@ class Publisher:
         sent = self._under_way.pop(message.subject[len(self._answers) :], None)
         if sent is None:
             return
-        self._answered_at = asyncio.get_running_loop().time()
+        self._answered = True
         if message.status == 503 and sent.unheard:
             self._settle(sent, SendRefusal.REJECTED)
         elif message.status == 503:
             # The stream was there and is gone: ask again who keeps the topic.
             sent.unheard = True
-            self._kept.pop(sent.entry.parcel.topic, None)
+            self._places.pop(sent.entry.parcel.topic, None)
             self._again.append(sent)
         elif b'"error"' not in message.payload:
             self._settle(sent, None)
@@ -238,3 +244,8 @@ class Publisher:
         if refusal is None:
             self.sent += 1
         sent.entry.settle(refusal)
+
+
+def _line(text: str) -> str:
+    """What can stand in a header: one bounded line."""
+    return "".join(sign for sign in text[:200] if sign.isprintable())

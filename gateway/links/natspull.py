@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -22,31 +23,23 @@ HEARTBEAT_S = 5.0  # while it has nothing to say, the server says so this often
 _NANOSECONDS = 1_000_000_000
 _SPAN_MAX = 65_536  # stream sequences looked through for lost frames; beyond, they come after the ack wait
 PATIENCE_S = 2.0  # how long newer frames wait for older ones to come again
+_TOPICS_MAX = 16_384  # subjects whose topic is remembered
 _REMEMBERED = 4096  # frames whose acknowledgement may have been lost with a connection
 
 
 class NatsFrame:
     """One message of a stream; ``pull`` is None for what needs no acknowledgement."""
 
-    __slots__ = ("_key", "_pull", "_reply", "_settled", "data", "topic")
+    __slots__ = ("_pull", "_settled", "data", "key", "reply", "topic")
 
     def __init__(self, topic: str, data: bytes, pull: Pull | None = None, reply: str = "") -> None:
         self.topic = topic
         self.data = data
+        self.reply = reply  # where the acknowledgement goes
+        # Sequence in the stream and time of storing: the identity of a message, even if a stream is made anew.
+        self.key = ("", "")
         self._pull = pull
-        self._reply = reply
-        self._key = _key(reply) if pull is not None else ("", "")
         self._settled = False
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Sequence in the stream and time of storing: the identity of a message, even if a stream is made anew."""
-        return self._key
-
-    @property
-    def reply(self) -> str:
-        """Where the acknowledgement goes."""
-        return self._reply
 
     def detach(self) -> None:
         """Forget the stream: nobody waits for the acknowledgement."""
@@ -97,7 +90,8 @@ class Pull:
         self._batch = max(1, min(512, window))
         self._counts = counts
         self._held: dict[tuple[str, str], NatsFrame] = {}
-        self._answered: dict[tuple[str, str], bytes] = {}
+        self._answered: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._topics: dict[str, str] = {}
         self._connection: NatsConnection | None = None
         self._inbox = ""
         self._open = 0
@@ -164,7 +158,7 @@ class Pull:
         else:
             self._counts.refused += 1
         if self._connection is not None:
-            self._connection.write(natswire.publish(frame.reply, answer))
+            self._connection.write(natswire.acknowledgement(frame.reply, answer))
 
     def _take(self, message: Message) -> None:
         self._heard = True
@@ -178,10 +172,17 @@ class Pull:
         answer = self._answered.get(key)
         if answer is not None:
             if self._connection is not None:
-                self._connection.write(natswire.publish(message.reply, answer))
+                self._connection.write(natswire.acknowledgement(message.reply, answer))
             self._came_again(key)
             return
-        frame = NatsFrame(topic(message.subject), message.payload, self, message.reply)
+        subject = message.subject
+        name = self._topics.get(subject)
+        if name is None:
+            if len(self._topics) >= _TOPICS_MAX:
+                self._topics.clear()
+            name = self._topics[subject] = topic(subject)
+        frame = NatsFrame(name, message.payload, self, message.reply)
+        frame.key = key
         self._held[key] = frame
         self._counts.received += 1
         if self._late is None:
@@ -239,7 +240,7 @@ class Pull:
     def _remember(self, key: tuple[str, str], answer: bytes) -> None:
         self._answered[key] = answer
         if len(self._answered) > _REMEMBERED:
-            del self._answered[next(iter(self._answered))]
+            self._answered.popitem(last=False)
 
 
 def _key(reply: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from gateway.links.fault import ProtocolError
 
 LINE_MAX = 65_536  # bytes of a control line; INFO of a big cluster is the longest
 _HEADER_VERSION = b"NATS/1.0"
+_M, _H = b"MH"
 
 
 class Message(NamedTuple):
@@ -74,19 +75,24 @@ class Parser:
 
     def _one(self, data: bytes, position: int, end: int, found: list[Message | Info | Note]) -> int | None:
         """Read what begins at ``position``; where the next begins, or None when its payload is not all there."""
-        kind = data[position : position + 4]
-        if kind != b"MSG " and kind != b"HMSG":  # noqa: PLR1714 - a set of slices costs more, and this is the hot path
+        first = data[position]
+        if first == _M:
+            expected, head = 4, 0
+        elif first == _H:
+            expected, head = 5, -1
+        else:
             found.append(_note(data[position:end]))
             return end + 2
-        words = data[position:end].split()
         try:
+            words = data[position:end].decode().split()
             size = int(words[-1])
             sid = int(words[2])
-            head = int(words[-2]) if kind == b"HMSG" else 0
-        except (ValueError, IndexError):
+            if head:
+                head = int(words[-2])
+        except (ValueError, IndexError):  # UnicodeDecodeError is a ValueError
             raise ProtocolError("malformed message line") from None
-        expected = 4 if kind == b"MSG " else 5
-        if not expected <= len(words) <= expected + 1 or not 0 <= head <= size:
+        count = len(words)
+        if count - expected not in {0, 1} or not 0 <= head <= size or words[0] not in {"MSG", "HMSG"}:
             raise ProtocolError("malformed message line")
         if size > self._payload_max:
             raise ProtocolError("payload too large")
@@ -97,16 +103,12 @@ class Parser:
             return None
         if data[stop : stop + 2] != b"\r\n":
             raise ProtocolError("payload without its end")
-        try:
-            subject = words[1].decode()
-            reply = words[3].decode() if len(words) > expected else ""
-        except UnicodeDecodeError:
-            raise ProtocolError("subject is not UTF-8") from None
+        reply = words[3] if count > expected else ""
         if head:
             headers = data[start : start + head]
-            found.append(Message(sid, subject, reply, data[start + head : stop], _status(headers), headers))
+            found.append(Message(sid, words[1], reply, data[start + head : stop], _status(headers), headers))
         else:
-            found.append(Message(sid, subject, reply, data[start:stop]))
+            found.append(Message(sid, words[1], reply, data[start:stop]))
         return stop + 2
 
 
@@ -138,6 +140,18 @@ def publish(subject: str, payload: bytes, reply: str = "", headers: bytes = b"")
             payload,
         )
     return b"PUB %b %d\r\n%b\r\n" % (middle.encode(), len(payload), payload)
+
+
+def acknowledgement(reply: str, answer: bytes) -> bytes:
+    """A PUB without headers to a reply subject."""
+    return f"PUB {reply} {len(answer)}\r\n".encode() + answer + b"\r\n"
+
+
+def identified(subject: str, payload: bytes, reply: str, number: str) -> bytes:
+    """The commonest HPUB: a message id and nothing else in its header."""
+    head = 27 + len(number)  # NATS/1.0 CRLF, Nats-Msg-Id: and a space, the number, CRLF CRLF
+    line = f"HPUB {subject} {reply} {head} {head + len(payload)}\r\nNATS/1.0\r\nNats-Msg-Id: {number}\r\n\r\n"
+    return line.encode() + payload + b"\r\n"
 
 
 def header_block(pairs: list[tuple[str, str]]) -> bytes:

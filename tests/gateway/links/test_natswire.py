@@ -89,6 +89,8 @@ def test_writes_what_the_protocol_wants() -> None:
     block = natswire.header_block([("Nats-Msg-Id", "7")])
     assert block == b"NATS/1.0\r\nNats-Msg-Id: 7\r\n\r\n"
     assert natswire.publish("a", b"xy", "r", block) == b"HPUB a r 28 30\r\n" + block + b"xy\r\n"
+    assert natswire.identified("a", b"xy", "r", "7") == natswire.publish("a", b"xy", "r", block)
+    assert natswire.acknowledgement("r", b"+ACK") == natswire.publish("r", b"+ACK")
     assert natswire.header(block, "Nats-Msg-Id") == "7"
     assert natswire.header(block, "Nats") is None
     assert natswire.reason(b"NATS/1.0 409 Consumer Deleted\r\n\r\n") == "Consumer Deleted"
