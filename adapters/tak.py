@@ -51,7 +51,8 @@ def encode(message: Message) -> Encoded:
     try:
         if isinstance(message.body, Opaque):
             draft = _opaque(message.body)
-            ledger.derive("data", "data", "the-same-event-in-protobuf")
+            for field in ("data", "times.valid_from", "times.valid_until", "quality.how"):
+                ledger.derive(field, "data", "the-same-event-in-protobuf")
         else:
             draft = draft_event(message, ledger)
         data = mesh(write_message(draft))

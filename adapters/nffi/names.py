@@ -53,39 +53,6 @@ ORDER = {  # of the elements of a section: a sequence
     ),
     "detailData": ("detailData",),
 }
-OWN = {  # the elements of each section in 1.3; 1.4 has alert and remarks in operStatusData
-    "positionalData": frozenset(
-        {
-            "trackSource",
-            "dateTime",
-            "coordinates",
-            "bearing",
-            "speed",
-            "reliability",
-            "credibility",
-            "inclination",
-        }
-    ),
-    "identificationData": frozenset({"unitSymbol", "unitShortName"}),
-    "operStatusData": frozenset({"footprint", "strength", "statusCode"}),
-    "deviceSpecificData": frozenset(
-        {
-            "additionalId",
-            "phoneNumber",
-            "serialNumber",
-            "terminalType",
-            "terminalId",
-            "specialUserDefined",
-            "alert",
-            "remarks",
-        }
-    ),
-}
-UNKEPT = {  # what no Message has a place for
-    "positionalData": ("inclination",),
-    "operStatusData": ("footprint", "strength"),
-    "deviceSpecificData": ("serialNumber", "terminalId", "specialUserDefined"),
-}
 KNOWN = {name: frozenset(names) for name, names in ORDER.items() if name != "detailData"}  # 1.4 has more
 OWN = frozenset({Affiliation.FRIEND, Affiliation.ASSUMED_FRIEND})
 ENEMY = frozenset({Affiliation.SUSPECT, Affiliation.HOSTILE, Affiliation.JOKER, Affiliation.FAKER})

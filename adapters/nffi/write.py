@@ -38,6 +38,8 @@ def write_track(message: Message, body: Track | Contact, ledger: Ledger) -> byte
     if message.extras:
         for section, kept in restored(message).items():
             sections[section] = kept | sections.get(section, {})
+            if any(sections[section][name] != element for name, element in kept.items()):
+                ledger.drop("extras")
     track = "".join(
         [
             f"<{section}{marking}>{''.join([found[name] for name in ORDER[section] if name in found])}</{section}>"
@@ -81,6 +83,9 @@ def _positional(message: Message, body: Track | Contact, ledger: Ledger) -> dict
     source = source_of(message.subject)
     if source.transponder.startswith("**"):
         ledger.approximate("subject", LossReason.TOO_LONG)
+    if source.system == RELAY and message.subject.startswith("nffi:"):  # a source that does not fit its own schema
+        ledger.approximate("extras", LossReason.TOO_LONG)
+        ledger.approximate("identity.callsign", LossReason.STRUCTURE)
     country = f"<country>{source.country}</country>" if source.country else ""
     subsystem = f"<subsystem>{source.subsystem}</subsystem>" if source.subsystem else ""
     quality = message.quality
@@ -205,8 +210,9 @@ def _long_name(message: Message, callsign: str | None, ledger: Ledger, *, identi
         ledger.approximate("identity.callsign", LossReason.TOO_LONG)
     elif identified:
         return {}
-    elif source_of(message.subject).system != RELAY:
-        ledger.approximate("identity.callsign", LossReason.STRUCTURE)  # there additionalId is not a name for us
+    if source_of(message.subject).system != RELAY:  # there additionalId is not ours
+        ledger.approximate("identity.callsign", LossReason.STRUCTURE)
+        return {}
     return {"additionalId": f"<additionalId>{name[:FIELD_MAX]}</additionalId>"} if name else {}
 
 

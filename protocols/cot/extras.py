@@ -139,15 +139,17 @@ def write_extras(message: Message, details: list[Element], ledger: Ledger) -> No
     """Add to the elements of an event what was kept of it, as far as it still has a place."""
     known = _KNOWN.get(_kind_of(message.body), {})
     for extra in message.extras:
-        if extra.format != FORMAT or extra.name[:1] == "@" or not _is_sound(extra):
+        if extra.format == FORMAT and extra.name[:1] == "@":
             continue
         nameless = extra.name == "link" and "uid" not in dict(extra.attributes)
-        if extra.inner is not None and (extra.name not in known or nameless):
-            details.append(Element(extra.name, dict(extra.attributes), extra.inner))
+        if extra.format != FORMAT or not _is_sound(extra):
+            ledger.drop("extras")
         elif extra.inner is None and extra.name in known:
             _merge(extra, known[extra.name], details)
-    if any(extra.format != FORMAT for extra in message.extras):
-        ledger.drop("extras")
+        elif extra.inner is not None and (extra.name not in known or nameless):
+            details.append(Element(extra.name, dict(extra.attributes), extra.inner))
+        elif extra.name != "shape":  # which the drawing writes
+            ledger.drop("extras")
 
 
 def qos_of(message: Message) -> str | None:
