@@ -66,11 +66,6 @@ CHANGES = (
 )
 
 
-def watched(*changes: tuple[str, str]) -> Config:
-    """The table of a vigil, with more changes."""
-    return plain(*CHANGES, *changes)
-
-
 def told(number: int = 1, **more: Any) -> Message:
     """A text from bravo's operations centre."""
     return replace(a_chat(number), **{"origin": "bravo/ops", "source": Source(format="sedap")} | more)
@@ -79,13 +74,15 @@ def told(number: int = 1, **more: Any) -> Message:
 class Vigil:
     """Alpha's gateway with somebody who must acknowledge, and a clock that is set by hand."""
 
+    TABLE: tuple[tuple[str, str], ...] = CHANGES
+
     def __init__(
         self, coalition: dict[str, Keyring], folder: Path, *changes: tuple[str, str], limit: int = WAITING_MAX
     ) -> None:
         self.now = NOW
         self.folder = folder
         self.bravo = coalition["bravo"]
-        self.config = watched(*changes)
+        self.config = plain(*self.TABLE, *changes)
         self.line = Line(coalition["alpha"], self.config)
         self.audit: FakeAudit = self.line.audit
         self.refuses: dict[str, SendRefusal] = {}
@@ -111,7 +108,7 @@ class Vigil:
 
     def adopt(self, *changes: tuple[str, str]) -> None:
         """Another table comes into force."""
-        self.adopt_config(watched(*changes))
+        self.adopt_config(plain(*self.TABLE, *changes))
 
     def adopt_config(self, config: Config) -> None:
         """The same, given as it is decoded."""
