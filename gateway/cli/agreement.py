@@ -86,6 +86,7 @@ def sign(
             held_here.keep(agreement, data)
             if out is not None:
                 out.mkdir(parents=True, exist_ok=True)
+                out.mkdir(parents=True, exist_ok=True)
                 write_file(out / f"{agreement.id}.{held.partner}.signed", data)
             typer.echo(f"{agreement.id}: signed by {held.partner}; {_missing(held_here.signatures(agreement))}")
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from gateway.cli.main import app
 from tests.gateway.line import make_coalition
 from tests.gateway.tables import TABLE, changed
+from tests.gateway.test_config import BETWEEN, DECODED
 
 TABLES = Path(__file__).parents[3] / "gateway" / "demo" / "tables"
 
@@ -95,3 +96,57 @@ def test_a_file_that_is_no_table_starts_nothing(tmp_path: Path, command: str, te
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) == 1
     assert isinstance(result.exception, SystemExit)
+
+
+LIVE = ("2027-01-01T00:00:00Z", "2127-01-01T00:00:00Z")  # so that nothing but the seeded fault has lapsed
+OPEN = '{ policy = "MISSION", classification = "UNCLASSIFIED" }'
+MEDICAL = (
+    '{ policy = "MISSION", classification = "UNCLASSIFIED", '
+    'categories = [{ type = "restrictive", tag = "Sensivity", values = ["MEDICAL"] }] }'
+)
+CLEARED = 'clearance = { policy = "MISSION", classification = "CONFIDENTIAL" }\n'
+# What only a check refuses, or only other parts of a table know: old text, new text, path, a word of what to do.
+CHECKED = {
+    "lapsed agreement": ("valid_until = 2127-01-01", "valid_until = 2026-01-02", "$.agreements[0]", "renew"),
+    "unknown category": (f"default_label = {OPEN}", f"default_label = {MEDICAL}", "$.units[1]", "no policy"),
+    "unit without labels": (f"default_label = {OPEN}\n", "", "$.routes[4]", "give it labels"),
+    "route above the unit's clearance": (f'hint = "access=UNCLASSIFIED", label = {OPEN}',
+        'hint = "access=UNCLASSIFIED", label = { policy = "MISSION", classification = "CONFIDENTIAL" }',
+        "$.routes[1]", "mend"),
+    "live and exercise together": ('kinds = ["track", "chat", "delete"]',
+        'kinds = ["track"]\nmodes = ["operation", "exercise"]', "$.agreements[0]", "each"),
+    "precedence by number": ('kinds = ["track", "chat", "delete"]', 'kinds = ["track"]\nprecedence = 4',
+        "$.agreements[0].precedence", "str"),
+    "area of nothing": ('kinds = ["track", "chat", "delete"]', 'kinds = ["track"]\narea = {}',
+        "$.agreements[0]", "circle"),
+    "delay that is not kept": ("coarsen_m = 1000.0", "coarsen_m = 1000.0, delay_s = 60.0",
+        "$.agreements[1].transformation", "delay_s"),
+    "time zone typo": (CLEARED, f'{CLEARED}time_zone = "Europe/Berln"\n', "$.units[0]", "zone"),
+}  # fmt: skip
+ROUTE = '\n[[routes]]\nfrom = ["alpha/cell"]\nto = ["alpha/patrols"]\nagreement = "alpha-inside"\n'
+
+
+@pytest.mark.parametrize("fault", [*DECODED, *BETWEEN, *CHECKED])
+def test_every_seeded_fault_is_refused_with_its_path_and_one_line(tmp_path: Path, fault: str) -> None:
+    old, new, path, word = (DECODED | BETWEEN | CHECKED)[fault]
+    text = changed((old, new)) if fault not in CHECKED else (TABLE + ROUTE).replace(*LIVE)
+    if fault in CHECKED:
+        assert old in text
+        text = text.replace(old, new, 1)
+    file = tmp_path / "seeded.toml"
+    file.write_text(text)
+
+    result = CliRunner().invoke(app, ["check", str(file)])
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("warning: ")]
+    assert [line for line in lines if line.startswith(path) and word in line], lines
+
+
+def test_the_table_of_the_seeded_faults_has_none_itself(tmp_path: Path) -> None:
+    file = tmp_path / "alpha.toml"
+    file.write_text((TABLE + ROUTE).replace(*LIVE))
+
+    assert CliRunner().invoke(app, ["check", str(file)]).exit_code == 0
+    assert len(DECODED) + len(BETWEEN) + len(CHECKED) >= 30
