@@ -37,7 +37,6 @@ def review(config: Config, now: datetime, missing: Mapping[str, Sequence[str]] |
     yield from _agreements(config, now, missing or {})
     yield from _units(config)
     yield from (Finding(line) for line in duty_warnings(config))
-    yield from (Finding(line) for line in duty_warnings(config))
     yield from _shadows(config)
     yield from _dead_routes(config)
     for leak in prove(config).leaks:
