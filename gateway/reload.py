@@ -15,12 +15,16 @@ import msgspec
 from watchfiles import awatch
 
 from gateway.config import Config, ConfigError, Loaded, load
+from gateway.countersigned import FOLDER as SIGNATURES
+from gateway.countersigned import SIGNED
 from gateway.keystore import KeyringError
 from gateway.stream import Stream
+from protocols.duty import stand_ins
 from protocols.record import Event
 
 VERSIONS = "tables"  # folder of the versions that were in force, in the state directory
 VERSIONS_MAX = 100
+SIGNED_ANEW = "the signatures of agreements were read anew"
 CHANGES_MAX = 200  # lines of one difference that are recorded; more are counted
 
 
@@ -79,17 +83,20 @@ class Reloader:
 
     async def run(self, told: Callable[[str], None]) -> None:
         """Watch the file until cancelled; ``told`` gets a line for each change or fault."""
-        async for _ in _changes(self._loaded.file):
-            for line in self.take():
+        async for signed in _changes(self._loaded.file, self._loaded.state / SIGNATURES):
+            for line in self.take(signed=signed):
                 told(line)
 
-    def take(self) -> tuple[str, ...]:
-        """Take the file as it is now: the lines of what it changed, or of what is wrong with it."""
+    def take(self, *, signed: bool = False) -> tuple[str, ...]:
+        """Take the file as it is now: the lines of what it changed, or of what is wrong with it.
+
+        ``signed``: signatures came or went, by which the same table opens or closes agreements.
+        """
         old = self._loaded.config
         try:
             loaded = load(self._loaded.file)
             faults = tuple(fixed(old, loaded.config))
-            if not faults and loaded.config != old:
+            if not faults and (signed or loaded.config != old):
                 self._adopt(loaded.config)  # nothing is awaited here: the next message is judged by the new table
         except ConfigError as error:
             faults = error.faults
@@ -99,11 +106,14 @@ class Reloader:
             self._stream.gateway(Event.TABLE_REFUSED, faults)
             self._stream.commit()
             return faults
-        if loaded.config == old:
-            return ()
-        self._loaded = loaded
-        _keep(self._versions, loaded.file.read_bytes())
         lines = difference(old, loaded.config).lines
+        if loaded.config == old:
+            if not signed:
+                return ()
+            lines = (SIGNED_ANEW,)
+        else:
+            self._loaded = loaded
+            _keep(self._versions, loaded.file.read_bytes())
         self._stream.gateway(Event.TABLE_CHANGED, lines)
         self._stream.commit()
         return lines
@@ -117,11 +127,14 @@ def previous(versions: Path, current: bytes) -> bytes | None:
     return texts[place] if place < len(texts) else None
 
 
-async def _changes(file: Path) -> AsyncIterator[None]:
-    """Each time that the file was written or replaced (editors and orchestrators do both)."""
-    async for changes in awatch(file.parent, recursive=False):
-        if any(Path(name).name == file.name for _, name in changes):
-            yield
+async def _changes(file: Path, signatures: Path) -> AsyncIterator[bool]:
+    """Each time that the file was written or replaced (editors and orchestrators do both), or a signature was (True)."""
+    signatures.mkdir(parents=True, exist_ok=True, mode=0o700)
+    async for changes in awatch(file.parent, signatures, recursive=False):
+        paths = [Path(name) for _, name in changes]
+        signed = any(path.suffix == SIGNED for path in paths)
+        if signed or any(path.name == file.name for path in paths):
+            yield signed
 
 
 def _passages(config: Config) -> dict[str, bytes]:
@@ -134,10 +147,11 @@ def _passages(config: Config) -> dict[str, bytes]:
         terms = msgspec.msgpack.encode(agreement)
         for source in route.sources:
             for to in route.to:
-                digest = hashlib.sha256(terms + msgspec.msgpack.encode((units[source], units[to]))).digest()
+                ends = (units[source], units[to], route.acknowledge)
+                digest = hashlib.sha256(terms + msgspec.msgpack.encode(ends)).digest()
+                in_place = [f"{each} in place of {to}" for each in stand_ins(to, units) if route.acknowledge]
                 for kind in route.kinds or agreement.kinds:
-                    line = f"{source} -> {to} {kind} ({agreement.id})"
-                    found[line] = digest
+                    found |= {f"{source} -> {each} {kind} ({agreement.id})": digest for each in (to, *in_place)}
     return found
 
 

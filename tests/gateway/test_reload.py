@@ -13,6 +13,7 @@ from gateway.stream import Stream
 from protocols.record import Event
 from tests.fakes import FakeAudit, clock
 from tests.gateway.tables import TABLE, a_config
+from tests.gateway.vigil import CHANGES
 
 ROUTE = 'from = ["alpha/patrols"]\nto = ["bravo/ops"]'
 WIDER = 'from = ["alpha/patrols", "alpha/cell"]\nto = ["bravo/ops"]'
@@ -42,6 +43,19 @@ def test_says_whose_terms_changed() -> None:
     assert (found.gains, found.loses) == ((), ())
     assert found.altered
     assert all(line.startswith("~ ") for line in found.lines)
+
+
+def test_says_who_stands_in_for_whom_and_that_hours_changed() -> None:
+    old, new = a_config(*CHANGES), a_config(*CHANGES[:-1])
+    back = difference(new, old)
+    cell = 'id = "alpha/cell"\n'
+    hours = 'duty = [{ days = ["mon"], from = "07:00", until = "19:00" }]\ntime_zone = "UTC"\n'
+    later = difference(old, a_config(*CHANGES, (cell, cell + hours)))
+
+    assert "bravo/ops -> alpha/desk in place of alpha/cell chat (alpha-bravo)" in back.gains
+    assert len(back.gains) == 2 * 4
+    assert (back.loses, later.gains, later.loses) == ((), (), ())
+    assert "bravo/ops -> alpha/cell chat (alpha-bravo)" in later.altered
 
 
 def test_nothing_changed_is_said_with_nothing() -> None:
