@@ -580,3 +580,49 @@ def test_no_epoch_key_seed_or_content_is_ever_on_disk(fresh: dict[str, Keyring],
 def test_a_key_for_another_purpose_is_made_once(tmp_path: Path) -> None:
     assert secret(tmp_path / "pseudonym.key") == secret(tmp_path / "pseudonym.key")
     assert len(secret(tmp_path / "pseudonym.key")) == 32
+
+
+def test_a_renewal_that_cannot_be_ends_the_epoch_and_the_next_sealing_says_why(keyrings: dict[str, Keyring]) -> None:
+    alpha, end = keyrings["alpha"], NOW + timedelta(days=30)
+    alpha.seal("alpha/hq", ["charlie/ops"], [b"x"], end - timedelta(hours=11))
+    alpha.seal("alpha/hq", ["charlie/ops"], [b"x"], end - timedelta(minutes=10))
+
+    alpha.upkeep(end - 10 * S)
+    assert alpha.upkeep(end + S).announcements == []
+    with refuses(Refusal.EXPIRED):
+        alpha.seal("alpha/hq", ["charlie/ops"], [b"x"], end + S)
+
+
+def test_an_epoch_that_was_being_prepared_when_somebody_was_removed_is_thrown_away(
+    fresh: dict[str, Keyring], tmp_path: Path
+) -> None:
+    alpha = fresh["alpha"]
+    held = holdings(tmp_path, "bravo")
+    many = [f"bravo/more-{number}" for number in range(9)]
+    for uid in many:
+        held.add(uid, int(NOW.timestamp()))
+    held.issue(int(NOW.timestamp()))
+    alpha.adopt(held.bundle_file("bravo"), NOW)
+    preparing = alpha.prepare([Channel("alpha/hq", frozenset(many), Mode.SIGNED)], NOW)
+    assert next(preparing) == ()
+
+    alpha.revoke(held.presign_revocation("bravo/more-0"), NOW)
+
+    assert list(preparing) == []
+    with refuses(Refusal.REVOKED):
+        alpha.seal("alpha/hq", many, [b"x"], NOW)
+    assert alpha.seal("alpha/hq", many[1:], [b"x"], NOW).announcements
+
+
+def test_a_channel_that_cannot_be_prepared_says_why(keyrings: dict[str, Keyring]) -> None:
+    with refuses(Refusal.UNKNOWN_SIGNER):
+        list(keyrings["alpha"].prepare([Channel("alpha/nobody", frozenset(AUDIENCE), Mode.SIGNED)], NOW))
+
+
+def test_a_pseudonym_lasts_and_tells_nothing(keyrings: dict[str, Keyring], coalition: dict[str, Path]) -> None:
+    again = Keyring.open(coalition["alpha"], NOW)
+
+    assert keyrings["alpha"].pseudonym("alpha/hq") == again.pseudonym("alpha/hq")
+    assert keyrings["alpha"].pseudonym("alpha/hq") != again.pseudonym("alpha/lno-1")
+    assert keyrings["alpha"]._units["alpha/hq"].signing.kid.hex() not in again.pseudonym("alpha/hq")
+    again.close()

@@ -115,6 +115,10 @@ def test_a_chain_key_told_later_has_to_agree() -> None:
 
     assert held.agrees(3, third)
     assert not held.agrees(3, bytes(32))
-    assert not held.agrees(AHEAD_MAX + 1, bytes(32))
+    farthest = KEY
+    for number in range(AHEAD_MAX):
+        farthest = next_chain(farthest, EID, number)
+    assert held.agrees(AHEAD_MAX, farthest)
+    assert not held.agrees(AHEAD_MAX + 1, next_chain(farthest, EID, AHEAD_MAX))
     held.commit(5, 0)
     assert held.agrees(3, bytes(32))  # passed: nothing is taken from it
