@@ -19,6 +19,7 @@ from protocols.partner import Pin, fingerprint
 from protocols.statement import STATEMENT_MAX
 
 FOLDER = "agreements"
+SIGNED = ".signed"
 
 
 class Signatures(NamedTuple):
@@ -73,7 +74,7 @@ class Countersigned:
             raise KeyringError(f"{path}: {error.strerror}") from None
 
     def _path(self, agreement: Agreement, partner: str) -> Path:
-        return self._folder / f"{agreement.id}.{partner}.signed"
+        return self._folder / f"{agreement.id}.{partner}{SIGNED}"
 
     def _holds(self, agreement: Agreement, partner: str) -> bool:
         pin = self._pins.get(partner)

@@ -79,11 +79,13 @@ class Reloader:
         self._stream = stream
         self._adopt = adopt
         self._versions = loaded.state / VERSIONS
+        self._signatures = loaded.state / SIGNATURES
+        self._signatures.mkdir(parents=True, exist_ok=True, mode=0o700)
         _keep(self._versions, loaded.file.read_bytes())
 
     async def run(self, told: Callable[[str], None]) -> None:
         """Watch the file until cancelled; ``told`` gets a line for each change or fault."""
-        async for signed in _changes(self._loaded.file, self._loaded.state / SIGNATURES):
+        async for signed in _changes(self._loaded.file, self._signatures):
             for line in self.take(signed=signed):
                 told(line)
 
@@ -128,8 +130,7 @@ def previous(versions: Path, current: bytes) -> bytes | None:
 
 
 async def _changes(file: Path, signatures: Path) -> AsyncIterator[bool]:
-    """Each time that the file was written or replaced (editors and orchestrators do both), or a signature was (True)."""
-    signatures.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Each time that the file, or (True) a signature, was written or replaced: editors and orchestrators do both."""
     async for changes in awatch(file.parent, signatures, recursive=False):
         paths = [Path(name) for _, name in changes]
         signed = any(path.suffix == SIGNED for path in paths)

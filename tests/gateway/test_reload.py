@@ -154,6 +154,15 @@ def test_a_faulty_table_changes_nothing_and_is_recorded(running: Running, old: s
     assert running.audit.outcomes[0].record.changes == faults
 
 
+def test_signatures_that_came_or_went_are_read_anew_and_recorded(running: Running) -> None:
+    lines = running.reloader.take(signed=True)
+
+    assert lines == ("the signatures of agreements were read anew",)
+    assert running.adopted == [running.loaded.config]
+    assert running.events == [Event.TABLE_CHANGED]
+    assert list((running.loaded.state / "tables").iterdir()) == [running.loaded.state / "tables" / "000001.toml"]
+
+
 def test_an_unchanged_file_is_not_an_event(running: Running) -> None:
     running.file.write_text(TABLE + "\n# a remark\n")
 
