@@ -83,6 +83,10 @@ class Server:
     def freeze(self) -> None:
         """Stop the process without ending it: its sockets stay open and silent."""
         os.kill(self.pid, signal.SIGSTOP)
+        state = Path(f"/proc/{self.pid}/stat")
+        end = time.monotonic() + START_S
+        while state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] != "T" and time.monotonic() < end:
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         """Let a frozen process run on."""

@@ -94,6 +94,13 @@ class Authenticator(Protocol):
         """The answer to what the broker sent. Raise ValueError when the broker is not the one we trust."""
 
 
+class Share(NamedTuple):
+    """A worker's part of a link's work: number ``worker`` of ``workers``, from 0. Order within a topic is kept."""
+
+    worker: int
+    workers: int
+
+
 class Settings(NamedTuple):
     """How to reach a broker. Secrets are read from files, never from a URL or the environment."""
 
@@ -114,6 +121,7 @@ class Settings(NamedTuple):
     credentials_file: str | None = None  # NATS: a user's JWT and seed
     will: Parcel | None = None  # MQTT: what the broker says for us when we are gone without a word
     authenticator: Authenticator | None = None
+    share: Share | None = None  # NATS: read only this worker's partitions
 
 
 class Statistics(NamedTuple):

@@ -70,6 +70,8 @@ class MqttLink(Upkeep[MqttFrame]):
         finally:
             self._wire = None
             self._place = self._referred() or self._place
+            if self._in_order:
+                await wire.dealt_with()
             wire.close(polite=self._in_order)
             self._session.close()
             await wire.closed()

@@ -86,6 +86,8 @@ class NatsLink(Upkeep[NatsFrame]):
             for pull in self._active:
                 pull.stop()
             self._active.clear()
+            if self._in_order:
+                await connection.dealt_with()
             connection.close(None if self._in_order else LostError("closed"))
             await connection.closed()
 
@@ -113,13 +115,17 @@ class NatsLink(Upkeep[NatsFrame]):
         for binding in await bind(connection, settings):
             pull = self._pulls.get(binding)
             if pull is None:
-                pull = self._pulls[binding] = Pull(*binding, settings.receive_maximum, self._counts)
+                pull = self._pulls[binding] = self._pull(binding)
             self._active.append(pull)
             try:
                 await pull.start(connection, functools.partial(standing, connection, binding))
             except ApiError as error:
                 raise RefusedError(f"a subscription cannot be served: {error}") from None
         await self._read_retained(connection, [one for one in settings.subscriptions if one.retained])
+
+    def _pull(self, binding: Binding) -> Pull:
+        window = self.settings.receive_maximum
+        return Pull(binding.stream, binding.consumer, window, self._counts, partitioned=binding.partitioned)
 
     async def _watch(self, connection: NatsConnection) -> None:
         loop = asyncio.get_running_loop()

@@ -10,23 +10,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gateway.links import Settings, subjects
+from gateway.links import Settings, Share, subjects
 from gateway.links.fault import RefusedError
 from gateway.links.natsconnection import ApiError, NatsConnection
 from gateway.links.natspull import Standing
 
 _NANOSECONDS = 1_000_000_000
 ACK_WAIT_S = 30.0
-INBOX_BYTES_MAX = 1_073_741_824  # the oldest messages make room beyond this
+PARTITIONS = 16  # of a stream whose work is shared
+INBOX_BYTES_MAX = 268_435_456  # the oldest messages make room beyond this
 _NOT_FOUND = frozenset({10_059, 10_014})  # stream, consumer not found
 _PAGE = 1024
 
 
 class Binding(NamedTuple):
-    """A durable consumer."""
+    """A durable consumer; ``partitioned``: its subjects begin with the number of a partition."""
 
     stream: str
     consumer: str
+    partitioned: bool = False
 
 
 async def streams_with(connection: NatsConnection, subject: str) -> list[str]:
@@ -38,7 +40,7 @@ async def streams_with(connection: NatsConnection, subject: str) -> list[str]:
 
 async def bind(connection: NatsConnection, settings: Settings) -> list[Binding]:
     """The consumers for all subscriptions that are not retained. Raise RefusedError when one cannot be served."""
-    own_name = f"IN_{subjects.token(settings.client_id)}"
+    own_name = _own_name(settings)
     own: list[str] = []
     found: dict[str, list[str]] = {}
     configurations: dict[str, dict[str, Any]] = {}
@@ -56,15 +58,21 @@ async def bind(connection: NatsConnection, settings: Settings) -> list[Binding]:
                         served = True
             if not served:
                 own.extend(subjects.filters(subscription.filter))
-        if own:
-            configurations[own_name] = await _own_stream(connection, own_name, subjects.least(own), settings)
-            found[own_name] = []
-        return [
+        bindings = [
             await _consumer(connection, configurations[name], subjects.least(filters), settings)
             for name, filters in found.items()
         ]
+        if own:
+            stream = await _own_stream(connection, own_name, subjects.least(own), settings)
+            shared = settings.share is not None
+            bindings += (
+                await _partitions(connection, stream, settings)
+                if shared
+                else [await _consumer(connection, stream, (), settings)]
+            )
     except ApiError as error:
         raise RefusedError(f"a subscription cannot be served: {error}") from None
+    return bindings
 
 
 async def standing(connection: NatsConnection, binding: Binding) -> Standing:
@@ -103,6 +111,23 @@ async def keep_last(connection: NatsConnection, client_id: str, subject: str) ->
         await connection.api(f"STREAM.CREATE.{name}", {**body, "allow_msg_ttl": True, "storage": "file"})
 
 
+def _own_name(settings: Settings) -> str:
+    """The name of the link's own stream; a partitioned one is another, since its subjects are."""
+    return f"{'IN' if settings.share is None else 'SHARED'}_{subjects.token(settings.client_id)}"
+
+
+async def _partitions(connection: NatsConnection, stream: dict[str, Any], settings: Settings) -> list[Binding]:
+    """A consumer for every partition, lest its messages are dropped; the bindings of this worker's."""
+    share = settings.share or Share(0, 1)
+    bindings = []
+    for number in range(PARTITIONS):
+        part = settings._replace(client_id=f"{settings.client_id}_{number}")
+        binding = await _consumer(connection, stream, (f"{number}.>",), part)
+        if number % share.workers == share.worker:
+            bindings.append(binding._replace(partitioned=True))
+    return bindings
+
+
 async def _own_stream(
     connection: NatsConnection, name: str, names: Sequence[str], settings: Settings
 ) -> dict[str, Any]:
@@ -116,6 +141,8 @@ async def _own_stream(
         "max_age": settings.session_expiry_s * _NANOSECONDS,
         "allow_msg_ttl": True,
     }
+    if settings.share is not None:
+        body["subject_transform"] = {"src": ">", "dest": f"{{{{partition({PARTITIONS})}}}}.>"}
     try:
         there = (await connection.api(f"STREAM.INFO.{name}"))["config"]
     except ApiError as error:

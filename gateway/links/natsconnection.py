@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import secrets
 import ssl
@@ -193,15 +192,27 @@ class NatsConnection(asyncio.Protocol):
                 self._transport.abort()
         self._finish()
 
+    async def dealt_with(self) -> None:
+        """Return once the server has dealt with all that was written: a socket closed earlier may take it along."""
+        if self._transport is None or self.ended.done():
+            return
+        answered: asyncio.Future[None] = self._loop.create_future()
+        self.ping(lambda: _complete(answered))
+        await asyncio.wait((answered, self.ended), timeout=GOODBYE_S, return_when=asyncio.FIRST_COMPLETED)
+
     async def closed(self) -> None:
         """Return once the socket is closed; a far side that does not answer has a second for it."""
         transport = self._transport
         if transport is None:
             return
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(GOODBYE_S):
                 await self._gone.wait()
-        transport.abort()
+        except TimeoutError:
+            transport.abort()
+            await asyncio.sleep(0)
+        finally:
+            transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""

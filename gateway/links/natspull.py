@@ -84,9 +84,10 @@ class Standing(NamedTuple):
 class Pull:
     """One durable consumer, over all connections. ``may_pull`` says whether there is room for more frames."""
 
-    def __init__(self, stream: str, consumer: str, window: int, counts: Counts) -> None:
+    def __init__(self, stream: str, consumer: str, window: int, counts: Counts, *, partitioned: bool = False) -> None:
         self.stream = stream
         self.consumer = consumer
+        self._partitioned = partitioned
         self._batch = max(1, min(512, window))
         self._counts = counts
         self._held: dict[tuple[str, str], NatsFrame] = {}
@@ -180,7 +181,7 @@ class Pull:
         if name is None:
             if len(self._topics) >= _TOPICS_MAX:
                 self._topics.clear()
-            name = self._topics[subject] = topic(subject)
+            name = self._topics[subject] = topic(subject.partition(".")[2] if self._partitioned else subject)
         frame = NatsFrame(name, message.payload, self, message.reply)
         frame.key = key
         self._held[key] = frame

@@ -41,6 +41,7 @@ class Session:
         self.outgoing = Outgoing(self.out)
         self.connected = False  # CONNACK was good
         self.subscribed = False  # SUBACK too: the link is up
+        self.pongs = 0
         self.keep_alive_s = settings.keep_alive_s
         self.server_reference: str | None = None
         self._rest = bytearray()
@@ -142,7 +143,9 @@ class Session:
             self._suback(packet)
         elif isinstance(packet, mqtt5.DisconnectPacket):
             self._disconnect(packet)
-        elif not isinstance(packet, mqtt5.PingRespPacket):
+        elif isinstance(packet, mqtt5.PingRespPacket):
+            self.pongs += 1
+        else:
             raise ProtocolError("unexpected packet")
 
     def _publish(self, packet: mqtt5.PublishPacket) -> None:

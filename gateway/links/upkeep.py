@@ -167,7 +167,7 @@ class Upkeep(Generic[F]):
             # Again, because before Python 3.12 a wait_for in a library can swallow a cancellation.
             while not connection.done():
                 connection.cancel()
-                await asyncio.wait((connection,), timeout=1.0)
+                await asyncio.wait((connection,), timeout=5.0)
             self._renewing = False
 
     def _usable(self) -> bool:

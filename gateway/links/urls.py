@@ -12,6 +12,7 @@ from gateway.links.datagram import DatagramLink
 from gateway.links.folder import FolderLink
 from gateway.links.mqtt import MqttLink
 from gateway.links.nats import NatsLink
+from gateway.links.natsbind import PARTITIONS
 from gateway.links.older import OlderMqttLink
 from gateway.links.plain import Split
 from gateway.links.stream import StreamLink
@@ -66,6 +67,8 @@ def _check_settings(settings: Settings) -> None:
         raise LinkError("password_file: needs a username")
     if settings.key_file is not None and settings.certificate_file is None:
         raise LinkError("key_file: needs a certificate_file")
+    if settings.share is not None and not 0 <= settings.share.worker < settings.share.workers <= PARTITIONS:
+        raise LinkError(f"share: a worker's number is below their count, and that is at most {PARTITIONS}")
     if not 0 < settings.receive_maximum <= 65_535:
         raise LinkError("receive_maximum: must be 1 to 65535")
     if not 0 <= settings.keep_alive_s <= 65_535:

@@ -8,7 +8,6 @@ QoS 0 frames are dropped (and counted) instead.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
@@ -57,6 +56,8 @@ class Wire(asyncio.Protocol):
         self.up: asyncio.Future[None] = self._loop.create_future()
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self._gone = asyncio.Event()
+        self._answered: asyncio.Future[None] | None = None
+        self._pongs = 0
         self._transport: asyncio.Transport | None = None
         self._flushing = False
         self._reading = True
@@ -88,6 +89,8 @@ class Wire(asyncio.Protocol):
             self._end(error)
             return
         self._hand_over()
+        if self._answered is not None and session.pongs > self._pongs and not self._answered.done():
+            self._answered.set_result(None)
         if session.subscribed and not self.up.done():
             self.up.set_result(None)
             self._parts.came_up()
@@ -135,15 +138,31 @@ class Wire(asyncio.Protocol):
         else:
             self.ended.cancel()
 
+    async def dealt_with(self) -> None:
+        """Return once the broker has read all that was written: a socket closed earlier may take it along."""
+        session = self._session
+        if self._transport is None or not session.connected:
+            return
+        self._answered = self._loop.create_future()
+        self._pongs = session.pongs
+        session.ping()
+        self._flush()
+        self.read_on()
+        await asyncio.wait((self._answered, self.ended), timeout=GOODBYE_S, return_when=asyncio.FIRST_COMPLETED)
+
     async def closed(self) -> None:
         """Return once the socket is closed; a far side that does not answer a goodbye has a second for it."""
         transport = self._transport
         if transport is None:
             return
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(GOODBYE_S):
                 await self._gone.wait()
-        transport.abort()
+        except TimeoutError:
+            transport.abort()
+            await asyncio.sleep(0)
+        finally:
+            transport.abort()
 
     def _flush(self) -> None:
         self._flushing = False
