@@ -18,9 +18,12 @@ SIZE_MAX = 1_048_576  # bytes
 DEPTH_MAX = 64  # elements; the deepest real sample (CAP with a signature) has 9
 ELEMENTS_MAX = 20_000
 ATTRIBUTES_MAX = 256  # of one element
+NAMES_MAX = 1024  # different names of elements and attributes; libxml2 keeps every name for as long as the thread lives
+NAMES_COUNTED_FROM = 16_384  # bytes; less cannot hold many
 SMALL = 4 * ATTRIBUTES_MAX  # bytes; too few for so many attributes (`` a=""`` each), let alone elements
 
 _DECLARED = re.compile(rb"""^(?:\xef\xbb\xbf)?<\?xml[^>]{0,80}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,32})["']""")
+_NAMES = re.compile(rb"[<\s]([A-Za-z_:\x80-\xff][^\s<>/=\"']{0,200})[\s/>=]")
 _ENCODINGS = frozenset({b"utf-8", b"us-ascii", b"ascii", b"iso-8859-1", b"windows-1252"})
 _MARKUP = re.compile("[&<>\"'\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, section 2.2
@@ -64,6 +67,8 @@ def parse(data: bytes) -> XmlElement:
     declared = _DECLARED.match(data)
     if b"\0" in data or (declared is not None and declared[1].lower() not in _ENCODINGS):
         raise XmlError(XmlFault.MALFORMED, "encoding")
+    if len(data) > NAMES_COUNTED_FROM and _has_many_names(data):
+        raise XmlError(XmlFault.UNSAFE, "too many names")
     try:
         root = etree.fromstring(data, _parser)
     except (etree.XMLSyntaxError, ValueError, LookupError):
@@ -106,6 +111,15 @@ def _escaped(match: re.Match[str]) -> str:
     if named is not None:
         return named
     return REPLACEMENT if _NOT_XML.match(character) else f"&#{ord(character)};"
+
+
+def _has_many_names(data: bytes) -> bool:
+    names: set[bytes] = set()
+    for match in _NAMES.finditer(data):
+        names.add(match[1])
+        if len(names) > NAMES_MAX:
+            return True
+    return False
 
 
 def _bounded(root: XmlElement) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 
 import pytest
@@ -36,9 +37,10 @@ BOMB = (
         (b"<a>" + b"<b/>" * ELEMENTS_MAX + b"</a>", XmlFault.UNSAFE),
         (b"<a>" * 100_000, XmlFault.MALFORMED),
         (b"<a>" + b" " * SIZE_MAX + b"</a>", XmlFault.TOO_LARGE),
+        (b"<a>" + b"".join(b"<n%d/>" % i for i in range(4000)) + b"</a>", XmlFault.UNSAFE),
         (b"<a " + b"".join(b"b%d='' " % i for i in range(50_000)) + b"/>", XmlFault.UNSAFE),
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_refuses_what_no_honest_sender_needs(data: bytes, fault: XmlFault) -> None:
     start = time.perf_counter()
@@ -69,6 +71,15 @@ def test_reads_what_honest_senders_write(data: bytes) -> None:
     root = parse(data)
 
     assert (root.tag, root.text, attributes_of(root), len(root)) == ("a", "t", {"b": "1"}, 0)
+
+
+def test_a_stream_of_new_names_does_not_fill_the_memory() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for round_ in range(200):
+        with pytest.raises(XmlError):
+            parse(b"<a>" + b"".join(b"<n%d_%d/>" % (round_, i) for i in range(5000)) + b"</a>")
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 8 * 1024  # KiB; 110 MB without the bound
 
 
 def test_an_entity_is_never_expanded_even_in_a_document_that_gets_through() -> None:
