@@ -115,7 +115,7 @@ class Tally:
                 self.pairs[record.source or "?", record.destination or "?", record.format_out or "?"] += 1
                 self.kinds[record.subject_kind or "?"] += 1
                 self.losses.update(f"{record.format_in} -> {record.format_out}: {loss}" for loss in record.losses)
-                if record.age_ms is not None:
+                if record.age_ms is not None and record.reason is None:  # who stands in was given it late on purpose
                     self.latencies.append(record.age_ms)
                     del self.latencies[:-LATENCIES_MAX]
             case Event.WITHHELD:

@@ -18,27 +18,23 @@ from tests.e2e.stage import listening, mosquitto_everywhere, publish
 from tests.e2e.test_run import comity_run, ready
 
 WITHIN_S = 3
-CELL = 'adapter = "sedap"\nlink = "national"\ndeliver = "sedap/to-cell"\n'
-CELL_WITH_TAK = 'adapter = "cot"\nlink = "national"\ndeliver = "tak/to-cell"\nreceive = ["tak/bravo/cell"]\n'
-STANDS_IN = 'alternates = ["bravo/convoys"]\n'
-LABELLED = (
-    'labels = [{ hint = "access=UNCLASSIFIED", label = { policy = "MISSION", classification = "UNCLASSIFIED" } }]\n'
+CELL = 'adapter = "sedap"\nlink = "national"\nreceive = ["sedap/from-cell"]\ndeliver = "sedap/to-cell"\n'
+CELL_WITH_TAK = 'adapter = "cot"\nlink = "national"\nreceive = ["tak/bravo/cell"]\ndeliver = "tak/to-cell"\n'
+STANDS_IN = 'alternates = ["bravo/convoys"]\nlabels = ['
+LABELLED = STANDS_IN + (
+    '\n  { hint = "access=UNCLASSIFIED", label = { policy = "MISSION", classification = "UNCLASSIFIED" } },'
 )
-CONVOYS = 'receive = ["sedap/bravo/+"]\n'
-TO_CELL = '[[routes]]\nfrom = ["alpha/patrols"]\nto = ["bravo/cell"]\n'
-BACK = '\n[[routes]]\nfrom = ["bravo/cell"]\nto = ["alpha/patrols"]\nkinds = ["receipt"]\nagreement = "alpha-bravo"\n'
+ASKED = 'kinds = ["medevac"]\nagreement = "alpha-bravo"\nacknowledge = { flash = 2, routine = 4 }\n'
 
 
 def vigilant(layout: Layout) -> None:
-    """Bravo's cell, now with TAK, must acknowledge within seconds; its convoys stand in for it."""
-    for name in ("alpha", "bravo"):
-        file = layout.files[name]
-        text = file.read_text()
-        if name == "bravo":
-            text = replaced(text, CELL, CELL_WITH_TAK + STANDS_IN + LABELLED)
-            text = replaced(text, CONVOYS, CONVOYS + 'deliver = "sedap/to-convoys"\n')
-            text = replaced(text, TO_CELL, f"{TO_CELL}acknowledge = {{ routine = {WITHIN_S} }}\n")
-        file.write_text(text + BACK)
+    """Bravo's cell, now with TAK, must acknowledge every text within seconds; its convoys stand in for it."""
+    text = replaced(layout.files["bravo"].read_text(), CELL, CELL_WITH_TAK)
+    text = replaced(text, STANDS_IN, LABELLED)
+    text = replaced(
+        text, ASKED, f'kinds = ["chat"]\nagreement = "alpha-bravo"\nacknowledge = {{ routine = {WITHIN_S} }}\n'
+    )
+    layout.files["bravo"].write_text(text)
 
 
 def replaced(text: str, old: str, new: str) -> str:
