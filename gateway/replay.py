@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.decisions import Decided, Decisions
 from gateway.release import Facts
+from protocols.labelling import Labelling
 from protocols.message import Mode
 from protocols.quantity import Value
 from protocols.record import Attention, Event, Record, Withheld
@@ -76,11 +77,14 @@ def heard(records: Iterable[Record], alias: Callable[[str], str]) -> Iterator[He
 
 def compare(messages: Iterable[Heard], decisions: Decisions, now: datetime) -> tuple[int, list[Change]]:
     """How many messages there were, and every change that the table of these decisions would have made to them."""
-    count = 0
+    count, labelling = 0, Labelling(decisions.table.policies)
     found: Counter[tuple[str, ...]] = Counter()
     for message in messages:
         count += 1
-        decided = {each.way.destination.id: each for each in decisions.foresee(message.facts, now)}
+        known = message.facts
+        if known.verified:  # its sender will have said what its label is in other policies
+            known = known._replace(alternatives=labelling.alternatives(known.label))
+        decided = {each.way.destination.id: each for each in decisions.foresee(known, now)}
         for unit in sorted(message.had | decided.keys()):
             if (what := _change(message, unit, decided.get(unit), decisions)) is not None:
                 found[message.facts.origin, unit, message.facts.kind, *what] += 1

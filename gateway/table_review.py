@@ -19,6 +19,7 @@ from gateway.routing import Table, Way
 from protocols.agreement import Agreement
 from protocols.countersign import canonical
 from protocols.label import Label
+from protocols.labelling import Labelling
 from protocols.message import Mode
 from protocols.unit import partner_of
 
@@ -161,8 +162,9 @@ def _reason(config: Config, table: Table, source: str, way: Way, label: Label) -
     agreement = way.agreement
     mode = agreement.modes[0] if agreement.modes else Mode.UNSTATED
     verified = partner_of(source) != config.gateway.partner
+    beside = Labelling(table.policies).alternatives(label) if verified else ()
     for kind in agreement.kinds or ("",):
-        known = Facts(source, kind, mode, verified, label, None)
+        known = Facts(source, kind, mode, verified, label, None, beside)
         reason = standing(known, way, table.policies, agreement.valid_from)
         if reason is None:
             return None
