@@ -58,12 +58,22 @@ def encode(message: Message) -> Encoded:
         data = mesh(write_message(draft))
     except CannotSayError as error:
         raise EncodeError(str(error)) from None
-    for field, moment in (("observed", draft.time), ("valid_from", draft.start), ("valid_until", draft.stale)):
-        if moment.microsecond % 1000:
-            ledger.approximate(f"times.{field}", LossReason.PRECISION)
+    _account_milliseconds(draft, ledger)
     if _REPLACED in data:
         ledger.approximate_texts(message, carries)
     return Encoded(data, ledger.loss, ledger.derived)
+
+
+def _account_milliseconds(draft: Draft, ledger: Ledger) -> None:
+    said = (
+        ("observed", draft.time),
+        ("created", draft.time),
+        ("valid_from", draft.start),
+        ("valid_until", draft.stale),
+    )
+    for field, moment in said:
+        if moment.microsecond % 1000:
+            ledger.approximate(f"times.{field}", LossReason.PRECISION)
 
 
 def split(buffer: bytes) -> tuple[list[bytes], bytes]:

@@ -103,7 +103,7 @@ def read_extras(event: Event, body: Body, unread: list[str]) -> tuple[Extra, ...
         node = first[tag]
         if names is None:
             extras.append(_whole(tag, node))
-        elif tag != "precisionlocation" or node.get("altsrc") != node.get("geopointsrc"):
+        else:
             extras.append(_rest(tag, node, names))
     for node in links:
         if not _LINK.issuperset(node.keys()) and node.get("point") is None:
@@ -259,6 +259,8 @@ def _whole(tag: str, node: Node) -> Extra:
 
 def _rest(tag: str, node: Node, known: frozenset[str]) -> Extra:
     pairs = [pair for pair in _pairs(node) if pair[0] not in known and pair[1]]
+    if tag == "precisionlocation":  # the same source for both is what our writer says
+        pairs = [pair for pair in pairs if pair != ("altsrc", node.get("geopointsrc"))]
     if tag == "link":  # which of them
         pairs.append(("uid", node.get("uid") or ""))
     return Extra(format=FORMAT, name=tag, attributes=tuple(pairs))
