@@ -19,7 +19,7 @@ from protocols.xml import XmlElement, XmlError, escape, is_plain, parse
 
 UNKNOWN = "9999999.0"  # metres; hae, ce and le in XML
 UNKNOWN_FROM = 999_999.0  # metres; TAK Protocol writes one digit fewer than XML
-_UNKNOWN_MARKS = frozenset({None, "", UNKNOWN, "9999999", "999999", "NaN"})
+_UNKNOWN_MARKS = frozenset({"", UNKNOWN, "9999999", "999999", "NaN"})
 _TYPE = re.compile(r"\w+(?:-\w+)*(?:;[^;]*)?")  # MITRE base event schema, event/@type
 _WRITTEN = ' %s="%s"'.__mod__  # an attribute of (name, value)
 _HOW = re.compile(r"\w(?:-\w+)*")
@@ -186,10 +186,12 @@ def number(text: str | None) -> float | None:
 
 def measure(text: str | None) -> float | None:
     """Metres of hae, ce or le, or None where the text is one of the marks for "unknown"."""
-    if text in _UNKNOWN_MARKS:
+    if text is None or text in _UNKNOWN_MARKS:
         return None
-    value = number(text)
-    return None if value is None or value >= UNKNOWN_FROM else value
+    value = float(text)
+    if "_" in text:  # Python's numbers may be written so, nobody else's
+        raise ValueError("not a decimal number")
+    return value if value < UNKNOWN_FROM else None  # NaN is not less than anything
 
 
 def decimal(value: float) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 
 from lxml import etree
 
@@ -88,6 +88,7 @@ _KNOWN: Mapping[str, Mapping[str, frozenset[str]]] = {
         "precisionlocation": frozenset({"geopointsrc"}),
     },
 }
+_KEYS = methodcaller("keys")
 _ANY_ATTRIBUTE = frozenset({"shape", "_flow-tags_", "marti", "_medevac_", "task", "request"})  # read whole elsewhere
 
 
@@ -98,8 +99,7 @@ def read_extras(event: Event, body: Body, unread: list[str]) -> tuple[Extra, ...
         return ()
     extras = _of_event(event, body)
     first, links = event.details
-    shape = tuple([(tag, *node.keys()) for tag, node in first.items()])
-    for tag, names in _unkept(shape, kind):
+    for tag, names in _unkept(kind, tuple(first), tuple(map(tuple, map(_KEYS, first.values())))):
         node = first[tag]
         if names is None:
             extras.append(_whole(tag, node))
@@ -119,18 +119,20 @@ def read_extras(event: Event, body: Body, unread: list[str]) -> tuple[Extra, ...
 
 
 @lru_cache(maxsize=512)
-def _unkept(shape: tuple[tuple[str, ...], ...], kind: str) -> tuple[tuple[str, frozenset[str] | None], ...]:
+def _unkept(
+    kind: str, tags: tuple[str, ...], attributes: tuple[tuple[str, ...], ...]
+) -> tuple[tuple[str, frozenset[str] | None], ...]:
     """Which elements of an event of this shape are kept whole (None) or beside their known attributes.
 
     Cached, because a client sends the same elements with the same attributes again and again.
     """
     known = _KNOWN[kind]
     found: list[tuple[str, frozenset[str] | None]] = []
-    for tag, *attributes in shape:
+    for tag, given in zip(tags, attributes, strict=True):
         names = known.get(tag)
         if names is None:
             found.append((tag, None))
-        elif tag not in _ANY_ATTRIBUTE and not names.issuperset(attributes):
+        elif tag not in _ANY_ATTRIBUTE and not names.issuperset(given):
             found.append((tag, names))
     return tuple(found)
 

@@ -91,7 +91,7 @@ def draft_event(message: Message, ledger: Ledger) -> Draft:
 
 def _with_links(part: Part, message: Message, ledger: Ledger) -> list[Element]:
     """The part's details and a link for every reference; the part's own link only where none says the same."""
-    if not message.references and not any(element.tag == "link" for element in part.details):
+    if not message.references and "link" not in [element.tag for element in part.details]:
         return part.details
     referred = {reference.subject for reference in message.references}
     details = []
