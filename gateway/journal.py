@@ -6,6 +6,7 @@ process; a power cut may lose the newest records, and then a repeat is recognise
 
 from __future__ import annotations
 
+import fcntl
 import os
 import struct
 from pathlib import Path
@@ -18,6 +19,7 @@ from protocols.envelope import ENVELOPES_MAX
 from protocols.replay import Received
 
 LOG: Final = "replay.log"
+LOCK: Final = "replay.lock"
 SNAPSHOT: Final = "replay.snapshot"
 LOG_MAX: Final = 1 << 22  # bytes of log after which a snapshot is taken
 _EPOCHS_MAX = 1 << 20
@@ -54,7 +56,9 @@ class Journal:
             for seq in range(kept.opened.highest + 1):
                 if seq in kept.opened and seq not in kept.settled:
                     kept.doubtful.mark(seq)
-        self._log = -1
+        self._size = 0
+        self._lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        self._log = os.open(directory / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self.sweep(now_s)
         self._compact()
 
@@ -101,8 +105,9 @@ class Journal:
         self._buried = {eid: until_s for eid, until_s in self._buried.items() if now_s <= until_s}
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Let go of the files."""
         os.close(self._log)
+        os.close(self._lock)
 
     def _append(self, kind: bytes, eid: bytes, number: int) -> None:
         self._size += os.write(self._log, _RECORD.pack(kind, eid, number))
@@ -110,13 +115,18 @@ class Journal:
             self._compact()
 
     def _compact(self) -> None:
-        """Write the snapshot, then begin the log anew; a crash in between only repeats records."""
+        """Write the snapshot, then begin the log anew; a crash in between only repeats records.
+
+        Where another process keeps the same journal, whoever came first does this; the other only appends.
+        """
+        self._size = 0
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
         epochs = [[eid, k.until_s, k.settled.bits(), k.opened.bits()] for eid, k in self._epochs.items()]
         write_private(self._directory / SNAPSHOT, msgpack.packb([epochs, list(self._buried.items())]))
-        if self._log >= 0:
-            os.close(self._log)
-        self._log = os.open(self._directory / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-        self._size = 0
+        os.ftruncate(self._log, 0)
 
     def _read_snapshot(self) -> None:
         path = self._directory / SNAPSHOT

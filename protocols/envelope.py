@@ -175,12 +175,17 @@ def unpack_envelope(envelope: bytes) -> tuple[Header, bytes]:
 
 def unpack_header(raw: bytes) -> Header:
     """Read a protected header. Raise Reject (malformed, unknown-type)."""
-    if not _HEADER_MIN <= len(raw) <= _HEADER_MAX or raw[0] != 0x95 or raw[3:5] != b"\xc4\x08":
+    size = len(raw)
+    if not _HEADER_MIN <= size <= _HEADER_MAX or raw[0] != 0x95 or raw[3:5] != b"\xc4\x08":
         raise Reject(Refusal.MALFORMED)
-    generation, at = _read_uint(raw, 13)
-    seq, end = _read_uint(raw, at)
+    generation, seq = raw[13], raw[14]
+    if size > _HEADER_MIN or generation > 0x7F or seq > 0x7F:
+        generation, at = _read_uint(raw, 13)
+        seq, end = _read_uint(raw, at)
+        if end != size:
+            raise Reject(Refusal.MALFORMED)
     suite, kind = raw[1], raw[2]
-    if end != len(raw) or suite > 0x7F or kind > 0x7F:
+    if suite > 0x7F or kind > 0x7F:
         raise Reject(Refusal.MALFORMED)
     if kind not in (DATA, HEAD):
         raise Reject(Refusal.UNKNOWN_TYPE)

@@ -79,7 +79,18 @@ BOUNDS: Final = Bounds()
 class Incoming:
     """One epoch of somebody else that we can open."""
 
-    __slots__ = ("_audience", "_chain", "_last", "_ledger", "_verifier", "received", "terms")
+    __slots__ = (
+        "_audience",
+        "_chain",
+        "_envelopes",
+        "_last",
+        "_ledger",
+        "_suite",
+        "_until_s",
+        "_verifier",
+        "received",
+        "terms",
+    )
 
     def __init__(self, terms: Terms, verifier: Verifier, chain: Chain, received: Received) -> None:
         self.terms = terms
@@ -88,6 +99,9 @@ class Incoming:
         self._verifier = verifier
         self._chain = chain
         self._ledger = Ledger()
+        self._suite = terms.suite
+        self._envelopes = terms.envelopes
+        self._until_s = terms.not_after + SKEW_S
         self._last = terms.envelopes  # the number of the final HEAD, once it came
 
     def announced_again(self, terms: Terms, key: bytes) -> None:
@@ -100,13 +114,27 @@ class Incoming:
             self._audience = tuple(entry.uid for entry in terms.audience)
 
     def open(self, header: Header, ciphertext: bytes, now_s: float) -> Opened:
-        """Open one envelope. Raise Reject; only an envelope that is accepted leaves a trace."""
+        """Open one envelope. Raise Reject; only an envelope that is accepted leaves a trace.
+
+        Strangers can make us come as far as the tag, so everything before it is kept cheap.
+        """
         seq = header.seq
-        self._admit(header, now_s)
-        self._chain.sweep(now_s)
-        keys = self._chain.generation(header.generation)
+        if header.suite != self._suite:
+            raise Reject(Refusal.SUITE_MISMATCH)
+        if seq >= self._envelopes:
+            raise Reject(Refusal.SEQ_OVER_LIMIT)
+        if now_s > self._until_s:
+            raise Reject(Refusal.EXPIRED)
+        if seq in self.received:
+            raise Reject(Refusal.REPLAY)
+        if seq > self._last:
+            raise Reject(Refusal.EPOCH_CLOSED)
+        chain = self._chain
+        if now_s >= chain.sweep_at_s:
+            chain.sweep(now_s)
+        keys = chain.generation(header.generation)
         try:
-            plain = keys.cipher.decrypt(keys.nonce(seq), ciphertext, header.raw)
+            plain = keys.cipher.decrypt((keys.iv ^ seq).to_bytes(12, "big"), ciphertext, header.raw)
         except InvalidTag:
             raise Reject(Refusal.BAD_TAG) from None
         take = self._take_head if header.type == HEAD else self._take_data
@@ -143,20 +171,6 @@ class Incoming:
         self.received.mark(header.seq)
         sealed_at = datetime.fromtimestamp(sealed_ms / 1000, UTC)
         return Opened(terms.sender, self._audience, messages, sealed_at, header.eid, header.seq)
-
-    def _admit(self, header: Header, now_s: float) -> None:
-        """Everything that can be refused before a key is used."""
-        terms, seq = self.terms, header.seq
-        if header.suite != terms.suite:
-            raise Reject(Refusal.SUITE_MISMATCH)
-        if seq >= terms.envelopes:
-            raise Reject(Refusal.SEQ_OVER_LIMIT)
-        if now_s > terms.not_after + SKEW_S:
-            raise Reject(Refusal.EXPIRED)
-        if seq in self.received:
-            raise Reject(Refusal.REPLAY)
-        if seq > self._last:
-            raise Reject(Refusal.EPOCH_CLOSED)
 
     def _read(self, header: Header, plain: bytes, salt: bytes) -> tuple[int, list[bytes], bytes]:
         """Time, messages and root of a data envelope, once its proof held."""

@@ -8,6 +8,7 @@ of forward secrecy.
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 from protocols.envelope import Refusal, Reject
 from protocols.schedule import Generation, generation_keys, load_generation, next_chain
@@ -26,6 +27,7 @@ class Chain:
         self._kept: dict[int, Generation] = {}
         self._tried: tuple[int, Generation] | None = None  # not authenticated yet
         self._ends: deque[tuple[float, int]] = deque()
+        self.sweep_at_s = inf  # when the next late horizon passes
 
     def generation(self, number: int) -> Generation:
         """The keys of a generation. Raise Reject (generation-too-old, generation-too-far)."""
@@ -53,6 +55,7 @@ class Chain:
             self._kept[passed] = load_generation(keys)
             if passed < number:
                 self._ends.append((end, passed))
+        self._note_next()
         self._ahead = [after, *self._ahead[number + 2 - self._next :]]
         self._next = number + 1
 
@@ -60,6 +63,10 @@ class Chain:
         """Forget the generations whose late horizon has passed."""
         while self._ends and self._ends[0][0] <= now_s:
             self._kept.pop(self._ends.popleft()[1], None)
+        self._note_next()
+
+    def _note_next(self) -> None:
+        self.sweep_at_s = self._ends[0][0] if self._ends else inf
 
     def agrees(self, base: int, key: bytes) -> bool:
         """Whether a chain key told later is the one this chain leads to; generations already passed cannot be told."""

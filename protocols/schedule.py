@@ -133,7 +133,10 @@ def envelope_root(header: bytes, t_ms: int, messages: list[bytes], salt: bytes, 
     """The root of one envelope from the secret of its generation."""
     salts = leaf_salts(salt, seq, len(messages))
     sha256 = hashlib.sha256
-    leaves = [sha256(b"\0" + salts[16 * i : 16 * i + 16] + message).digest() for i, message in enumerate(messages)]
+    places = range(0, 16 * len(messages), 16)
+    leaves = [
+        sha256(b"\0" + salts[at : at + 16] + message).digest() for at, message in zip(places, messages, strict=True)
+    ]
     return root(header, t_ms, leaves)
 
 

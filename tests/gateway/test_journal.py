@@ -126,3 +126,16 @@ def test_no_key_is_in_the_journal(tmp_path: Path) -> None:
     journal.close()
 
     assert (tmp_path / LOG).read_bytes() == b"E" + ONE + LATER.to_bytes(4, "big") + b"S" + ONE + b"\0\0\0\7"
+
+
+def test_a_second_process_appends_and_leaves_the_log_to_the_first(tmp_path: Path) -> None:
+    first = Journal(tmp_path, NOW)
+    first.epoch(ONE, LATER)
+    second = reopened(tmp_path)
+    second.epoch(TWO, LATER)
+    second.settle(TWO, 3)
+    first.settle(ONE, 4)
+    second.close()
+    first.close()
+
+    assert reopened(tmp_path).settled() == {ONE: b"\x10", TWO: b"\x08"}

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,8 +63,9 @@ def append(path: Path, data: bytes) -> None:
     os.close(descriptor)
 
 
-def send(world: World) -> None:
+def send(world: World, ready: Callable[[], object] = lambda: None) -> None:
     keyring = Keyring.open(world.alpha, NOW)
+    ready()
     while True:
         sealed = keyring.seal("alpha/hq", ["bravo/hq"], [os.urandom(8)], NOW)
         for announcement in sealed.announcements:
@@ -72,9 +73,10 @@ def send(world: World) -> None:
         append(world.broker, msgpack.packb((b"d", sealed.envelope)))
 
 
-def receive(world: World) -> None:
+def receive(world: World, ready: Callable[[], object] = lambda: None) -> None:
     """What an honest gateway does: open, hand over (unless its id was seen), settle."""
     keyring = Keyring.open(world.bravo, NOW)
+    ready()
     seen = set(world.ids())
     for kind, data in world.published():
         opened = []
@@ -93,14 +95,19 @@ def receive(world: World) -> None:
     keyring.close()
 
 
-def killed(run: object, world: World, after_s: float) -> None:
-    """Run in a process of its own, killed after a moment."""
+def killed(run: Callable[..., None], world: World, after_s: float, *, started: bool) -> None:
+    """Run in a process of its own, killed a moment after it was started, or after its keys are open."""
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:  # pragma: no cover - another process
         try:
-            run(world)  # type: ignore[operator]
+            run(world, lambda: os.write(writing, b"."))
         finally:
             os._exit(0)
+    os.close(writing)
+    if started:
+        os.read(reading, 1)
+    os.close(reading)
     time.sleep(after_s)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -109,13 +116,13 @@ def killed(run: object, world: World, after_s: float) -> None:
 def moments() -> Iterator[float]:
     generator = random.Random(11)  # noqa: S311 - not a secret
     while True:
-        yield generator.uniform(0.02, 0.09)
+        yield generator.uniform(0.0, 0.04)
 
 
 def test_two_hundred_kills_repeat_no_nonce_lose_nothing_and_deliver_nothing_twice(tmp_path: Path) -> None:
     world, after = World.new(tmp_path), moments()
     for number in range(KILLS):
-        killed(send if number % 2 else receive, world, next(after))
+        killed(send if number % 2 else receive, world, next(after), started=number % 8 > 1)
 
     receive(world)
 
