@@ -15,9 +15,10 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.broker import BrokerError, EmbeddedBroker, find_program
-from gateway.broker_config import Access, BrokerSpec, Sync
+from gateway.broker_config import Access, BrokerSpec, Certificates, Sync
 from gateway.links import Link, LinkState, Parcel, SendRefusal, Settings, Subscription
 from gateway.links.urls import open_link
+from tests.gateway.links.certificates import Authority
 
 ROOT = Path(__file__).parents[2]
 
@@ -269,3 +270,37 @@ def test_the_installed_program_is_found_without_a_path(monkeypatch: pytest.Monke
     program = find_program()
     assert program.name == "nats-server"
     assert str(program).startswith(str(Path(sys.executable).parent.parent))
+
+
+async def test_named_units_with_certificates_have_their_own_topics_and_others_none(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "pki")
+    server, unit = authority.issue("server", "127.0.0.1"), authority.issue("unit")
+    password = tmp_path / "p2"
+    password.write_text("patrol two\n")
+    spec = BrokerSpec(
+        name="xaa",
+        state=str(tmp_path / "broker"),
+        mqtt="127.0.0.1:0",
+        access=(Access(user="p2", password_file=str(password), publish=("field/p2/#",)),),
+        certificates=Certificates(server.certificate, server.key, authority.file),
+    )
+    async with EmbeddedBroker(spec) as broker, gateway(broker, "field/#") as link:
+        assert broker.addresses.mqtt is not None
+        assert broker.addresses.mqtt.startswith("mqtts://")
+        assert broker.addresses.nats.startswith("nats://")
+        url = broker.addresses.mqtt.replace("mqtts", "mqtts3")
+        settings = Settings(url, "p2", username="p2", password_file=str(password), ca_file=authority.file)
+        settings = settings._replace(certificate_file=unit.certificate, key_file=unit.key)
+        async with open_link("p2", settings) as patrol:
+            await patrol.send_all([Parcel("field/p3/x", b"not mine"), Parcel("field/p2/x", b"mine")])
+            assert await first(link) == ("field/p2/x", b"mine")
+        for bad in (
+            settings._replace(certificate_file=None, key_file=None),
+            settings._replace(username=None, password_file=None),
+        ):
+            stranger = open_link("stranger", bad)
+            entering = asyncio.create_task(stranger.__aenter__())
+            await asyncio.sleep(0.5)
+            assert stranger.state is not LinkState.UP
+            entering.cancel()
+            await asyncio.wait((entering,))
