@@ -50,7 +50,8 @@ class Track(Value, frozen=True, tag="track", tag_field="kind"):
     remarks: str | None = None
 
     def __post_init__(self) -> None:
-        percent("battery_percent", self.battery_percent)
+        if self.battery_percent is not None:
+            percent("battery_percent", self.battery_percent)
 
 
 class Contact(Value, frozen=True, tag="contact", tag_field="kind"):

@@ -103,7 +103,9 @@ class Times(Value, frozen=True):
     whole_seconds: bool = False
 
     def __post_init__(self) -> None:
-        in_utc(self.observed, self.created, self.received, self.valid_from, self.valid_until)
+        for time in (self.observed, self.created, self.received, self.valid_from, self.valid_until):
+            if time is not None and time.tzinfo is not UTC:
+                in_utc(time)
 
 
 class Reference(Value, frozen=True):
@@ -124,7 +126,8 @@ class Hop(Value, frozen=True):
     at: datetime | None = None
 
     def __post_init__(self) -> None:
-        in_utc(self.at)
+        if self.at is not None and self.at.tzinfo is not UTC:
+            in_utc(self.at)
 
 
 class Quality(Value, frozen=True):

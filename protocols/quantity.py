@@ -59,10 +59,11 @@ class Position(Value, frozen=True):
             raise ValueError("position outside WGS84")
         if self.altitude_m is not None and not -12_000 <= self.altitude_m <= 100_000_000:
             raise ValueError("altitude_m out of range")
-        if self.circular_error_m is not None:  # asked here and not there: a call costs more than the check
-            at_least_zero("circular_error_m", self.circular_error_m)
-        if self.linear_error_m is not None:
-            at_least_zero("linear_error_m", self.linear_error_m)
+        # Asked here and only then there: a call costs more than the check, and every Message passes here.
+        if (error := self.circular_error_m) is not None and not 0 <= error < inf:
+            at_least_zero("circular_error_m", error)
+        if (error := self.linear_error_m) is not None and not 0 <= error < inf:
+            at_least_zero("linear_error_m", error)
         if self.coarsened_to_m is not None:
             at_least_zero("coarsened_to_m", self.coarsened_to_m)
 
@@ -76,12 +77,12 @@ class Kinematics(Value, frozen=True):
     climb_mps: float | None = None
 
     def __post_init__(self) -> None:
-        if self.course_deg is not None:
-            bearing("course_deg", self.course_deg)
+        if (course := self.course_deg) is not None and not 0 <= course < 360:
+            bearing("course_deg", course)
         if self.heading_deg is not None:
             bearing("heading_deg", self.heading_deg)
-        if self.speed_mps is not None:
-            at_least_zero("speed_mps", self.speed_mps)
+        if (speed := self.speed_mps) is not None and not 0 <= speed < inf:
+            at_least_zero("speed_mps", speed)
         if self.climb_mps is not None and not isfinite(self.climb_mps):
             raise ValueError("climb_mps is not finite")
 
