@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from gateway.keystore import KeyringError, write_private
 from protocols.agreement import Agreement
 from protocols.countersign import AgreementFault, canonical, verify_countersigned
 from protocols.envelope import Reject
-from protocols.partner import Pin, fingerprint
+from protocols.partner import Pin
 from protocols.statement import STATEMENT_MAX
 
 FOLDER = "agreements"
@@ -85,7 +87,8 @@ class Countersigned:
                 data = file.read(STATEMENT_MAX + 1)
         except OSError:
             return False
-        known = hashlib.sha256(data + canonical(agreement) + fingerprint(partner, pin.roots).encode()).digest()
+        held_to = msgspec.msgpack.encode((pin.roots, pin.threshold))
+        known = b"".join(hashlib.sha256(each).digest() for each in (data, canonical(agreement), held_to))
         if known in self._held:
             return True
         try:

@@ -120,11 +120,14 @@ def test_one_flipped_bit_is_no_signature(kept: Countersigned, coalition: dict[st
 def test_a_withdrawn_partner_or_another_root_closes_it(kept: Countersigned, coalition: dict[str, Holdings]) -> None:
     signed(kept, coalition, "alpha", "bravo")
     pins = coalition["alpha"].pins()
+    assert kept.in_force([NAMED]) == {"alpha-bravo"}
 
     kept.know(pin for pin in pins if pin.partner != "bravo")
     assert kept.in_force([NAMED]) == frozenset()
     stranger = next(pin for pin in pins if pin.partner == "charlie")
     kept.know(replace(pin, roots=stranger.roots) if pin.partner == "bravo" else pin for pin in pins)
+    assert kept.in_force([NAMED]) == frozenset()
+    kept.know(replace(pin, roots=(*pin.roots, *stranger.roots), threshold=2) for pin in pins)
     assert kept.in_force([NAMED]) == frozenset()
     kept.know(pins)
     assert kept.in_force([NAMED]) == {"alpha-bravo"}

@@ -12,6 +12,8 @@ from gateway.config import Config, parse
 from gateway.proof import prove
 from gateway.table_review import differences, review
 from protocols.agreement import Ceiling
+from protocols.body import Area
+from protocols.message import Mode
 from tests.gateway.tables import a_config, changed
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -95,16 +97,28 @@ def test_a_route_of_which_nothing_is_left_is_shadowed() -> None:
     ]
 
 
-def test_a_stricter_agreement_behind_a_wider_one_is_shadowed() -> None:
-    config = a_config((ROUTE, AGAIN + ROUTE))
-    narrow = replace(config.agreements[0], id="narrow", precedence=Ceiling.FLASH)
-    wide = replace(config, agreements=(*config.agreements, narrow))
-    routes = [*wide.routes]
-    routes[1] = replace(routes[1], agreement="narrow")
+NARROWER: list[dict[str, object]] = [
+    {"precedence": Ceiling.FLASH},
+    {"area": Area(circles=((47.0, 8.0, 1_000.0),))},
+    {"modes": (Mode.OPERATION,)},
+    {"valid_until": datetime(2026, 12, 1, tzinfo=UTC)},
+    {"valid_from": datetime(2026, 2, 1, tzinfo=UTC)},
+]
 
-    assert any("shadowed by $.routes[0]" in line for line in lines(replace(wide, routes=tuple(routes))))
-    routes[0], routes[1] = routes[1], routes[0]
-    assert not any("shadowed" in line for line in lines(replace(wide, routes=tuple(routes))))
+
+@pytest.mark.parametrize("terms", NARROWER, ids=str)
+def test_a_stricter_agreement_behind_a_wider_one_is_shadowed_and_not_before_it(terms: dict[str, object]) -> None:
+    config = a_config()
+    wide = config.routes[0]
+    narrow = replace(wide, agreement="narrow")
+    agreements = (*config.agreements, replace(config.agreements[0], id="narrow", **terms))
+    config = replace(config, agreements=agreements)
+
+    behind = lines(replace(config, routes=(wide, narrow, *config.routes[1:])))
+    before = lines(replace(config, routes=(narrow, wide, *config.routes[1:])))
+
+    assert "$.routes[1]: shadowed by $.routes[0], which takes all of it first; remove one" in behind
+    assert not any("shadowed" in line for line in before)
 
 
 def test_a_route_of_other_units_or_kinds_is_not_shadowed() -> None:
