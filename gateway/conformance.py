@@ -15,13 +15,41 @@ from typing import get_args
 import msgspec
 
 from adapters import Adapter, DecodeError, Encoded, EncodeError, Fault
+from gateway.specimens import FULL, SPARSE, sparse, specimen
 from protocols.body import Body
 from protocols.message import Authenticity, Message
 from protocols.symbols import to_cot
 
 KINDS = frozenset(str(body.__struct_config__.tag) for body in get_args(Body))
+TRIES = 300  # of random and of damaged input each
 _NOT_COMPARED = frozenset({"id", "source", "loss", "derived", "version", "original", "authenticity", "origin"})
 _GATEWAY_ONLY = ("times.received", "times.whole_seconds")
+
+
+def check(adapter: Adapter, samples: Sequence[bytes] = (), bad: Sequence[bytes] = (), seed: int = 0) -> list[str]:
+    """Everything at once: the contract, every specimen, the author's samples, hostile input. Each finding once."""
+    findings = check_contract(adapter)
+    if findings:
+        return findings
+    for body in (*FULL, *SPARSE):
+        findings += [*check_encodes(adapter, specimen(body)), *check_encodes(adapter, sparse(body))]
+    if adapter.READS:
+        for data in (*noise(TRIES, seed), *(mutations(samples, TRIES, seed) if samples else ()), *samples):
+            findings += check_survives(adapter, data)
+        for data in samples:
+            findings += check_home(adapter, data)
+        for number, data in enumerate(bad):
+            findings += [f"bad sample {number}: {finding}" for finding in check_refuses(adapter, data)]
+    return list(dict.fromkeys(findings))
+
+
+def check_home(adapter: Adapter, sample: bytes) -> list[str]:
+    """Whether a real sample is read, and what it says comes home in the same format."""
+    try:
+        messages = adapter.decode(sample)
+    except DecodeError as error:
+        return [f"decode refuses a sample: {error}"]
+    return [f for message in messages if message.kind in adapter.WRITES for f in check_encodes(adapter, message)]
 
 
 def check_contract(adapter: Adapter) -> list[str]:

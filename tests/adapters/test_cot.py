@@ -403,6 +403,13 @@ def test_what_cot_has_no_event_for_is_refused() -> None:
                 cot.encode(specimen(body))
 
 
+def test_a_report_that_never_ends_is_given_an_end_that_is_declared() -> None:
+    encoded = cot.encode(track(Position(latitude=1, longitude=2)))
+
+    assert b'stale="2026-05-04T09:15:11.000Z"' in encoded.data
+    assert ("times.valid_until", "stale-after-300-s") in {(each.field, each.rule) for each in encoded.derived}
+
+
 def test_a_circle_with_its_colours() -> None:
     detail = (
         "<shape><ellipse major='226.98' minor='226.98' angle='360'/></shape>"

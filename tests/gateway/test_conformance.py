@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 import adapters
 from adapters import Adapter, DecodeError, Encoded, EncodeError, Fault
 from gateway.conformance import (
+    check,
     check_contract,
     check_decoded,
     check_encodes,
@@ -148,6 +150,25 @@ def test_symbols_and_altitudes_are_compared_by_meaning() -> None:
     assert differences(first, second) == []
     assert differences(first, third) == ["symbol"]
     assert differences(first, CHAT) == ["kind"]
+
+
+@pytest.mark.parametrize("name", adapters.names())
+def test_our_own_adapters_pass_everything_at_once(name: str) -> None:
+    folder = Path(__file__).parent.parent / "fixtures" / name
+    adapter = adapters.load(name)
+    files = [path for path in sorted(folder.glob("*")) if path.suffix not in (".json", ".md") and adapter.READS]
+    samples = [path.read_bytes() for path in files if not path.name.startswith("bad-")]
+    bad = [path.read_bytes() for path in files if path.name.startswith("bad-")]
+
+    assert check(adapter, samples, bad, seed=11) == []
+
+
+def test_everything_at_once_finds_each_fault_once() -> None:
+    silent = broken(encode=lambda _: Encoded(b"<event/>"))
+
+    assert check(broken(EDITION="")) == ["EDITION must be a text"]
+    assert "bad sample 0: decode accepts it" in check(broken(decode=read_as(TRACK)), bad=[b"x"])
+    assert "decode refuses what encode wrote for a chat: missing-field: event@version" in check(silent)
 
 
 def test_damage_and_noise_are_the_same_for_a_seed() -> None:
