@@ -23,7 +23,7 @@ LOCK: Final = "replay.lock"
 SNAPSHOT: Final = "replay.snapshot"
 LOG_MAX: Final = 1 << 22  # bytes of log after which a snapshot is taken
 _EPOCHS_MAX = 1 << 20
-_RECORD = struct.Struct(">c8sI")
+_RECORD = struct.Struct(">c8sI3x")  # 16 bytes, so that none crosses a page and none is ever written in part
 _EPOCH, _OPENED, _SETTLED, _BURIED = b"E", b"O", b"S", b"T"
 
 

@@ -53,7 +53,7 @@ def test_it_lasts_through_a_snapshot_and_a_log(tmp_path: Path, monkeypatch: pyte
     for seq in range(500):
         journal.opened(ONE, seq)
         journal.settle(ONE, seq)
-    assert (tmp_path / LOG).stat().st_size <= 1000 + 13
+    assert (tmp_path / LOG).stat().st_size <= 1000 + 16
     journal.close()
 
     assert reopened(tmp_path).settled()[ONE] == b"\xff" * 62 + b"\x0f"
@@ -94,7 +94,7 @@ def test_records_of_an_epoch_that_was_forgotten_are_left_out(tmp_path: Path) -> 
     journal.opened(ONE, 0)
     journal.close()
     log = tmp_path / LOG
-    log.write_bytes(log.read_bytes()[13:] + b"?" + bytes(12))
+    log.write_bytes(log.read_bytes()[16:] + b"?" + bytes(15))
 
     assert reopened(tmp_path).settled() == {}
 
@@ -113,7 +113,7 @@ def test_a_number_beyond_an_epoch_in_the_log_is_damage(tmp_path: Path) -> None:
     journal.epoch(ONE, LATER)
     journal.close()
     with (tmp_path / LOG).open("ab") as log:
-        log.write(b"O" + ONE + b"\xff\xff\xff\xff")
+        log.write(b"O" + ONE + b"\xff\xff\xff\xff" + bytes(3))
 
     with pytest.raises(KeyringError, match="damaged"):
         reopened(tmp_path)
@@ -125,7 +125,8 @@ def test_no_key_is_in_the_journal(tmp_path: Path) -> None:
     journal.settle(ONE, 7)
     journal.close()
 
-    assert (tmp_path / LOG).read_bytes() == b"E" + ONE + LATER.to_bytes(4, "big") + b"S" + ONE + b"\0\0\0\7"
+    expected = b"E" + ONE + LATER.to_bytes(4, "big") + bytes(3) + b"S" + ONE + b"\0\0\0\7" + bytes(3)
+    assert (tmp_path / LOG).read_bytes() == expected
 
 
 def test_a_second_process_appends_and_leaves_the_log_to_the_first(tmp_path: Path) -> None:
