@@ -275,6 +275,7 @@ def test_one_key_may_not_stand_in_a_bundle_twice() -> None:
         {"format": 2},
         {"partner": "Bravo"},
         {"partner": "bravo/x"},
+        {"partner": "Bravo", "units": ()},
         {"version": 0},
         {"issued": -1},
         {"expires": NOW},
@@ -349,6 +350,18 @@ def test_repeated_keys_and_longer_forms_in_a_bundle_are_refused() -> None:
 def test_what_is_no_bundle_is_malformed(data: bytes) -> None:
     with refuses(BundleFault.MALFORMED):
         read_bundle(data)
+
+
+def test_sixteen_roots_may_sign_and_no_more() -> None:
+    assert read_bundle(sign_bundle(bundle(), [OLD] * 16)) == bundle()
+    with refuses(BundleFault.MALFORMED):
+        read_bundle(sign_bundle(bundle(), [OLD] * 17))
+
+
+def test_a_key_may_hold_from_the_first_second_to_the_last() -> None:
+    entry = SealingEntry(suite=CLASSIC, key=bytes(32), not_before=0, not_after=(1 << 32) - 1)
+
+    assert entry.public == SealingPublic(CLASSIC, bytes(32))
 
 
 def test_a_bundle_beyond_the_limit_is_not_even_parsed() -> None:

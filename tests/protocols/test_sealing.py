@@ -99,6 +99,7 @@ def test_the_counter_moves_before_encryption_and_not_for_bad_input() -> None:
 def test_an_epoch_ends_after_its_last_number_which_is_for_the_head() -> None:
     sent = epoch()
     sent.seq = ENVELOPES_MAX - 2
+    assert not sent.exhausted
 
     sent.seal([b"x"], NOW)
 
