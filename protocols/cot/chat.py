@@ -67,12 +67,14 @@ def read_chat(event: Event, details: Details) -> Chat:
     room = details.get("__chat", "chatroom") or details.get("__chat", "chatRoom") or details.get("__chat", "id")
     uids = _members(details)
     direct = _direct_to(details, uids)
+    if room is None and EVERYBODY in uids:
+        room = EVERYBODY
     callsign = details.get("__chat", "senderCallsign")
     sender = read_identity(details)
     return Chat(
         text=text_of(remarks),
         room=None if direct is not None else room,
-        to=(direct,) if direct is not None else tuple(uid for uid in uids[1:] if uid != room),
+        to=(direct,) if direct is not None else tuple([uid for uid in uids[1:] if uid not in (room, EVERYBODY)]),
         sender=sender if callsign is None else replace(sender, callsign=callsign),
         position=place(event.point),
     )
@@ -88,6 +90,9 @@ def write_chat(message: Message, body: Chat, ledger: Ledger) -> Part:
     ledger.drop_given("", body, "language", "thread")
     sender = next((r.subject for r in message.references if r.relation == "p-p"), NOT_SAID)
     room, identity = body.room or EVERYBODY, body.room or EVERYBODY
+    if body.room == "" or not {"", EVERYBODY, body.room}.isdisjoint(body.to):
+        ledger.derive("room", "to", "a-room-is-no-recipient")
+        ledger.derive("to", "room", "a-room-is-no-recipient")
     if body.room is None and not body.to:
         ledger.derive("room", "to", "nobody-named-is-everybody")
     elif body.room is None and len(body.to) == 1:

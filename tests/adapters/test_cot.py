@@ -11,6 +11,7 @@ from lxml import etree
 from msgspec.structs import replace
 
 from adapters import DecodeError, EncodeError, Fault, cot
+from gateway.conformance import check_encodes
 from gateway.specimens import FULL, SPARSE, sparse, specimen
 from protocols.body import (
     NOBODY,
@@ -363,6 +364,24 @@ def test_a_direct_message_has_a_recipient_and_no_room() -> None:
     chat = body_of(cot.encode(message).data, Chat)
 
     assert (chat.room, chat.to) == (None, ("ANDROID-1",))
+
+
+@pytest.mark.parametrize(
+    "chat",
+    [
+        Chat(text="x", to=("All Chat Rooms",)),
+        Chat(text="x", room="Ops", to=("Ops", "u-2")),
+        Chat(text="x", room=""),
+        Chat(text="x", to=("", "u-2")),
+        Chat(text="x", to=("u-1", "u-2", "u-3")),
+        Chat(text="x", room="All Chat Rooms", to=("u-1",)),
+        Chat(text="x", room="Ops", to=("u-1",)),
+        Chat(text="x", room="A.B", to=("u.1",)),
+        Chat(text="", room="Ops"),
+    ],
+)
+def test_rooms_and_recipients_change_only_as_declared(chat: Chat) -> None:
+    assert check_encodes(cot, sparse(chat)) == []
 
 
 def test_a_delete_is_about_its_target() -> None:
