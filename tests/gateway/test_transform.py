@@ -59,9 +59,15 @@ def by_vectors(one: Position, other: Position) -> float:
 
 
 def test_without_a_transformation_nothing_changes() -> None:
-    message = a_message(original=Original(format="cot", data=b"<event/>"))
+    message = a_message()
 
     assert transform(message, an_agreement(), b"k" * 32) is message
+
+
+def test_the_bytes_it_was_read_from_never_leave() -> None:
+    message = a_message(original=Original(format="cot", data=b"<event/>"))
+
+    assert transform(message, an_agreement(), b"k" * 32) == a_message()
 
 
 @given(latitudes, longitudes, grids)

@@ -81,7 +81,7 @@ def test_the_report_names_every_loss_on_stderr() -> None:
         (b"{", "json", "cot", 3, "refused: malformed"),
         (b'{"id":"1","subject":"s","body":{"kind":"spell"}}', "json", "cot", 3, "refused: malformed: $.body"),
         (EVENT, "cott", "json", 2, "no adapter 'cott': have cap, cot"),
-        (EVENT, "cot", "../nffi", 2, "no adapter"),
+        (EVENT, "cot", "../nffi", 2, "not the name of a format"),
         (EVENT, "cot", "os", 2, "no adapter"),
         (to_json(a_message(Chat(text=CANARY))), "json", "geojson", 4, "cannot be said: "),
     ],
