@@ -64,7 +64,8 @@ def test_no_private_key_can_be_read_on_disk(alpha: Holdings) -> None:
 
 def test_a_changed_bundle_on_disk_is_noticed(alpha: Holdings) -> None:
     (path,) = alpha.directory.glob("bundles/bravo.*")
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes((data[-1] ^ 1,)))
 
     with pytest.raises(KeyringError, match="not the one that was imported"):
         alpha.roster()
