@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
-from adapters import load
+from adapters import UnknownFormatError, load
 from adapters import names as formats
 from gateway.duty_check import duty_faults
 from gateway.entries import Config, LocalUnit
@@ -68,12 +68,9 @@ def _unit_faults(config: Config) -> Iterator[str]:
         at = f"$.units[{index}]"
         if unit.partner != config.gateway.partner:
             yield f"{at}.id: a unit of another partner belongs into $.peers"
-        if unit.adapter not in known:
-            yield f"{at}.adapter: no such format; have {', '.join(known)}"
+        yield from _format_faults(at, unit, known)
         if unit.link not in links:
             yield f"{at}.link: not one of $.links that serve local units"
-        if unit.adapter in known and unit.receive and not load(unit.adapter).READS:
-            yield f"{at}.receive: {unit.adapter} only writes; take the topics away or choose another format"
         if unit.deliver is not None and not is_topic(unit.deliver):
             yield f"{at}.deliver: not a topic to publish to (no wildcards)"
         yield from _label_faults(at, unit, config.policies)
@@ -81,6 +78,19 @@ def _unit_faults(config: Config) -> Iterator[str]:
         yield from _clearance_faults(f"{at}.clearance", unit.clearance, config.policies)
     for index, peer in enumerate(config.peers):
         yield from _clearance_faults(f"$.peers[{index}].clearance", peer.clearance, config.policies)
+
+
+def _format_faults(at: str, unit: LocalUnit, known: Sequence[str]) -> Iterator[str]:
+    if unit.adapter not in known:
+        yield f"{at}.adapter: no such format; have {', '.join(known)}"
+        return
+    try:
+        reads = load(unit.adapter).READS
+    except UnknownFormatError as error:
+        yield f"{at}.adapter: {error}; mend its package or choose another format"
+        return
+    if unit.receive and not reads:
+        yield f"{at}.receive: {unit.adapter} only writes; take the topics away or choose another format"
 
 
 def _label_faults(at: str, unit: LocalUnit, policies: Iterable[Policy]) -> Iterator[str]:

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adapters import UnknownFormatError
+from gateway import table_check
 from gateway.config import CONFIG_MAX, ConfigError, faults, host_and_port, load, parse
 from tests.gateway.tables import TABLE, a_config, changed
 
@@ -197,3 +199,14 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 @pytest.mark.parametrize("partner", ["alpha", "bravo", "charlie"])
 def test_the_tables_of_the_demonstration_hold(partner: str) -> None:
     assert load(TABLES / f"{partner}.toml").config.gateway.partner == partner
+
+
+def test_a_format_that_cannot_be_loaded_is_a_fault_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> None:
+        raise UnknownFormatError(f"adapter {name!r} cannot be loaded: ImportError")
+
+    monkeypatch.setattr(table_check, "load", broken)
+
+    assert list(faults(parse(TABLE.encode())))[0] == (
+        "$.units[0].adapter: adapter 'cot' cannot be loaded: ImportError; mend its package or choose another format"
+    )
