@@ -207,6 +207,6 @@ def test_a_format_that_cannot_be_loaded_is_a_fault_and_no_crash(monkeypatch: pyt
 
     monkeypatch.setattr(table_check, "load", broken)
 
-    assert list(faults(parse(TABLE.encode())))[0] == (
+    assert next(iter(faults(parse(TABLE.encode())))) == (
         "$.units[0].adapter: adapter 'cot' cannot be loaded: ImportError; mend its package or choose another format"
     )
