@@ -219,7 +219,7 @@ def _same(before: object, after: object) -> bool:
 
 
 def _empty(value: object) -> bool:
-    return value is None or value in ((), [], {})
+    return value is None or value in ((), [], {}, "")  # an empty text says nothing either
 
 
 def _covered(path: str, declared: Iterable[str]) -> bool:

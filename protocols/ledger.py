@@ -77,4 +77,5 @@ def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:
             yield from _texts(inner, f"{path}.{name}" if path else name)
     elif isinstance(value, list | tuple):
         for inner in value:
-            yield from _texts(inner, path)
+            for _, text in _texts(inner, path):
+                yield path, text

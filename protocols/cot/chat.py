@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from protocols.body import Chat, Receipt, ReceiptState
 from protocols.cot.detail import read_identity, write_identity
 from protocols.cot.event import (
+    CannotSayError,
     CotError,
     CotFault,
     Details,
@@ -146,7 +147,9 @@ def read_receipt(event: Event, details: Details) -> Receipt:
 
 
 def write_receipt(body: Receipt) -> Part:
-    """A receipt, linked to the subject that it is about."""
+    """A receipt, linked to the subject that it is about. Raise CannotSayError when it is about nothing."""
+    if not body.of:
+        raise CannotSayError("a receipt without what it is of")
     link = Element("link", {"uid": body.of, "relation": "p-p", "type": "b-t-f"})
     remarks = [Element("remarks", inner=escape(body.reason))] if body.reason else []
     return Part(_TYPES[body.state], [link, *remarks], None, how="h-g-i-g-o", stale_s=3600)

@@ -93,11 +93,14 @@ def read_references(details: Details) -> tuple[Reference, ...]:
     )
 
 
-def write_references(message: Message) -> list[Element]:
-    """A link for every reference."""
+def write_references(message: Message, ledger: Ledger) -> list[Element]:
+    """A link for every reference that names a subject."""
+    if any(not reference.subject or reference.type == "" for reference in message.references):
+        ledger.approximate("references", LossReason.NO_CODE)
     return [
-        Element("link", {"relation": r.relation, "uid": r.subject} | ({} if r.type is None else {"type": r.type}))
+        Element("link", {"relation": r.relation, "uid": r.subject} | ({"type": r.type} if r.type else {}))
         for r in message.references
+        if r.subject
     ]
 
 

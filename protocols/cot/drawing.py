@@ -67,7 +67,7 @@ def write_graphic(message: Message, body: Graphic, ledger: Ledger) -> Part:
     details = [Element("contact", {"callsign": body.title})] if body.title else []
     position = body.points[0]
     if body.shape in (Shape.CIRCLE, Shape.ELLIPSE):
-        details.append(_write_ellipse(message, body))
+        details.append(_write_ellipse(message, body, ledger))
     elif body.shape is not Shape.POINT:
         points = body.points[:-1] if cot_type in _UNCLOSED and body.points[0] == body.points[-1] else body.points
         corners = [Element("link", {"point": _write_corner(point, ledger)}) for point in points]
@@ -152,10 +152,19 @@ def _ellipse(details: Details) -> XmlElement | None:
     return found[0] if found else None
 
 
-def _write_ellipse(message: Message, body: Graphic) -> Element:
+def _write_ellipse(message: Message, body: Graphic, ledger: Ledger) -> Element:
     if body.major_m is None:
         raise CannotSayError("a circle or an ellipse needs its half-axes")
     minor = body.major_m if body.minor_m is None else body.minor_m
+    if body.minor_m is None:
+        ledger.derive("minor_m", "major_m", "a-circle")
+    round_ = minor == body.major_m
+    if round_ is not (body.shape is Shape.CIRCLE):  # CoT tells them apart by their axes alone
+        ledger.approximate("shape", LossReason.STRUCTURE)
+    if round_:
+        ledger.drop_given("", body, "rotation_deg")
+    elif body.rotation_deg is None:
+        ledger.derive("rotation_deg", "shape", "not-rotated")
     angle = 360.0 if body.rotation_deg is None else body.rotation_deg  # ATAK writes a circle's angle so
     said = {"major": decimal(body.major_m), "minor": decimal(minor), "angle": decimal(angle)}
     return Element("shape", inner=Element("ellipse", said).xml() + kept(message, "shape"))

@@ -208,6 +208,7 @@ def _of_event(event: Event, body: Body) -> list[Extra]:
         if _is_placeless(body) and event.point.position() != middle(body.points):
             extras.append(_of_point(event.point))
     elif _is_placeless(body) and not event.point.is_nowhere:
+        event.point.position()  # which refuses the event where that cannot be, as for every other kind
         extras.append(_of_point(event.point))
     return extras
 

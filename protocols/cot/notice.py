@@ -47,6 +47,8 @@ def read_delete(details: Details) -> Delete:
 
 def write_delete(message: Message, body: Delete, ledger: Ledger) -> Part:
     """A delete event, with a uid of its own."""
+    if not body.target:
+        raise CannotSayError("a delete without a target")
     if body.target != message.subject:
         ledger.drop("subject")
     details = [Element("link", {"relation": "p-p", "uid": body.target, "type": "a-u"})]

@@ -72,6 +72,8 @@ def read_file(details: Details) -> FileReference:
 
 def write_file(body: FileReference, ledger: Ledger) -> Part:
     """A file announcement."""
+    if not body.name:
+        raise CannotSayError("a file without a name")
     ledger.drop_given("", body, "mime")
     given = {"filename": body.name, "name": body.name}
     given |= {"senderUrl": body.uri} if body.uri is not None else {}

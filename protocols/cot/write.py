@@ -66,8 +66,10 @@ def draft_event(message: Message, ledger: Ledger) -> Draft:
     if position is not None:
         position = _account_position(position, ledger)
     details = _with_links(part, message, ledger)
+    if "" in message.addressees:
+        ledger.approximate("addressees", LossReason.NO_CODE)
     if message.addressees:
-        dests = "".join(Element("dest", {"callsign": name}).xml() for name in message.addressees)
+        dests = "".join(Element("dest", {"callsign": name}).xml() for name in message.addressees if name)
         details.append(Element("marti", inner=dests))
     details += write_provenance(message, ledger)
     qos = None
@@ -103,7 +105,7 @@ def _with_links(part: Part, message: Message, ledger: Ledger) -> list[Element]:
             if "point" in element.attributes:
                 continue
             ledger.derive("references", "body", "linked-by-the-body")
-    return details + write_references(message)
+    return details + write_references(message, ledger)
 
 
 def _time(message: Message, ledger: Ledger) -> datetime:
