@@ -135,6 +135,8 @@ class Statistics(NamedTuple):
     connects: int = 0
     bytes_received: int = 0
     bytes_sent: int = 0
+    dropped: int = 0  # what needs no acknowledgement (QoS 0, datagrams) and came faster than it was taken
+    unmatched: int = 0  # taken by a broker that has nobody to give it to (PUBACK 0x10): it may have lost its sessions
 
 
 class Link(Protocol):

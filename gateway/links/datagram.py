@@ -41,11 +41,6 @@ class DatagramLink(Upkeep[PlainFrame]):
         """See Link."""
         return self._tally.statistics(self._connects)
 
-    @property
-    def dropped(self) -> int:
-        """Datagrams that came faster than they were taken."""
-        return self._tally.dropped
-
     def _check(self) -> None:
         if self.settings.subscriptions and _ip(self._address.host) is None:
             raise LinkError(f"{self.settings.url}: a link that receives needs an IP address, not a name")

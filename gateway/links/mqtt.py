@@ -46,6 +46,8 @@ class MqttLink(Upkeep[MqttFrame]):
             connects=self._connects,
             bytes_received=traffic.bytes_received,
             bytes_sent=traffic.bytes_sent,
+            dropped=traffic.dropped,
+            unmatched=outgoing.unmatched,
         )
 
     def _check(self) -> None:

@@ -54,6 +54,7 @@ class Tally:
             connects=connects,
             bytes_received=self.bytes_received,
             bytes_sent=self.bytes_sent,
+            dropped=self.dropped,
         )
 
 

@@ -20,7 +20,7 @@ from gateway.links import Frame, Parcel, Settings, Subscription
 from gateway.links.urls import open_link
 from tests.bench.peers import QOS1, Peer, connect, subscribe
 
-UNDER_WAY = 4  # batches
+UNDER_WAY = 2  # batches
 
 
 def _port(url: str) -> int:

@@ -185,6 +185,12 @@ async def oversized(way: Way) -> str:
         return await answer(writer, Parcel("t/x", bytes(5_242_880)))
 
 
+async def nobody_there(way: Way) -> str:
+    async with alive(way.link("writer")) as writer:
+        said = await answer(writer, Parcel("nobody/there", b""))
+        return f"{said}, {'told' if writer.statistics.unmatched else 'not told'}"
+
+
 async def many_topics(way: Way) -> str:
     topics = [f"t/{number}" for number in range(100)] * 2
     async with alive(way.link("reader", "t/#")) as reader, alive(way.link("writer")) as writer:
@@ -276,6 +282,12 @@ CASES: dict[Callable[[Way], Awaitable[str]], dict[str, str]] = {
         "mosquitto 3.1.1": "too-large",  # our own limit: a 3.1.1 broker could only hang up
         "nats": "too-large",
         "nats 3.1.1": "too-large",
+    },
+    nobody_there: {
+        "mosquitto 5": "accepted, told",  # PUBACK 0x10: the only sign that a broker has lost its sessions
+        "mosquitto 3.1.1": "accepted, not told",
+        "nats": "accepted, not told",
+        "nats 3.1.1": "accepted, not told",
     },
     many_topics: dict.fromkeys(WAYS, "right"),
     takeover: {
