@@ -6,13 +6,13 @@ to the file.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import tomli
 
 from gateway.entries import (
     EMBEDDED,
@@ -95,7 +95,7 @@ def parse(text: bytes, folder: Path | None = None) -> Config:
     if len(text) > CONFIG_MAX:
         raise ConfigError(["the file is larger than 8 MiB"])
     try:
-        table: dict[str, object] = tomllib.loads(text.decode())
+        table: dict[str, object] = tomli.loads(text.decode())
         entries = table.get("policies")
         if isinstance(entries, list):
             table["policies"] = [_policy(f"$.policies[{n}]", each, folder) for n, each in enumerate(entries)]
