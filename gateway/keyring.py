@@ -33,6 +33,7 @@ __all__ = ["Announced", "Channel", "Keyring", "Opened", "Posting", "Sealed", "Up
 ASK_AFTER_S: Final = 2.0  # seconds that envelopes wait before their announcement is asked for
 ASK_EVERY_S: Final = 60.0  # seconds between two requests for one epoch, and between two answers
 SOURCES_MAX: Final = 256  # sources that envelopes may wait for at once
+TRIALS: Final = 64  # keys tried that make one refused announcement count once more
 GARBAGE_PER_S: Final = 10  # announcements of one source that may be refused in a second
 SWEEP_EVERY_S: Final = 30.0
 
@@ -166,7 +167,8 @@ class Keyring:
     def accept(self, announcement: bytes, now: datetime, source: str = "") -> Sequence[Opened]:
         """Take an announcement; give what waited for it and now opens. Raise Reject.
 
-        ``source``: where it came from; beyond ten refused in a second more is refused unread (epoch-exhausted).
+        ``source``: where it came from; beyond ten refused in a second more is refused unread (epoch-exhausted), and
+        one that had many keys tried counts for several.
         """
         now_s = now.timestamp()
         second, count = self._garbage.get(source, (0, 0))
@@ -175,7 +177,8 @@ class Keyring:
         try:
             eid = self._inbox.accept(announcement, now_s)
         except Reject:
-            self._garbage[source] = (int(now_s), count + 1 if second == int(now_s) else 1)
+            cost = 1 + self._inbox.trials // TRIALS
+            self._garbage[source] = (int(now_s), count + cost if second == int(now_s) else cost)
             raise
         self._journal.epoch(eid, self._inbox.epoch(eid).terms.not_after + SKEW_S)
         return self._unpark(eid, now_s)

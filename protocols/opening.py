@@ -39,6 +39,8 @@ from protocols.ratchet import Chain
 from protocols.replay import Received
 from protocols.roster import Roster
 
+TRIALS_MAX: Final = 1024  # keys tried on the slots of one announcement, 0.1 ms each
+_Held = tuple[str, SealingKey]
 LATE_HORIZON_S: Final = 86_400  # default; 3 600 on a LAN, 259 200 over a satellite
 
 
@@ -206,7 +208,8 @@ class Inbox:
     ) -> None:
         self.roster = roster
         self._bounds = bounds
-        self._keys = _flat(keys)
+        self._keys = _by_suite(keys)
+        self.trials = 0  # keys tried on slots by the last announcement: what it cost
         self._horizon_s = horizon_s
         self._epochs: dict[bytes, Incoming] = {}
         self._tombstones: dict[bytes, Tombstone] = {}
@@ -261,14 +264,19 @@ class Inbox:
         return epoch.open(header, ciphertext, now_s)
 
     def _open_slot(self, announcement: Announcement) -> tuple[int, Entry, bytes]:
-        """The first slot that one of our keys opens: its place, whose it is, and the chain key in it."""
-        for index, slot in enumerate(announcement.slots):
-            if len(slot) != SLOT_SIZES[announcement.suite]:
-                continue
-            for uid, key in self._keys:
-                chain = key.open(slot, announcement.rnd) if key.suite == announcement.suite else None
-                if chain is not None:
-                    return index, Entry(uid, key.kid), chain
+        """The first slot that one of our keys opens: its place, whose it is, and the chain key in it.
+
+        Keys in use are tried on every slot before rotated ones; garbage ends after ``TRIALS_MAX`` trials.
+        """
+        suite, self.trials = announcement.suite, 0
+        whole = [(index, slot) for index, slot in enumerate(announcement.slots) if len(slot) == SLOT_SIZES[suite]]
+        for keys in self._keys.get(suite, ()):
+            for index, slot in whole:
+                for uid, key in keys[: TRIALS_MAX - self.trials]:
+                    self.trials += 1
+                    chain = key.open(slot, announcement.rnd)
+                    if chain is not None:
+                        return index, Entry(uid, key.kid), chain
         raise Reject(Refusal.NOT_FOR_ME)
 
     def _signer(self, terms: Terms, now_s: float) -> Verifier:
@@ -317,7 +325,7 @@ class Inbox:
 
     def adopt(self, roster: Roster, keys: Mapping[str, Sequence[SealingKey]]) -> list[bytes]:
         """Know other partners and keys from now on; gives the epochs closed because their signer was withdrawn."""
-        self.roster, self._keys = roster, _flat(keys)
+        self.roster, self._keys = roster, _by_suite(keys)
         gone = [eid for eid, epoch in self._epochs.items() if not roster.vouches(epoch.terms.sig_kid)]
         for eid in gone:
             self.close(eid, Refusal.REVOKED)
@@ -332,8 +340,15 @@ class Inbox:
         self._tombstones = {eid: stone for eid, stone in self._tombstones.items() if now_s <= stone.until_s}
 
 
-def _flat(keys: Mapping[str, Sequence[SealingKey]]) -> list[tuple[str, SealingKey]]:
-    return [(uid, key) for uid, held in keys.items() for key in held]
+def _by_suite(keys: Mapping[str, Sequence[SealingKey]]) -> dict[int, tuple[list[_Held], list[_Held]]]:
+    """Our keys for each suite: those in use (of each unit the first), and those that were rotated."""
+    grouped: dict[int, tuple[list[_Held], list[_Held]]] = {}
+    for uid, held in keys.items():
+        seen: set[int] = set()
+        for key in held:
+            grouped.setdefault(key.suite, ([], []))[key.suite in seen].append((uid, key))
+            seen.add(key.suite)
+    return grouped
 
 
 def _open_box(announcement: Announcement, chain: bytes) -> tuple[Attested, bytes]:

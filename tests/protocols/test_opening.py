@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from itertools import permutations
@@ -8,16 +9,18 @@ import pytest
 
 from protocols.checkpoint import Standing
 from protocols.envelope import (
+    Announcement,
     Entry,
     Mode,
     Refusal,
     Reject,
     Terms,
+    pack_announcement,
     pack_body,
     unpack_envelope,
 )
-from protocols.identity import CLASSIC, HYBRID
-from protocols.opening import Bounds, Inbox, Tombstone
+from protocols.identity import CLASSIC, HYBRID, SealingKey
+from protocols.opening import TRIALS_MAX, Bounds, Inbox, Tombstone
 from protocols.replay import Gap
 from protocols.sealing import Profile
 from tests.protocols.cast import (
@@ -69,6 +72,30 @@ def test_a_gateway_opens_for_any_of_its_units() -> None:
     both.accept(sent.announcement(), NOW)
 
     assert both.open(sent.seal([b"x"], NOW), NOW).messages == [b"x"]
+
+
+def test_rotated_keys_are_tried_after_those_in_use() -> None:
+    fresh = SealingKey.new(HYBRID, os.urandom)
+    sent = epoch((BRAVO, BRAVO_2))
+    rotated = Inbox(roster(), {BRAVO: [fresh, *keys(BRAVO).sealing], BRAVO_2: keys(BRAVO_2).sealing})
+
+    rotated.accept(sent.announcement(), NOW)
+
+    assert rotated.trials == 4  # two slots, two keys in use: the last of them fits
+    only_old = Inbox(roster(), {BRAVO: [fresh, *keys(BRAVO).sealing]})
+    only_old.accept(sent.announcement(), NOW)
+    assert only_old.trials == 3
+
+
+def test_garbage_is_tried_only_so_often() -> None:
+    many = {f"bravo/unit-{number}": [SealingKey.new(CLASSIC, os.urandom)] for number in range(80)}
+    garbage = pack_announcement(Announcement(CLASSIC, bytes(16), (bytes(80),) * 64, bytes(12), bytes(32)))
+    opened = Inbox(roster(), many)
+
+    with refuses(Refusal.NOT_FOR_ME):
+        opened.accept(garbage, NOW)
+
+    assert opened.trials == TRIALS_MAX
 
 
 @pytest.mark.parametrize(
