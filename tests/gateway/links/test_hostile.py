@@ -201,3 +201,43 @@ async def test_an_exchange_beyond_a_password(challenge: bytes) -> None:
         entering.cancel()
         await asyncio.wait((entering,))
         await one.__aexit__(None, None, None)
+
+
+async def test_an_acknowledgement_leaves_at_once_though_nothing_else_happens() -> None:
+    heard = asyncio.Event()
+
+    def once(peer: Peer, packet: Any) -> None:
+        polite(peer, packet)
+        if isinstance(packet, mqtt5.SubscribePacket):
+            peer.write(mqtt5.PublishPacket("in/a", b"x", qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=9).write())
+        elif isinstance(packet, mqtt5.PubAckPacket):
+            heard.set()
+
+    async with fake(once) as (port, _), alive(link(port)) as one:
+        async for frame in one:
+            frame.ack()
+            break
+        await asyncio.wait_for(heard.wait(), 2)
+
+
+async def test_a_full_session_that_comes_before_suback_does_not_keep_the_link_down() -> None:
+    backlog = b"".join(
+        mqtt5.PublishPacket("in/a", b"%d" % pid, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=pid).write()
+        for pid in range(1, 6001)
+    )
+
+    def resuming(peer: Peer, packet: Any) -> None:
+        if isinstance(packet, mqtt5.ConnectPacket):
+            peer.write(mqtt5.ConnAckPacket(session_present=True).write() + backlog)
+        else:
+            polite(peer, packet)
+
+    async with fake(resuming) as (port, _):
+        one = link(port)
+        await asyncio.wait_for(one.__aenter__(), 5)
+        frames = 0
+        async for batch in one.batches():
+            frames += len(batch)
+            if frames == 6000:
+                break
+        await one.__aexit__(None, None, None)
