@@ -14,8 +14,8 @@ from gateway.config import ConfigError, Loaded, load
 from gateway.exits import Status, reported
 from gateway.holdings import KEYS
 from gateway.keystore import find_secret
-from gateway.proof import prove
-from gateway.table_review import differences, review
+from gateway.review.findings import differences, review
+from gateway.review.proof import prove
 
 Files = Annotated[list[Path], typer.Argument(help="TOML files of one gateway or of several")]
 

@@ -10,14 +10,14 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway.candidates import Change
 from gateway.cli.agreement import kept
 from gateway.cli.inputs import JSON, decode_input, read_input
 from gateway.cli.secrets import Json, explained
 from gateway.config import Config, ConfigError, load
 from gateway.exits import Status
-from gateway.explain import Course, Situation, Step, course, destinations, vouched
-from gateway.remedy import barrier, remedies
+from gateway.review.candidates import Change
+from gateway.review.explain import Course, Situation, Step, course, destinations, vouched
+from gateway.review.remedy import barrier, remedies
 from protocols.message import Message
 
 

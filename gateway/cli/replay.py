@@ -17,7 +17,7 @@ from gateway.cli.secrets import Json
 from gateway.config import load
 from gateway.decisions import Decisions
 from gateway.exits import reported
-from gateway.replay import Change, compare, heard
+from gateway.review.replay import Change, compare, heard
 from gateway.routing import Table
 from gateway.transform import pseudonym
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.config import ConfigError, faults, parse
 from gateway.entries import Acknowledge
-from gateway.table_review import review
+from gateway.review.findings import review
 from protocols.message import Precedence
 from tests.gateway.tables import changed
 from tests.gateway.vigil import ASKED, BACK, CHANGES, DEFAULT_LABEL, STANDING_IN

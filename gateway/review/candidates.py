@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from adapters import names as formats
 from gateway.config import Config, LocalUnit
-from gateway.explain import Course, Situation
 from gateway.release import places
+from gateway.review.explain import Course, Situation
 from protocols.agreement import Agreement, Direction
 from protocols.body import Status
 from protocols.label import Category, CategoryType, Label, Policy

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from gateway.candidates import CANDIDATES
 from gateway.config import Config, Route
 from gateway.decisions import Decisions
-from gateway.explain import Situation, course, destinations
 from gateway.intake import stamped
 from gateway.release import CONTENT, STANDING
-from gateway.remedy import apply, barrier, remedies
+from gateway.review.candidates import CANDIDATES
+from gateway.review.explain import Situation, course, destinations
+from gateway.review.remedy import apply, barrier, remedies
 from gateway.routing import Table
 from protocols.agreement import Ceiling
 from protocols.body import Alert, Area, Body, Chat, Delete, Task, Track

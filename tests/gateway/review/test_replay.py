@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from gateway.config import Config
 from gateway.decisions import Decisions
-from gateway.replay import Change, Heard, compare, heard
+from gateway.review.replay import Change, Heard, compare, heard
 from gateway.routing import Table
 from gateway.transform import pseudonym
 from protocols.body import Area

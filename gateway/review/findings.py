@@ -13,8 +13,8 @@ from typing import NamedTuple
 from adapters import load
 from gateway.duty_check import duty_warnings
 from gateway.entries import Config, LocalUnit, Route
-from gateway.proof import prove
 from gateway.release import Facts, standing
+from gateway.review.proof import prove
 from gateway.routing import Table, Way
 from protocols.agreement import Agreement
 from protocols.countersign import canonical

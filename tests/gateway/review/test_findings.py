@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from gateway import release
 from gateway.config import Config, parse
-from gateway.proof import prove
-from gateway.table_review import differences, review
+from gateway.review.findings import differences, review
+from gateway.review.proof import prove
 from protocols.agreement import Ceiling
 from protocols.body import Area
 from protocols.message import Mode

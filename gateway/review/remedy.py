@@ -12,9 +12,9 @@ from datetime import datetime
 
 import msgspec
 
-from gateway.candidates import CANDIDATES, Change, higher_marks, without_route
 from gateway.config import Config
-from gateway.explain import Course, Situation, course
+from gateway.review.candidates import CANDIDATES, Change, higher_marks, without_route
+from gateway.review.explain import Course, Situation, course
 from protocols.message import Message
 
 STEPS_MAX = 12  # changes that are put together; there are not many more rules
