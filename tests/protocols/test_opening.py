@@ -199,6 +199,7 @@ def test_announcing_again_may_not_change_the_key() -> None:
 
 
 def test_the_257th_epoch_of_a_signer_closes_its_oldest() -> None:
+    assert Bounds() == (256, 4096)
     bounded = Inbox(roster(), {BRAVO: keys(BRAVO).sealing}, bounds=Bounds(epochs=2, tombstones=1))
     sent = [epoch_at(NOW + age, [BRAVO], ALPHA, Profile(CLASSIC)) for age in (1, 0, 2)]
     other = epoch(sender=CHARLIE, suite=CLASSIC)

@@ -245,6 +245,8 @@ def test_what_waits_can_be_recalled_and_sealed_anew(mode: Mode) -> None:
 
     assert sent.recall(first) == [b"one"]
     assert sent.recall(later) == [b"two"]
+    sent.forget(0)
+    assert sent.recall(first) == [b"one"]
     sent.forget(1)
     assert sent.recall(later) == [b"two"]
     with refuses(Refusal.GENERATION_TOO_OLD):
