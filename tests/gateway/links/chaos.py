@@ -42,7 +42,7 @@ class Plan(NamedTuple):
     faults: int = 20
     seed: int = 1
     settle_s: float = 60.0
-    crash_brokers: bool = True  # kill -9 of a broker whose disk has what it acknowledged (nats)
+    crash_mosquitto: bool = False  # kill -9 of a broker whose disk has not what it acknowledged: its own losses
 
 
 class Gateway:
@@ -137,7 +137,7 @@ def faults(plan: Plan, stage: Stage, chance: random.Random) -> dict[str, Callabl
         found[f"cut {name}"] = lambda path=path: cut(path)  # type: ignore[misc]
         found[f"tear {name}"] = lambda path=path: tear(path)  # type: ignore[misc]
         found[f"SIGTERM {name}"] = lambda server=server: restart(server, server.stop)  # type: ignore[misc]
-        if scheme == "nats" and plan.crash_brokers:
+        if scheme == "nats" or plan.crash_mosquitto:
             found[f"kill -9 {name}"] = lambda server=server: restart(server, server.kill)  # type: ignore[misc]
     return found
 
@@ -253,6 +253,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=5_000.0)
     parser.add_argument("--faults", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--crash-mosquitto", action="store_true", help="kill -9 mosquitto too, to see what it loses")
     print(json.dumps(uvloop.run(run(Plan(**vars(parser.parse_args()))))))
 
 
