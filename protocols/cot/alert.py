@@ -12,6 +12,7 @@ from protocols.cot.alarm_names import ALARM_NAMES
 from protocols.cot.chat import place
 from protocols.cot.detail import read_identity, write_identity, write_remarks
 from protocols.cot.event import Details, Element, Event, Part, is_type
+from protocols.cot.extras import emergency_of
 from protocols.message import Message
 from protocols.quantity import Position
 from protocols.xml import escape
@@ -66,7 +67,9 @@ def write_alert(message: Message, body: Alert) -> Part:
         position = somewhere(body.area)
     callsign = body.raised_by.callsign
     emergency = Element(
-        "emergency", {"type": body.event} | ({"cancel": "true"} if body.cancelled else {}), escape(callsign or "")
+        "emergency",
+        {"type": body.event} | ({"cancel": "true"} if body.cancelled else {}),
+        escape(emergency_of(message) or callsign or ""),
     )
     details = [emergency, *write_identity(body.raised_by), *write_remarks(_text(body))]
     if body.cancelled:

@@ -13,7 +13,7 @@ from operator import attrgetter, methodcaller
 
 from lxml import etree
 
-from protocols.body import Body, Contact, Delete, Graphic, Receipt, Shape, Status, Track
+from protocols.body import Alert, Body, Contact, Delete, Graphic, Receipt, Shape, Status, Track
 from protocols.cot.event import (
     CotError,
     Element,
@@ -25,6 +25,7 @@ from protocols.cot.event import (
     read_point,
     text_of,
 )
+from protocols.cot.medevac import ATTRIBUTES as MEDEVAC_ATTRIBUTES
 from protocols.ledger import Ledger
 from protocols.message import EXTRAS_MAX, Extra, Message
 from protocols.quantity import Position
@@ -66,7 +67,7 @@ _KNOWN: Mapping[str, Mapping[str, frozenset[str]]] = {
     },
     "receipt": _SHARED,
     "alert": {**_WHO, **_SHARED, "emergency": frozenset({"cancel", "type"})},
-    "medevac": {**_WHO, **_SHARED, "_medevac_": frozenset()},
+    "medevac": {**_WHO, **_SHARED, "_medevac_": MEDEVAC_ATTRIBUTES},
     "report": {**_WHO, **_SHARED},
     "delete": {**_SHARED, "__forcedelete": frozenset()},
     "status": _SHARED,
@@ -89,7 +90,8 @@ _KNOWN: Mapping[str, Mapping[str, frozenset[str]]] = {
     },
 }
 _KEYS = methodcaller("keys")
-_ANY_ATTRIBUTE = frozenset({"shape", "_flow-tags_", "marti", "_medevac_", "task", "request"})  # read whole elsewhere
+_ORDER = attrgetter("name", "attributes")
+_ANY_ATTRIBUTE = frozenset({"shape", "_flow-tags_", "marti", "task", "request"})  # read whole elsewhere
 
 
 def read_extras(event: Event, body: Body, unread: list[str]) -> tuple[Extra, ...]:
@@ -111,7 +113,7 @@ def read_extras(event: Event, body: Body, unread: list[str]) -> tuple[Extra, ...
     if not extras:
         return ()
     extras = [extra for extra in extras if extra.attributes or extra.inner is not None]
-    extras.sort(key=attrgetter("name"))  # the order of elements means nothing in CoT
+    extras.sort(key=_ORDER)  # the order of elements means nothing in CoT
     if len(extras) > EXTRAS_MAX or _size(extras) > SIZE_MAX:
         unread.append("extras")
         return ()
@@ -165,6 +167,11 @@ def type_of(message: Message) -> str | None:
     return next((e.inner for e in message.extras if e.format == FORMAT and e.name == "@type" and e.inner), None)
 
 
+def emergency_of(message: Message) -> str | None:
+    """The text of an emergency, which ATAK uses for a callsign beside the marker's own."""
+    return next((e.inner for e in message.extras if e.format == FORMAT and e.name == "@emergency" and e.inner), None)
+
+
 def kept(message: Message, name: str) -> str:
     """What was kept of the content of an element that is written by its kind."""
     return "".join(
@@ -203,6 +210,9 @@ def _of_event(event: Event, body: Body) -> list[Extra]:
     extras = [] if event.qos is None else [Extra(format=FORMAT, name="@qos", inner=event.qos)]
     if isinstance(body, Track | Contact):
         return extras
+    said = event.details.text("emergency") if isinstance(body, Alert) else None
+    if said is not None and said != event.details.get("contact", "callsign"):
+        extras.append(Extra(format=FORMAT, name="@emergency", inner=said))
     if isinstance(body, Graphic):
         extras += _of_graphic(event)
         if _is_placeless(body) and event.point.position() != middle(body.points):

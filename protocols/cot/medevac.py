@@ -87,6 +87,13 @@ _MIST = {
     "t": "treatment",
 }
 
+ATTRIBUTES = frozenset(
+    {*_TAKPACKET_ONLY, *_EQUIPMENT, *_TERRAIN, *_ZONE, *_COUNTS, *_MORE_COUNTS, *_ORIGINS}
+    | {"title", "medline_remarks", "freq", "litter", "ambulatory", "security", "hlz_marking", "hlz_other"}
+    | {"equipment_other", "equipment_detail", "terrain_other", "terrain_other_detail", "terrain_slope_dir"}
+    | {"hlz_remarks"}
+)  # those that are read
+
 
 def dialect_of(node: Node) -> str:
     """Which dialect a ``_medevac_`` element is in: letters, words and TAKPacket's own names make it TAKPacket's."""

@@ -36,6 +36,14 @@ from tests.adapters.oracles import pytak, schema, standards
 
 AT = datetime(2026, 5, 4, 9, 10, 11, tzinfo=UTC)
 SAMPLES = standards("cot/samples/*.xml")
+CHANGED = {  # uids of what is about another uid, marks of unknown, markings that no partner asked for
+    "alert-cancel.xml",
+    "contact-marker.xml",
+    "delete.xml",
+    "track-atak.xml",
+}
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "cot"
+OURS = sorted(p for p in FIXTURES.glob("*.xml") if p.name[:4] != "bad-" and p.name not in CHANGED)
 REFUSED = {"takpkt_task_engage.cot.xml": Fault.UNSUPPORTED}  # a command to engage is never carried
 
 
@@ -508,7 +516,7 @@ def test_a_command_to_a_weapon_is_never_written(task: Task) -> None:
         cot.encode(sparse(task))
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [*SAMPLES, *OURS], ids=lambda p: p.name)
 def test_nothing_that_a_client_said_is_lost_on_the_way_home(path: Path) -> None:
     if path.name in REFUSED:
         return
@@ -552,7 +560,15 @@ RENAMED = {
     # flags that say no more than their absence
     *(
         ("event/detail/_medevac_", name, "false")
-        for name in ("ventilator", "blood", "terrain_rough", "terrain_trees", "terrain_wires", "terrain_other")
+        for name in (
+            "ventilator",
+            "blood",
+            "terrain_rough",
+            "terrain_trees",
+            "terrain_wires",
+            "terrain_other",
+            "equipment_none",
+        )
     ),
     # a delete has the uid of its target, and no height at 0, 0
     ("event", "uid", "a1b2c3d4-e5f6-7a8b-9c0d-e1f2a3b4c5d6"),
