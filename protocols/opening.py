@@ -127,7 +127,8 @@ class Incoming:
             raise Reject(Refusal.SEQ_OVER_LIMIT)
         if now_s > self._until_s:
             raise Reject(Refusal.EXPIRED)
-        if seq in self.received:
+        received = self.received
+        if seq <= received.highest and seq in received:
             raise Reject(Refusal.REPLAY)
         if seq > self._last:
             raise Reject(Refusal.EPOCH_CLOSED)
