@@ -135,7 +135,9 @@ class Escalation:
 
     def _delivered(self, record: Record, message: Message, data: bytes) -> None:
         key = (record.source or "", record.destination or "", record.agreement or "")
-        asks = self._asks.get(key, ())
+        asks = self._asks.get(key)
+        if asks is None:
+            return
         terms = next((terms for kinds, terms in asks if not kinds or message.kind in kinds), None)
         within_s = terms and terms.within_s(message.precedence)
         way = self._way(message, key[1], key[2])
@@ -225,12 +227,12 @@ class Escalation:
     async def _given(self, case: Waiting, way: Way, links: _Links, now: datetime) -> Sequence[str] | None:
         """Deliver to a unit that stands in, if it may see this; how it may call it, or None when it did not get it."""
         message, unit = case.message, way.local
-        if way.agreement.transformation != case.transformation:
-            message = transform(message, way.agreement, self._means.pseudonym_key)
         reason = check(message, way, self._table.policies, now).reason
         if reason is not None or unit is None:
             self._stream.kept(Event.WITHHELD, reason or Withheld.NO_ROUTE, message, way)
             return None
+        if way.agreement.transformation != case.transformation:
+            message = transform(message, way.agreement, self._means.pseudonym_key)
         ready = self._packed(message, way, now)
         if not ready or not await hand_over(ready, links, self._stream, now, Attention.STANDS_IN):
             return None

@@ -361,6 +361,17 @@ async def test_an_agreement_that_takes_more_holds_for_what_waits(vigil: Vigil) -
     assert b"t-1" not in parcel.data
 
 
+async def test_an_agreement_that_no_longer_has_the_kind_keeps_it_back(vigil: Vigil) -> None:
+    await vigil.tell(told())
+    agreed = 'kinds = ["track", "chat", "delete", "receipt"]'
+    nameless = 'kinds = ["track", "delete", "receipt"]\ntransformation = { drop_identities = true }'
+    vigil.adopt((agreed, nameless))
+
+    assert await vigil.after(600) == []
+    assert ("withheld", "kind-not-agreed", DESK) in vigil.said()
+    assert vigil.said()[-1] == ("not-acknowledged", "not-in-time", CELL)
+
+
 async def test_a_receipt_that_comes_while_the_next_is_being_told_ends_it(vigil: Vigil) -> None:
     await vigil.tell(told())
     vigil.now += timedelta(seconds=600)
