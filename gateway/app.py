@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import resource
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, closing
@@ -69,6 +70,7 @@ class _Parts(NamedTuple):
 
 async def run(loaded: Loaded, eyes: Eyes = NOBODY, until: Coroutine[None, None, object] | None = None) -> None:
     """Run a gateway until SIGTERM, SIGINT or the end of ``until``."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no key in a core dump
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -104,6 +106,7 @@ async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
             stream.add(reader)
         stream.add(escalation)  # the last: what it adds is seen after what it is about
         await asyncio.gather(*(stack.enter_async_context(link) for link in links.values()))
+        stack.push_async_callback(relay.finish, links)
         settle_memory()
         stream.gateway(Event.STARTED)
         stack.callback(stream.gateway, Event.STOPPED)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from adapters import EncodeError, load
 from gateway.config import LocalUnit
-from gateway.keyring import Announced, Keyring
+from gateway.keyring import Announced, Keyring, Posting
 from gateway.links import Parcel
 from gateway.routing import Table, Way
 from protocols.envelope import Reject
@@ -122,13 +122,22 @@ class Dispatch:
         """What the sealing layer owes besides the traffic: renewed epochs, checkpoints, requests for missing keys."""
         upkeep = self._keyring.upkeep(now)
         found = self.answers(upkeep.announcements, now)
-        for posting in upkeep.heads:
-            for partner in posting.partners:
-                parcel = Parcel(data_topic(partner, self._partner, posting.eid), posting.envelope)
-                found.append(Consignment(self._link_to[partner], parcel, Event.FORWARDED))
+        found += self._checkpoints(upkeep.heads)
         for request in upkeep.requests:
             parcel = Parcel(control_topic(request.partner, self._partner), request.data)
             found.append(Consignment(self._link_to[request.partner], parcel, Event.FORWARDED))
+        return found
+
+    def final(self, now: datetime) -> list[Consignment]:
+        """The last checkpoint of every epoch: partners see what was sent, and that nothing follows."""
+        return self._checkpoints(self._keyring.finish(now))
+
+    def _checkpoints(self, postings: Sequence[Posting]) -> list[Consignment]:
+        found = []
+        for posting in postings:
+            for partner in posting.partners:
+                parcel = Parcel(data_topic(partner, self._partner, posting.eid), posting.envelope)
+                found.append(Consignment(self._link_to[partner], parcel, Event.FORWARDED))
         return found
 
     def _seal(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from protocols.record import Event
 
 WAIT = timedelta(seconds=2)  # that a frame stays unacknowledged for its key: brokers stall behind it (MQTT 5, 4.6)
 TEND_S = 1.0
+FINISH_S = 2.0
 
 
 class _Waiting(NamedTuple):
@@ -84,6 +86,13 @@ class Relay:
             for frame in self._released([each for each in self._waiting if now - each.since > WAIT]):
                 frame.ack()
             await asyncio.sleep(TEND_S)
+
+    async def finish(self, links: Mapping[str, Link]) -> None:
+        """Send what ends our epochs; given up after a while, since a link may be down."""
+        now = self._rules.clock()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_S):
+                await hand_over(self._dispatch.final(now), links, self._stream, now)
 
     def _read(self, link: str, frames: Sequence[Frame], arrived: datetime) -> Iterator[tuple[Frame, Arrival]]:
         """What the gateway vouches for, by frame; a frame that is not accepted ends here."""

@@ -455,3 +455,22 @@ async def tended(line: Line, seconds: float) -> None:
     await asyncio.sleep(0.05)
     upkeep.cancel()
     line.relay._rules = rules
+
+
+async def test_the_last_checkpoints_are_posted_when_a_gateway_stops(line: Line, coalition: dict[str, Keyring]) -> None:
+    await line.carry([say(a_position(0))])
+    key, data = (parcel for parcel in line.coalition.sent if parcel.topic.startswith("comity/1/bravo/alpha/"))
+    bravo = coalition["bravo"]
+    bravo.accept(key.data, NOW)
+    opened = bravo.unseal(data.data, NOW, "alpha")
+    line.coalition = FakeLink()
+    await line.relay.finish({"national": FakeLink(), "coalition": line.coalition})
+    (head,) = [parcel for parcel in line.coalition.sent if parcel.topic == data.topic]
+
+    last = bravo.unseal(head.data, NOW, "alpha")
+
+    assert opened is not None
+    assert last is not None
+    assert last.messages == []
+    assert last.checkpoint is not None
+    assert (last.eid, last.seq) == (opened.eid, opened.seq + 1)
