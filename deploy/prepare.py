@@ -21,8 +21,8 @@ from pathlib import Path
 
 from gateway.config import parse
 from gateway.countersigned import Countersigned
-from gateway.holdings import Holdings
-from gateway.keystore import KEY_FILE, key_file
+from gateway.keyring.holdings import Holdings
+from gateway.keyring.keystore import KEY_FILE, key_file
 
 PARTNERS = ("alpha", "bravo", "charlie")
 ITERATIONS = 20_000  # of PBKDF2; the passwords are random, so no dictionary helps against them

@@ -25,17 +25,17 @@ from gateway.console.server import serve_console, serve_metrics
 from gateway.countersigned import Countersigned
 from gateway.decisions import Decisions
 from gateway.dispatch import Dispatch
-from gateway.escalation import Escalation, Means
+from gateway.escalation.shelf import Shelf
+from gateway.escalation.task import Escalation, Means
 from gateway.intake import Intake
-from gateway.keyring import Keyring, secret
-from gateway.keystore import Secret, SecretKind, read_secret
+from gateway.keyring.keystore import Secret, SecretKind, read_secret
+from gateway.keyring.ring import Keyring, secret
 from gateway.links import Link, LinkState, Settings, Subscription
 from gateway.links.urls import open_link
 from gateway.metrics import Metrics
 from gateway.relay import Relay, Rules
 from gateway.reload import Reloader
 from gateway.routing import Table
-from gateway.shelf import Shelf
 from gateway.stream import Reader, Stream
 from protocols.record import Event
 from protocols.topics import control_filter, data_filter, key_filter

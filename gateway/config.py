@@ -14,7 +14,8 @@ from typing import NamedTuple
 import msgspec
 import tomli
 
-from gateway.entries import (
+from gateway.table.check import faults
+from gateway.table.entries import (
     EMBEDDED,
     Config,
     Gateway,
@@ -25,7 +26,6 @@ from gateway.entries import (
     Route,
     host_and_port,
 )
-from gateway.table_check import faults
 from protocols.spif import SpifError, read_spif
 from protocols.xml import SIZE_MAX
 

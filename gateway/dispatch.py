@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from adapters import EncodeError, load
 from gateway.config import LocalUnit
-from gateway.keyring import Announced, Keyring, Posting
+from gateway.keyring.ring import Announced, Keyring, Posting
 from gateway.links import Parcel
 from gateway.routing import Table, Way
 from protocols.envelope import Reject

@@ -13,7 +13,7 @@ from gateway.audit import AuditError
 from gateway.broker import BrokerError
 from gateway.config import ConfigError
 from gateway.console.serving import ListenError
-from gateway.keystore import KeyringError
+from gateway.keyring.keystore import KeyringError
 from gateway.links import LinkError
 
 

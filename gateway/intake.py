@@ -13,7 +13,7 @@ import msgspec
 
 from adapters import INPUT_MAX, DecodeError, load
 from gateway.config import LocalUnit
-from gateway.keyring import Announced, Keyring
+from gateway.keyring.ring import Announced, Keyring
 from gateway.links import Frame
 from gateway.routing import Table
 from protocols.envelope import Reject, unpack_envelope

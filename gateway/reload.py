@@ -17,7 +17,7 @@ from watchfiles import awatch
 from gateway.config import Config, ConfigError, Loaded, load
 from gateway.countersigned import FOLDER as SIGNATURES
 from gateway.countersigned import SIGNED
-from gateway.keystore import KeyringError
+from gateway.keyring.keystore import KeyringError
 from gateway.stream import Stream
 from protocols.duty import stand_ins
 from protocols.record import Event

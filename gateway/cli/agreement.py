@@ -14,8 +14,8 @@ from gateway.cli.secrets import Json, explained, read_file, unlock, write_file
 from gateway.config import ConfigError, Loaded, load
 from gateway.countersigned import Countersigned, Signatures
 from gateway.exits import Status
-from gateway.holdings import Holdings
-from gateway.keystore import SecretKind, read_secret
+from gateway.keyring.holdings import Holdings
+from gateway.keyring.keystore import SecretKind, read_secret
 from protocols.agreement import Agreement, Direction
 from protocols.countersign import read_countersigned
 from protocols.label import Clearance

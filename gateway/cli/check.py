@@ -12,8 +12,8 @@ import typer
 from gateway.cli.agreement import kept
 from gateway.config import ConfigError, Loaded, load
 from gateway.exits import Status, reported
-from gateway.holdings import KEYS
-from gateway.keystore import find_secret
+from gateway.keyring.holdings import KEYS
+from gateway.keyring.keystore import find_secret
 from gateway.review.findings import differences, review
 from gateway.review.proof import prove
 

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from adapters import Adapter, load, names
-from gateway.conformance import check as find
 from gateway.exits import Status, reported
-from gateway.fidelity import Cell, matrix
+from gateway.formats.conformance import check as find
+from gateway.formats.fidelity import Cell, matrix
 
 
 def formats(

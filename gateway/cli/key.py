@@ -10,9 +10,9 @@ import msgspec
 import typer
 
 from gateway.cli.secrets import Json, Out, State, ask, explained, holdings, now_s, write_file
-from gateway.held import ROTATE_AFTER_S, SIGNING_LIFE_S, HeldUnit
-from gateway.holdings import ROOT, Holdings
-from gateway.keystore import KEY_FILE, key_file
+from gateway.keyring.held import ROTATE_AFTER_S, SIGNING_LIFE_S, HeldUnit
+from gateway.keyring.holdings import ROOT, Holdings
+from gateway.keyring.keystore import KEY_FILE, key_file
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and rotate the keys of our own units.")
 

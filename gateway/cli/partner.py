@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from gateway.cli.secrets import Json, Out, State, explained, holdings, now_s, read_file, write_file
-from gateway.holdings import Holdings
+from gateway.keyring.holdings import Holdings
 from protocols.enrolment import read_enrolment
 from protocols.envelope import Reject
 from protocols.partner import STALE_AFTER_S, fingerprint, read_bundle, read_partner

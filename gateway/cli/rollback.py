@@ -9,7 +9,7 @@ import typer
 
 from gateway.config import ConfigError, load, parse
 from gateway.exits import reported
-from gateway.keystore import write_private
+from gateway.keyring.keystore import write_private
 from gateway.reload import VERSIONS, difference, previous
 
 File = Annotated[Path, typer.Argument(help="the gateway's TOML file")]

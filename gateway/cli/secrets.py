@@ -14,8 +14,16 @@ from typing import Annotated, Final
 import typer
 
 from gateway.exits import Status, reported
-from gateway.holdings import Holdings
-from gateway.keystore import CREDENTIALS, KeyringError, Secret, SecretKind, check_secret, find_secret, write_private
+from gateway.keyring.holdings import Holdings
+from gateway.keyring.keystore import (
+    CREDENTIALS,
+    KeyringError,
+    Secret,
+    SecretKind,
+    check_secret,
+    find_secret,
+    write_private,
+)
 from protocols.countersign import AgreementFault
 from protocols.envelope import ENVELOPE_MAX, Refusal, Reject
 from protocols.statement import BundleFault

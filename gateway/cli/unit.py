@@ -19,8 +19,8 @@ from paho.mqtt.properties import Properties
 
 from adapters import INPUT_MAX, load
 from gateway.cli.secrets import State, explained, unlock
-from gateway.keyring import Keyring, Opened
-from gateway.keystore import KeyringError, SecretKind, read_secret
+from gateway.keyring.keystore import KeyringError, SecretKind, read_secret
+from gateway.keyring.ring import Keyring, Opened
 from protocols.envelope import ENVELOPE_MAX, Refusal, Reject
 from protocols.message import Authenticity, Message, from_json, pack, to_json, unpack
 from protocols.topics import Slot, data_filter, data_topic, key_filter, key_topic, parse_mailbox

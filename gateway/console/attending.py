@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from gateway.console.meaning import gist
 from gateway.console.words import Words, plain
-from gateway.waiting import Waiting
+from gateway.escalation.waiting import Waiting
 from protocols.quantity import Value
 
 TOKEN = "x-comity-token"  # noqa: S105 - the name of a header

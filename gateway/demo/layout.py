@@ -15,8 +15,8 @@ from gateway.broker import EmbeddedBroker
 from gateway.broker_config import BrokerSpec
 from gateway.config import Config, parse
 from gateway.countersigned import Countersigned
-from gateway.holdings import Holdings
-from gateway.keystore import KEY_FILE, key_file
+from gateway.keyring.holdings import Holdings
+from gateway.keyring.keystore import KEY_FILE, key_file
 
 PARTNERS = ("alpha", "bravo", "charlie")
 _ADDRESS = re.compile(r"127\.0\.0\.1:(\d+)")

@@ -11,11 +11,11 @@ from itertools import product
 from typing import NamedTuple
 
 from adapters import load
-from gateway.duty_check import duty_warnings
-from gateway.entries import Config, LocalUnit, Route
 from gateway.release import Facts, standing
 from gateway.review.proof import prove
 from gateway.routing import Table, Way
+from gateway.table.duty import duty_warnings
+from gateway.table.entries import Config, LocalUnit, Route
 from protocols.agreement import Agreement
 from protocols.countersign import canonical
 from protocols.label import Label

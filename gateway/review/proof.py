@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from gateway.entries import Config
 from gateway.release import Facts, standing
 from gateway.routing import Table, Way
+from gateway.table.entries import Config
 from protocols.agreement import KINDS, Agreement
 from protocols.label import Category, CategoryType, Clearance, Label, Policy
 from protocols.message import Mode, Precedence

@@ -12,7 +12,7 @@ import pytest
 
 import adapters
 from adapters import Adapter, EncodeError, UnknownFormatError
-from gateway.conformance import (
+from gateway.formats.conformance import (
     KINDS,
     check_contract,
     check_decoded,
@@ -24,7 +24,7 @@ from gateway.conformance import (
     noise,
     undeclared,
 )
-from gateway.specimens import FULL, SPARSE, sparse, specimen
+from gateway.formats.specimens import FULL, SPARSE, sparse, specimen
 from protocols.message import Message, from_json, pack, to_json, unpack
 from tests.adapters.oracles import standards
 

@@ -11,8 +11,8 @@ from lxml import etree
 from msgspec.structs import replace
 
 from adapters import DecodeError, EncodeError, Fault, cot
-from gateway.conformance import check_encodes
-from gateway.specimens import FULL, SPARSE, sparse, specimen
+from gateway.formats.conformance import check_encodes
+from gateway.formats.specimens import FULL, SPARSE, sparse, specimen
 from protocols.body import (
     NOBODY,
     Alert,

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from adapters import DecodeError, EncodeError, Fault, cot, nffi
 from adapters.nffi.names import TrackSource, source_of, subject_of
-from gateway.specimens import FULL, SPARSE, sparse, specimen
+from gateway.formats.specimens import FULL, SPARSE, sparse, specimen
 from protocols.body import Chat, Contact, Identity, Track
 from protocols.label import Category, CategoryType, Label
 from protocols.message import Extra, Message, Mode, Quality, Source, Times

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from takproto.constants import TAKProtoVer
 
 from adapters import DecodeError, EncodeError, Fault, cot, tak
-from gateway.specimens import FULL, SPARSE, sparse, specimen
+from gateway.formats.specimens import FULL, SPARSE, sparse, specimen
 from protocols.body import Opaque, Track
 from protocols.cot.event import CotError, Element
 from protocols.message import Message, Source, Times

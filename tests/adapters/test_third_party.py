@@ -82,8 +82,8 @@ def encode(message):
 
 CHECK = """
 import json, adapters
-from gateway.conformance import check_contract, check_encodes, check_survives, mutations, noise
-from gateway.specimens import FULL, SPARSE, sparse, specimen
+from gateway.formats.conformance import check_contract, check_encodes, check_survives, mutations, noise
+from gateway.formats.specimens import FULL, SPARSE, sparse, specimen
 
 adapter = adapters.load("pigeon")
 sample = b"HERON-21@45.25/19.875@2026-05-04T09:10:11.000Z"

@@ -24,7 +24,7 @@ from gateway.demo.field import ALPHA, positions
 from gateway.demo.layout import prepare
 from gateway.dispatch import Dispatch
 from gateway.intake import Intake
-from gateway.keyring import Keyring
+from gateway.keyring.ring import Keyring
 from gateway.links import Parcel
 from gateway.relay import Relay, Rules
 from gateway.routing import Table

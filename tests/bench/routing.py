@@ -21,8 +21,8 @@ from gateway.app import settle_memory
 from gateway.config import Config, load
 from gateway.countersigned import Countersigned
 from gateway.decisions import Decisions
-from gateway.holdings import Holdings
-from gateway.keystore import key_file
+from gateway.keyring.holdings import Holdings
+from gateway.keyring.keystore import key_file
 from gateway.routing import Table
 from protocols.body import Alert, Body, Chat, Track
 from protocols.label import Label

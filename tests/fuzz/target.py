@@ -15,7 +15,7 @@ import atheris  # type: ignore[import-not-found, import-untyped, unused-ignore] 
 
 import adapters
 from adapters import DecodeError
-from gateway.conformance import check_decoded, check_encodes
+from gateway.formats.conformance import check_decoded, check_encodes
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 

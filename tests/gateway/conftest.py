@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import adapters
-from gateway.keyring import Keyring
+from gateway.keyring.ring import Keyring
 from tests.fakes import NOW
 from tests.gateway.line import Line, make_coalition, plain
 

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from gateway.config import Config
 from gateway.decisions import Decisions
 from gateway.dispatch import Dispatch
-from gateway.holdings import Holdings
 from gateway.intake import Intake
-from gateway.keyring import Keyring, Sealed
-from gateway.keystore import key_file
+from gateway.keyring.holdings import Holdings
+from gateway.keyring.keystore import key_file
+from gateway.keyring.ring import Keyring, Sealed
 from gateway.links import SendRefusal
 from gateway.relay import Relay, Rules
 from gateway.routing import Table

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import UnknownFormatError
-from gateway import table_check
 from gateway.config import CONFIG_MAX, ConfigError, faults, host_and_port, load, parse
+from gateway.table import check as table_check
 from tests.gateway.tables import TABLE, a_config, changed
 
 TABLES = Path(__file__).parents[2] / "gateway" / "demo" / "tables"

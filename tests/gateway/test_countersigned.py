@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.countersigned import FOLDER, Countersigned
-from gateway.holdings import Holdings
-from gateway.keystore import key_file
+from gateway.keyring.holdings import Holdings
+from gateway.keyring.keystore import key_file
 from protocols.agreement import Agreement, Direction, Transformation
 from protocols.countersign import AgreementFault, canonical, countersign, read_countersigned
 from protocols.envelope import Reject

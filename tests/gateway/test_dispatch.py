@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from gateway import dispatch
 from gateway.dispatch import BUNDLE_MAX, Copy
-from gateway.keyring import Keyring
+from gateway.keyring.ring import Keyring
 from gateway.routing import Way
 from protocols.body import Chat, Delete, Track
 from protocols.message import MESSAGE_MAX, Message, from_json, unpack

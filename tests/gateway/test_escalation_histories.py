@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway.keyring import Keyring
+from gateway.keyring.ring import Keyring
 from protocols.body import ReceiptState
 from protocols.message import Precedence, Source
 from protocols.record import Event

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from adapters import INPUT_MAX
 from gateway.intake import RefusalError
-from gateway.keyring import Keyring
+from gateway.keyring.ring import Keyring
 from protocols.label import Label
 from protocols.message import Authenticity, Source, pack
 from protocols.record import Refused, Withheld

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import msgpack
 
-from gateway.holdings import Holdings
-from gateway.keyring import Keyring
-from gateway.keystore import key_file
+from gateway.keyring.holdings import Holdings
+from gateway.keyring.keystore import key_file
+from gateway.keyring.ring import Keyring
 from protocols.envelope import Reject, unpack_envelope
 
 KILLS = int(os.environ.get("COMITY_KILLS", "200"))

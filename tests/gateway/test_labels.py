@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gateway.config import Config, ConfigError, faults, load, parse
 from gateway.intake import stamped
-from gateway.keyring import Keyring
+from gateway.keyring.ring import Keyring
 from gateway.release import check
 from protocols.label import Clearance, Label, Policy
 from protocols.labelling import Labelling

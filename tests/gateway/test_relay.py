@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from adapters import INPUT_MAX
 from gateway.config import Route
-from gateway.keyring import Keyring
+from gateway.keyring.ring import Keyring
 from gateway.links import LinkError, Parcel, SendRefusal
 from protocols.body import Chat, Identity, Status, Track
 from protocols.label import Label

@@ -10,13 +10,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from gateway.config import Config
-from gateway.escalation import Escalation, Means
-from gateway.keyring import Keyring
+from gateway.escalation.shelf import Shelf
+from gateway.escalation.task import Escalation, Means
+from gateway.escalation.waiting import WAITING_MAX
+from gateway.keyring.ring import Keyring
 from gateway.links import Parcel, SendRefusal
 from gateway.routing import Table
-from gateway.shelf import Shelf
 from gateway.stream import Stream
-from gateway.waiting import WAITING_MAX
 from protocols.body import Receipt, ReceiptState
 from protocols.message import Message, Source, message_id, unpack
 from protocols.topics import Slot, parse_mailbox

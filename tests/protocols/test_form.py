@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.specimens import FULL, SPARSE
+from gateway.formats.specimens import FULL, SPARSE
 from protocols import form
 from protocols.body import (
     Alert,

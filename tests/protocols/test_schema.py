@@ -7,7 +7,7 @@ import json
 import jsonschema
 import pytest
 
-from gateway.specimens import FULL, SPARSE, sparse, specimen
+from gateway.formats.specimens import FULL, SPARSE, sparse, specimen
 from protocols.message import Message, to_json
 from protocols.schema import json_schema
 from tests.protocols.generate_schema import TARGET

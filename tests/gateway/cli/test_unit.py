@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 
 from gateway.cli import unit
 from gateway.cli.secrets import now_s
-from gateway.holdings import Holdings
-from gateway.keyring import Keyring
-from gateway.keystore import key_file
+from gateway.keyring.holdings import Holdings
+from gateway.keyring.keystore import key_file
+from gateway.keyring.ring import Keyring
 from protocols.body import Chat
 from protocols.label import Label
 from protocols.message import Message, Source, message_id, pack, to_json

@@ -18,7 +18,7 @@ from gateway.console.attending import SHOWN_MAX
 from gateway.console.feed import Feed
 from gateway.console.pages import Behind
 from gateway.console.server import serve_console
-from gateway.waiting import Waiting
+from gateway.escalation.waiting import Waiting
 from protocols.agreement import Transformation
 from protocols.message import Precedence
 from protocols.record import Event

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgpack
 
-from gateway.keystore import KeyringError, write_private
+from gateway.keyring.keystore import KeyringError, write_private
 from protocols.envelope import ENVELOPES_MAX
 from protocols.replay import Received
 

@@ -17,15 +17,15 @@ from typing import NamedTuple
 from adapters import load
 from gateway.decisions import Decisions
 from gateway.dispatch import Consignment, Copy, Dispatch
-from gateway.entries import Acknowledge, Config, LocalUnit
+from gateway.escalation.shelf import Shelf
+from gateway.escalation.waiting import OURS, WAITING_MAX, Book, Due, Waiting, names_of, receipt, turn
 from gateway.handover import hand_over
 from gateway.links import Link
 from gateway.release import check
 from gateway.routing import Table, Way
-from gateway.shelf import Shelf
 from gateway.stream import Outcome, Stream
+from gateway.table.entries import Acknowledge, Config, LocalUnit
 from gateway.transform import pseudonym, transform
-from gateway.waiting import OURS, WAITING_MAX, Book, Due, Waiting, names_of, receipt, turn
 from protocols.body import Receipt, ReceiptState
 from protocols.message import Message
 from protocols.record import Attention, Event, Record, Withheld

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.holdings import Holdings
-from gateway.keyring import Channel, Keyring, Sealed, secret
-from gateway.keystore import KeyringError, key_file
+from gateway.keyring.holdings import Holdings
+from gateway.keyring.keystore import KeyringError, key_file
+from gateway.keyring.ring import Channel, Keyring, Sealed, secret
 from protocols.checkpoint import Standing
 from protocols.envelope import Mode, Refusal, Reject
 from protocols.statement import BundleFault

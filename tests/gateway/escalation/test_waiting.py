@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 
 from adapters import load
-from gateway.waiting import Book, Waiting, names_of
+from gateway.escalation.waiting import Book, Waiting, names_of
 from protocols.agreement import Transformation
 from protocols.body import Alert, Receipt
 from protocols.message import Message

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.keystore import (
+from gateway.keyring.keystore import (
     KeyringError,
     Secret,
     SecretKind,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gateway.entries import Config, LocalUnit, Route
+from gateway.table.entries import Config, LocalUnit, Route
 from protocols.agreement import Agreement
 from protocols.duty import faults, stand_ins
 from protocols.label import Policy

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 import adapters
 from adapters import Adapter, DecodeError, Encoded, EncodeError, Fault
-from gateway.conformance import (
+from gateway.formats.conformance import (
     check,
     check_contract,
     check_decoded,
@@ -23,7 +23,7 @@ from gateway.conformance import (
     mutations,
     noise,
 )
-from gateway.specimens import AT, FULL, sparse, specimen
+from gateway.formats.specimens import AT, FULL, sparse, specimen
 from protocols.body import Chat, Contact, Track
 from protocols.label import Label
 from protocols.message import Authenticity, Derived, Loss, LossReason, Message, Original

@@ -10,8 +10,8 @@ from itertools import product
 
 from adapters import UnknownFormatError, load
 from adapters import names as formats
-from gateway.duty_check import duty_faults
-from gateway.entries import Config, LocalUnit
+from gateway.table.duty import duty_faults
+from gateway.table.entries import Config, LocalUnit
 from protocols.label import Clearance, Policy
 from protocols.topics import is_filter, is_topic, overlap
 from protocols.unit import LiaisonUnit, partner_of

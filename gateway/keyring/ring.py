@@ -16,11 +16,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final, NamedTuple
 
-from gateway.holdings import Holdings
-from gateway.journal import Journal
-from gateway.keystore import CREDENTIALS, KeyringError, Secret, find_secret, key_file
-from gateway.outgoing import Announced, Channel, Outgoing, Posting
-from gateway.selftest import check_primitives
+from gateway.keyring.holdings import Holdings
+from gateway.keyring.journal import Journal
+from gateway.keyring.keystore import CREDENTIALS, KeyringError, Secret, find_secret, key_file
+from gateway.keyring.outgoing import Announced, Channel, Outgoing, Posting
+from gateway.keyring.selftest import check_primitives
 from protocols.envelope import SKEW_S, Mode, Refusal, Reject, unpack_envelope
 from protocols.opening import LATE_HORIZON_S, Inbox, Opened, Tombstone
 from protocols.parking import Parking

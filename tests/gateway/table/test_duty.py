@@ -8,8 +8,8 @@ from math import inf, nan
 import pytest
 
 from gateway.config import ConfigError, faults, parse
-from gateway.entries import Acknowledge
 from gateway.review.findings import review
+from gateway.table.entries import Acknowledge
 from protocols.message import Precedence
 from tests.gateway.tables import changed
 from tests.gateway.vigil import ASKED, BACK, CHANGES, DEFAULT_LABEL, STANDING_IN

@@ -15,7 +15,7 @@ from typing import get_args
 import msgspec
 
 from adapters import Adapter, DecodeError, Encoded, EncodeError, Fault
-from gateway.specimens import FULL, SPARSE, sparse, specimen
+from gateway.formats.specimens import FULL, SPARSE, sparse, specimen
 from protocols.body import Body
 from protocols.message import Authenticity, Message
 from protocols.symbols import to_cot

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from gateway.keystore import KeyringError
+from gateway.keyring.keystore import KeyringError
 from protocols.identity import SUITES, SealingKey, seal_slot
 
 _hex = bytes.fromhex

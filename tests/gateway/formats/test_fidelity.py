@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import adapters
-from gateway.fidelity import Cell, account, matrix
-from gateway.specimens import FULL, sparse, specimen
+from gateway.formats.fidelity import Cell, account, matrix
+from gateway.formats.specimens import FULL, sparse, specimen
 from protocols.body import Track
 from protocols.quantity import Kinematics, Position
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import journal as module
-from gateway.journal import LOG, SNAPSHOT, Journal
-from gateway.keystore import KeyringError
+from gateway.keyring import journal as module
+from gateway.keyring.journal import LOG, SNAPSHOT, Journal
+from gateway.keyring.keystore import KeyringError
 
 NOW = 1_800_000_000
 LATER = NOW + 86_400

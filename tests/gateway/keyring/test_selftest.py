@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import selftest
-from gateway.keystore import KeyringError
-from gateway.selftest import CHECKS, check_primitives
+from gateway.keyring import selftest
+from gateway.keyring.keystore import KeyringError
+from gateway.keyring.selftest import CHECKS, check_primitives
 
 ROOT = Path(__file__).parents[2]
 # A patched library, as a stolen wheel would bring it: one function gives another answer.
@@ -61,7 +61,7 @@ def test_a_wrong_answer_or_an_error_stops_the_start(
 
 @pytest.mark.parametrize("name", list(PATCHES))
 def test_a_patched_library_is_found_out(name: str) -> None:
-    program = f"from gateway import selftest\n{PATCHES[name]}\nselftest.check_primitives()\n"
+    program = f"from gateway.keyring import selftest\n{PATCHES[name]}\nselftest.check_primitives()\n"
 
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -17,8 +17,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters import INPUT_MAX
-from gateway.keystore import KeyringError, key_file, write_private
-from gateway.waiting import Waiting
+from gateway.escalation.waiting import Waiting
+from gateway.keyring.keystore import KeyringError, key_file, write_private
 
 LOG: Final = "waiting.log"
 KEY: Final = "waiting.key"

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import msgspec
 
 from adapters import Adapter, DecodeError, Encoded, EncodeError
-from gateway.conformance import undeclared
-from gateway.specimens import FULL, specimen
+from gateway.formats.conformance import undeclared
+from gateway.formats.specimens import FULL, specimen
 from protocols.message import Message
 
 _NOT_CONTENT = frozenset(

@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.held import KEPT_S, ROTATE_AFTER_S
-from gateway.holdings import KEYS, ROOT, Holdings
-from gateway.keystore import KeyringError, Secret, SecretKind, save
+from gateway.keyring.held import KEPT_S, ROTATE_AFTER_S
+from gateway.keyring.holdings import KEYS, ROOT, Holdings
+from gateway.keyring.keystore import KeyringError, Secret, SecretKind, save
 from protocols.envelope import Reject
 from protocols.identity import HYBRID
 from protocols.partner import BUNDLE_LIFE_MAX_S, read_bundle

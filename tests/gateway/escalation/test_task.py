@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from adapters import load
-from gateway.keyring import Keyring
-from gateway.keystore import KeyringError
+from gateway.keyring.keystore import KeyringError
+from gateway.keyring.ring import Keyring
 from gateway.links import SendRefusal
 from protocols.body import Chat, Receipt, ReceiptState
 from protocols.label import Label

@@ -1,0 +1,1 @@
+"""Keys: our units' at rest and in use, partners' pinned bundles, epochs; others use ``ring.Keyring``."""
