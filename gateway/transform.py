@@ -21,6 +21,7 @@ from protocols.quantity import Position
 METRES_PER_DEGREE = 111_320.0  # of longitude at the equator
 _DIGITS = 5  # of easting and of northing, for whole metres
 _GRID = MGRS()
+_EQUATOR_DEG = 1e-5  # one metre
 _NOTHING = Transformation()
 ERROR_SHARE = 0.71  # half the diagonal of a square cell; a degree of WGS84 has at most 111 700 m
 
@@ -116,7 +117,9 @@ def coarsen(position: Position, grid_m: float) -> Position:
 
 def squared(position: Position, square_m: int) -> Position:
     """The centre of the MGRS grid square that a position lies in; altitude is dropped, as in ``coarsen``."""
-    reference = _GRID.toMGRS(position.latitude, position.longitude, MGRSPrecision=_DIGITS)
+    # The last decimetres south of the equator round up to a northing that the grid does not have.
+    south = min(position.latitude, -_EQUATOR_DEG) if position.latitude < 0 else position.latitude
+    reference = _GRID.toMGRS(south, position.longitude, MGRSPrecision=_DIGITS)
     square, east, north = reference[: -2 * _DIGITS], reference[-2 * _DIGITS : -_DIGITS], reference[-_DIGITS:]
     kept = _DIGITS - round(log10(square_m))
     latitude, longitude = _GRID.toLatLon(square + east[:kept] + north[:kept])

@@ -333,3 +333,11 @@ def test_an_agreement_on_grid_squares_moves_every_place() -> None:
 def test_a_grid_and_squares_exclude_each_other() -> None:
     with pytest.raises(ValueError, match="not both"):
         Transformation(coarsen_m=1_000.0, grid_square_m=1_000)
+
+
+@pytest.mark.parametrize("latitude", [-4.2e-8, -1e-7, -9e-6, -0.0, 0.0, 4.2e-8])
+def test_a_position_on_the_equator_has_its_grid_square(latitude: float) -> None:
+    centre = squared(Position(latitude=latitude, longitude=0.0), 10)
+
+    assert abs(centre.latitude) < 0.000_2
+    assert abs(centre.longitude) < 0.000_2

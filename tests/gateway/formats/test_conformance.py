@@ -154,7 +154,7 @@ def test_symbols_and_altitudes_are_compared_by_meaning() -> None:
 
 @pytest.mark.parametrize("name", adapters.names())
 def test_our_own_adapters_pass_everything_at_once(name: str) -> None:
-    folder = Path(__file__).parent.parent / "fixtures" / name
+    folder = Path(__file__).parents[2] / "fixtures" / name
     adapter = adapters.load(name)
     files = [path for path in sorted(folder.glob("*")) if path.suffix not in (".json", ".md") and adapter.READS]
     samples = [path.read_bytes() for path in files if not path.name.startswith("bad-")]

@@ -11,7 +11,7 @@ from gateway.keyring import selftest
 from gateway.keyring.keystore import KeyringError
 from gateway.keyring.selftest import CHECKS, check_primitives
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # A patched library, as a stolen wheel would bring it: one function gives another answer.
 PATCHES = {
     "AES-256-GCM": "from cryptography.hazmat.primitives.ciphers.aead import AESGCM as A\n"
