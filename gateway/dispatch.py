@@ -108,10 +108,9 @@ class Dispatch:
                     remote.put(message.origin or "", audience, _Packed(data, abroad))
         for sender, audience, items in remote.items:
             for bundle in _bundles(items):
-                try:
-                    ready += self._seal(sender, audience, bundle, now)
-                except Reject as error:
-                    unsent += [Unsent(copy, error.code) for each in bundle for copy in each.copies]
+                sealed, refused = self._seal_for_whom_it_can(sender, audience, bundle, now)
+                ready += sealed
+                unsent += refused
         return ready, unsent
 
     def answers(self, announcements: Sequence[Announced], now: datetime) -> list[Consignment]:
@@ -139,6 +138,22 @@ class Dispatch:
                 parcel = Parcel(data_topic(partner, self._partner, posting.eid), posting.envelope)
                 found.append(Consignment(self._link_to[partner], parcel, Event.FORWARDED))
         return found
+
+    def _seal_for_whom_it_can(
+        self, sender: str, audience: tuple[str, ...], bundle: Sequence[_Packed], now: datetime
+    ) -> tuple[list[Consignment], list[Unsent]]:
+        """A unit that is revoked, or unknown, keeps the message from itself and from nobody else."""
+        try:
+            return list(self._seal(sender, audience, bundle, now)), []
+        except Reject as error:
+            code = error.code
+        left = tuple(uid for uid in audience if self._keyring.reaches(uid, now))
+        kept = [_Packed(each.data, tuple(c for c in each.copies if c.way.destination.id in left)) for each in bundle]
+        unsent = [Unsent(c, code) for each in bundle for c in each.copies if c.way.destination.id not in left]
+        if not left or left == audience:
+            return [], [Unsent(copy, code) for each in bundle for copy in each.copies]
+        ready, refused = self._seal_for_whom_it_can(sender, left, kept, now)
+        return ready, unsent + refused
 
     def _seal(
         self, sender: str, audience: tuple[str, ...], bundle: Sequence[_Packed], now: datetime

@@ -17,6 +17,7 @@ from watchfiles import awatch
 from gateway.config import Config, ConfigError, Loaded, load
 from gateway.countersigned import FOLDER as SIGNATURES
 from gateway.countersigned import SIGNED
+from gateway.keyring.holdings import BUNDLES, CHANGED
 from gateway.keyring.keystore import KeyringError
 from gateway.stream import Stream
 from protocols.duty import stand_ins
@@ -85,14 +86,16 @@ class Reloader:
 
     async def run(self, told: Callable[[str], None]) -> None:
         """Watch the file until cancelled; ``told`` gets a line for each change or fault."""
-        async for signed in _changes(self._loaded.file, self._signatures):
+        trust = self._loaded.state / BUNDLES
+        trust.mkdir(parents=True, exist_ok=True, mode=0o700)
+        async for signed in _changes(self._loaded.file, self._signatures, trust):
             for line in self.take(signed=signed):
                 told(line)
 
     def take(self, *, signed: bool = False) -> tuple[str, ...]:
         """Take the file as it is now: the lines of what it changed, or of what is wrong with it.
 
-        ``signed``: signatures came or went, by which the same table opens or closes agreements.
+        ``signed``: signatures, bundles or revocations came or went, by which the same table opens or closes ways.
         """
         old = self._loaded.config
         try:
@@ -129,11 +132,11 @@ def previous(versions: Path, current: bytes) -> bytes | None:
     return texts[place] if place < len(texts) else None
 
 
-async def _changes(file: Path, signatures: Path) -> AsyncIterator[bool]:
-    """Each time that the file, or (True) a signature, was written or replaced: editors and orchestrators do both."""
-    async for changes in awatch(file.parent, signatures, recursive=False):
+async def _changes(file: Path, signatures: Path, trust: Path) -> AsyncIterator[bool]:
+    """Each time that the file, or (True) what partners signed, was written or replaced, as editors and tools do."""
+    async for changes in awatch(file.parent, signatures, trust, recursive=False):
         paths = [Path(name) for _, name in changes]
-        signed = any(path.suffix == SIGNED for path in paths)
+        signed = any(path.suffix == SIGNED or path.name == CHANGED for path in paths)
         if signed or any(path.name == file.name for path in paths):
             yield signed
 

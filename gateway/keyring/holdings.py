@@ -51,6 +51,7 @@ from protocols.unit import is_unit_id, partner_of
 KEYS: Final = "keys"
 ROOT: Final = "root"
 BUNDLES: Final = "bundles"
+CHANGED: Final = "changed"  # touched whenever whom we trust has changed
 LOCK: Final = ".lock"
 _Content = TypeVar("_Content", bound=Value)
 
@@ -303,6 +304,7 @@ class Holdings:
     def _save(self, held: Held) -> None:
         save(self.directory / KEYS, msgspec.msgpack.encode(held), self._secret)
         self._held = held
+        (self.directory / BUNDLES / CHANGED).touch(mode=0o600)  # a running gateway watches this folder
 
 
 def _begin(directory: Path, uids: Iterable[str]) -> str:

@@ -160,6 +160,10 @@ class Keyring:
             raise Reject(Refusal.NOT_FOR_ME)
         return self.seal(channel.sender, left, messages, now, Mode.SIGNED)
 
+    def reaches(self, unit: str, now: datetime) -> bool:
+        """Whether something can be sealed to a unit now."""
+        return self._roster.reaches(unit, now.timestamp())
+
     def announcements(self) -> Sequence[Announced]:
         """Every announcement that should stand retained now: to publish again when a broker lost them."""
         return self._outgoing.announcements()
