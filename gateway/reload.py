@@ -26,6 +26,7 @@ from protocols.record import Event
 VERSIONS = "tables"  # folder of the versions that were in force, in the state directory
 VERSIONS_MAX = 100
 SIGNED_ANEW = "the signatures of agreements were read anew"
+LOOK_MS = 1_000  # milliseconds after which the file is looked at even when nothing was noticed
 CHANGES_MAX = 200  # lines of one difference that are recorded; more are counted
 
 
@@ -134,11 +135,25 @@ def previous(versions: Path, current: bytes) -> bytes | None:
 
 async def _changes(file: Path, signatures: Path, trust: Path) -> AsyncIterator[bool]:
     """Each time that the file, or (True) what partners signed, was written or replaced, as editors and tools do."""
-    async for changes in awatch(file.parent, signatures, trust, recursive=False):
+    seen: tuple[int, ...] = ()  # nothing yet: what was written before the watch began is looked at too
+    async for changes in awatch(
+        file.parent, signatures, trust, recursive=False, yield_on_timeout=True, rust_timeout=LOOK_MS
+    ):
         paths = [Path(name) for _, name in changes]
         signed = any(path.suffix == SIGNED or path.name == CHANGED for path in paths)
-        if signed or any(path.name == file.name for path in paths):
+        stamp = _stamp(file)
+        if signed or stamp != seen:
             yield signed
+        seen = stamp
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    """What differs when a file was written or replaced; an absent file has none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def _passages(config: Config) -> dict[str, bytes]:
