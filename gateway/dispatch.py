@@ -148,10 +148,10 @@ class Dispatch:
         except Reject as error:
             code = error.code
         left = tuple(uid for uid in audience if self._keyring.reaches(uid, now))
-        kept = [_Packed(each.data, tuple(c for c in each.copies if c.way.destination.id in left)) for each in bundle]
-        unsent = [Unsent(c, code) for each in bundle for c in each.copies if c.way.destination.id not in left]
         if not left or left == audience:
             return [], [Unsent(copy, code) for each in bundle for copy in each.copies]
+        kept = [_Packed(each.data, tuple(c for c in each.copies if c.way.destination.id in left)) for each in bundle]
+        unsent = [Unsent(c, code) for each in bundle for c in each.copies if c.way.destination.id not in left]
         ready, refused = self._seal_for_whom_it_can(sender, left, kept, now)
         return ready, unsent + refused
 
