@@ -1,0 +1,128 @@
+"""What gateways tell each other about custody: envelopes that are safe at the other end, and how messages ended. Pure.
+
+A control record travels like a message, sealed in an envelope of a unit for the unit whose envelopes it is about, on
+the partner's control mailbox. Custody is cumulative for each epoch, so that a lost control record costs nothing;
+envelopes of control records are not themselves under custody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from typing import Annotated, Final, NamedTuple
+
+import msgspec
+
+from protocols.envelope import ENVELOPES_MAX
+from protocols.replay import Received
+
+VERSION: Final = 1
+CONTROL_MAX: Final = 65_536  # bytes of one control record
+TAKEN_MAX: Final = 256  # epochs that one record speaks of
+BEYOND_MAX: Final = 256  # bytes of bitmap: envelopes beyond the first missing one, eight to a byte
+TOLD_MAX: Final = 256  # messages whose end one record tells
+_ARRAYS: Final = frozenset({*range(0x90, 0xA0), 0xDC, 0xDD})  # first bytes of MessagePack arrays; a Message is a map
+
+
+class Fate(StrEnum):
+    """What became of a message at one destination, as the gateway there says."""
+
+    DELIVERED = "delivered"  # the unit has it
+    READ = "read"  # the unit acknowledged it
+    REFUSED = "refused"  # the gateway did not release it to the unit, or did not accept it; ``reason`` says why
+    EXPIRED = "expired"  # it was not delivered, or not acknowledged, while it was worth something
+
+
+_Eid = Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
+_Unit = Annotated[str, msgspec.Meta(min_length=3, max_length=128)]
+
+
+class Taken(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Custody of one epoch: every envelope numbered below ``below`` was taken, and those whose bit is in ``beyond``.
+
+    Bit i of ``beyond``, least significant first, stands for envelope ``below + 1 + i``; ``below`` itself is missing.
+    """
+
+    eid: _Eid
+    below: Annotated[int, msgspec.Meta(ge=0, le=ENVELOPES_MAX)]
+    beyond: Annotated[bytes, msgspec.Meta(max_length=BEYOND_MAX)] = b""
+
+    def __contains__(self, seq: int) -> bool:
+        """Whether an envelope was taken."""
+        if seq < self.below:
+            return True
+        place = seq - self.below - 1
+        return 0 <= place < 8 * len(self.beyond) and self.beyond[place >> 3] >> (place & 7) & 1 == 1
+
+
+class Told(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The end of one message at one destination. ``reason`` is a bounded code."""
+
+    message: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    origin: _Unit
+    destination: _Unit
+    fate: Fate
+    reason: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")] | None = None
+
+
+class Control(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One control record. ``checkpoint`` is a signed checkpoint of the sender's audit, for us to keep as a witness.
+
+    One that says nothing is a heartbeat.
+    """
+
+    version: Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)] = VERSION
+    taken: Annotated[tuple[Taken, ...], msgspec.Meta(max_length=TAKEN_MAX)] = ()
+    told: Annotated[tuple[Told, ...], msgspec.Meta(max_length=TOLD_MAX)] = ()
+    checkpoint: Annotated[bytes, msgspec.Meta(max_length=CONTROL_MAX)] | None = None
+
+
+class Numbered(NamedTuple):
+    """An envelope by its epoch and number."""
+
+    eid: bytes
+    seq: int
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Control).decode
+
+
+def is_control(record: bytes) -> bool:
+    """Whether a record of an envelope is a control record rather than a Message."""
+    return bool(record) and record[0] in _ARRAYS
+
+
+def pack_control(control: Control) -> bytes:
+    """The record as it is sealed."""
+    return _pack(control)
+
+
+def unpack_control(record: bytes) -> Control:
+    """Read a control record. Raise ValueError when it is not one."""
+    if len(record) > CONTROL_MAX:
+        raise ValueError("control record too large")
+    return _unpack(record)
+
+
+def taken(eid: bytes, received: Received) -> Taken:
+    """What to say of an epoch of which these envelopes are safe."""
+    below = received.contiguous
+    wanted = range(below + 1, min(received.highest, below + 8 * BEYOND_MAX) + 1)
+    beyond = bytearray((len(wanted) + 7) // 8)
+    for place, seq in enumerate(wanted):
+        if seq in received:
+            beyond[place >> 3] |= 1 << (place & 7)
+    return Taken(eid, below, bytes(beyond))
+
+
+def portions(taken: Iterable[Taken], told: Sequence[Told], checkpoint: bytes | None = None) -> Iterator[Control]:
+    """As many control records as it takes to say all of this, each within its bounds."""
+    epochs = tuple(taken)
+    count = max(1, -(-len(epochs) // TAKEN_MAX), -(-len(told) // TOLD_MAX))
+    for number in range(count):
+        yield Control(
+            taken=epochs[number * TAKEN_MAX : (number + 1) * TAKEN_MAX],
+            told=tuple(told[number * TOLD_MAX : (number + 1) * TOLD_MAX]),
+            checkpoint=None if number else checkpoint,
+        )

@@ -1,0 +1,94 @@
+"""Control records: what they say of envelopes and messages, their bounds, and that hostile ones are refused."""
+
+from __future__ import annotations
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.custody import (
+    BEYOND_MAX,
+    TOLD_MAX,
+    Control,
+    Fate,
+    Taken,
+    Told,
+    is_control,
+    pack_control,
+    portions,
+    taken,
+    unpack_control,
+)
+from protocols.replay import Received
+
+EID = b"12345678"
+
+
+def test_a_record_is_the_array_that_the_specification_shows() -> None:
+    told = Told("0" * 32, "alpha/cell", "bravo/ops", Fate.REFUSED, "above-ceiling")
+    record = pack_control(Control(taken=(Taken(EID, 3, b"\x02"),), told=(told,)))
+    assert msgpack.unpackb(record) == [
+        1,
+        [[EID, 3, b"\x02"]],
+        [["0" * 32, "alpha/cell", "bravo/ops", "refused", "above-ceiling"]],
+        None,
+    ]
+    assert is_control(record)
+    assert unpack_control(record) == Control(taken=(Taken(EID, 3, b"\x02"),), told=(told,))
+
+
+def test_a_message_is_no_control_record() -> None:
+    assert not is_control(msgpack.packb({"id": "x"}))
+    assert not is_control(b"")
+
+
+def test_custody_of_three_and_of_the_fifth_and_the_ninth() -> None:
+    received = Received()
+    for seq in (0, 1, 2, 4, 8):
+        received.mark(seq)
+    said = taken(EID, received)
+    assert (said.below, said.beyond) == (3, b"\x11")  # bits 0 and 4: envelopes 4 and 8
+    assert [seq for seq in range(12) if seq in said] == [0, 1, 2, 4, 8]
+
+
+@given(st.sets(st.integers(0, 3000), max_size=60))
+def test_custody_says_exactly_what_was_received_within_its_reach(seqs: set[int]) -> None:
+    received = Received()
+    for seq in seqs:
+        received.mark(seq)
+    said = taken(EID, received)
+    reach = said.below + 8 * BEYOND_MAX
+    assert {seq for seq in range(3100) if seq in said} == {seq for seq in seqs if seq <= reach}
+    assert unpack_control(pack_control(Control(taken=(said,)))).taken == (said,)
+
+
+def test_more_than_one_record_holds_is_said_in_several() -> None:
+    told = [Told(str(number), "alpha/cell", "bravo/ops", Fate.DELIVERED) for number in range(TOLD_MAX + 1)]
+    first, second = portions([Taken(EID, 1)], told, b"checkpoint")
+    assert (len(first.told), len(first.taken), first.checkpoint) == (TOLD_MAX, 1, b"checkpoint")
+    assert (len(second.told), len(second.taken), second.checkpoint) == (1, 0, None)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"",
+        msgpack.packb([2, [], [], None]),
+        msgpack.packb([1, [[b"short", 0, b""]], [], None]),
+        msgpack.packb([1, [[EID, -1, b""]], [], None]),
+        msgpack.packb([1, [[EID, 0, bytes(BEYOND_MAX + 1)]], [], None]),
+        msgpack.packb([1, [], [["m", "a/b", "c/d", "eaten", None]], None]),
+        msgpack.packb([1, [], [["m", "a/b", "c/d", "refused", "Free text."]], None]),
+        msgpack.packb([1, [], [], None, "more"]),
+        msgpack.packb([1, [], [], bytes(70_000)]),
+    ],
+    ids=["empty", "version", "eid", "negative", "bitmap", "fate", "reason", "more", "large"],
+)
+def test_what_is_not_a_control_record_is_refused(record: bytes) -> None:
+    with pytest.raises(ValueError, match="^[A-Zc]"):
+        unpack_control(record)
+
+
+def test_a_record_that_says_nothing_is_a_heartbeat() -> None:
+    assert unpack_control(pack_control(Control())) == Control()
