@@ -63,13 +63,17 @@ class Frame(Protocol):
 
 
 class Parcel(NamedTuple):
-    """What to send. ``expires_s`` after which nobody needs it; ``id`` lets a broker drop a repeat."""
+    """What to send. ``expires_s`` after which nobody needs it; ``id`` lets a broker drop a repeat.
+
+    ``properties`` go beside the payload where the transport has a place for them (MQTT 5, NATS), see ``properties``.
+    """
 
     topic: str
     data: bytes
     retain: bool = False
     expires_s: int | None = None
     media_type: str | None = None
+    properties: tuple[tuple[str, str], ...] = ()
     id: str | None = None
 
 

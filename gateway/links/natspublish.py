@@ -18,11 +18,13 @@ from gateway.links.fault import LostError
 from gateway.links.ledger import Entry
 from gateway.links.natsconnection import NatsConnection
 from gateway.links.natswire import Message
+from gateway.links.properties import carried
 
 WINDOW_MAX = 4096  # publishes under way
-HEADER_MAX = 512  # bytes of a header; the server counts it as payload
+HEADER_MAX = 2048  # bytes of a header; the server counts it as payload
 KNOWN_MAX = 65_536  # topics whose stream is remembered
 ANSWER_S = 10.0  # a stream that does not answer for so long is asked again on a new connection
+_PLAIN = (None, None, (), None)  # no expiry, no media type, no properties, no id
 _NO_TTL = 10_166  # JetStream: per-message TTL is disabled
 _TOO_BIG = frozenset({10_054, 10_097})  # message, or header, exceeds the maximum
 _FULL = frozenset({10_077, 10_122})  # maximum messages, bytes or messages per subject exceeded, and the stream says no
@@ -140,6 +142,9 @@ class Publisher:
                 if len(parcel.data) > largest:
                     entry.settle(SendRefusal.TOO_LARGE)
                     continue
+                if parcel.properties and not carried(parcel.properties):
+                    entry.settle(SendRefusal.REJECTED)
+                    continue
                 self._count += 1
                 sent = _Sent(entry, place.subject, f"{self._ids}{self._count}")
             else:
@@ -179,7 +184,7 @@ class Publisher:
             return
         parcel = sent.entry.parcel
         self._under_way[sent.id] = sent
-        if kept and parcel.expires_s is None and parcel.media_type is None and parcel.id is None:
+        if kept and parcel[3:7] == _PLAIN:
             connection.write(natswire.identified(sent.subject, parcel.data, self._answers + sent.id, sent.id))
             return
         pairs = [("Nats-Msg-Id", _line(parcel.id or sent.id))]
@@ -187,6 +192,7 @@ class Publisher:
             pairs.append(("Nats-TTL", str(max(1, parcel.expires_s))))
         if parcel.media_type is not None:
             pairs.append(("Content-Type", _line(parcel.media_type)))
+        pairs += parcel.properties
         reply = f"{self._answers}{sent.id}" if kept else ""
         connection.write(natswire.publish(sent.subject, parcel.data, reply, natswire.header_block(pairs)))
         if not kept:

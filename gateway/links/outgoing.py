@@ -15,11 +15,12 @@ import mqtt5
 from gateway.links import Parcel, SendRefusal
 from gateway.links.fault import ProtocolError
 from gateway.links.ledger import Entry
+from gateway.links.properties import carried
 
 _QOS1 = mqtt5.QoS.AT_LEAST_ONCE
 _TOPIC_MAX = 65_535  # bytes of UTF-8 (MQTT 5, 1.5.4)
 _GOOD_MAX = 4096
-_PLAIN = (False, None, None)  # not retained, no expiry, no media type
+_PLAIN = (False, None, None, ())  # not retained, no expiry, no media type, no properties
 _WINDOW_MAX = 4096  # publishes under way, whatever more the broker would take
 _REFUSALS = {
     0x87: SendRefusal.NOT_AUTHORISED,
@@ -150,7 +151,7 @@ class Outgoing:
                 self._good.clear()
             self._good.add(topic)
         try:
-            if duplicate or self._limits.alias_max or parcel[2:5] != _PLAIN:
+            if duplicate or self._limits.alias_max or parcel[2:6] != _PLAIN:
                 data = self._encode(parcel, pid, duplicate=duplicate)
             else:
                 data = mqtt5.PublishPacket(topic, parcel.data, qos=_QOS1, packet_id=pid).write()
@@ -170,6 +171,8 @@ class Outgoing:
     def _encode(self, parcel: Parcel, pid: int, *, duplicate: bool) -> bytes:
         if parcel.retain and not self._limits.retain_available:
             raise ValueError("the broker keeps nothing")
+        if not carried(parcel.properties):
+            raise ValueError("properties")
         topic, alias = self._alias(parcel.topic) if self._limits.alias_max else (parcel.topic, None)
         return mqtt5.PublishPacket(
             topic,
@@ -181,6 +184,7 @@ class Outgoing:
             message_expiry_interval=parcel.expires_s,
             content_type=parcel.media_type,
             topic_alias=alias,
+            user_properties=list(parcel.properties),
         ).write()
 
     def _alias(self, topic: str) -> tuple[str, int | None]:

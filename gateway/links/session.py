@@ -253,6 +253,7 @@ def _will(parcel: Parcel) -> mqtt5.Will:
         retain=parcel.retain,
         message_expiry_interval=parcel.expires_s,
         content_type=parcel.media_type,
+        user_properties=list(parcel.properties),
     )
 
 
