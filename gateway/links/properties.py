@@ -1,7 +1,7 @@
 """Which properties a parcel may carry beside its payload: the same on every transport.
 
 MQTT 5 calls them user properties (3.3.2.3.7) and allows any text; a NATS header is a line with a name. What fits both
-is carried. Nothing in the gateway reads what arrives: properties stand outside the seal, where a broker can change them.
+is carried. Nothing in the gateway reads what arrives: properties stand outside the seal, where brokers change them.
 """
 
 from __future__ import annotations
