@@ -86,7 +86,7 @@ def test_more_than_one_record_holds_is_said_in_several() -> None:
     ids=["empty", "version", "eid", "negative", "bitmap", "fate", "reason", "more", "large"],
 )
 def test_what_is_not_a_control_record_is_refused(record: bytes) -> None:
-    with pytest.raises(ValueError, match="^[A-Zc]"):
+    with pytest.raises(ValueError, match=r"^[A-Zc]"):
         unpack_control(record)
 
 
