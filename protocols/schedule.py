@@ -21,6 +21,7 @@ REVOCATION_SIGNED: Final = b"CSE1 revocation\0"
 REQUEST_SIGNED: Final = b"CSE1 request\0"
 ENROLMENT_SIGNED: Final = b"CSE1 enrol\0"
 AGREEMENT_SIGNED: Final = b"CSE1 agreement\0"
+LOG_SIGNED: Final = b"CSE1 log\0"
 MLDSA_CONTEXT: Final = b"CSE1"
 SLOT_INFO: Final = b"CSE1 ann"
 EPOCH_ID: Final = b"CSE1 eid"
@@ -39,6 +40,7 @@ SIGNATURE_CONTEXTS: Final = (
     REQUEST_SIGNED,
     ENROLMENT_SIGNED,
     AGREEMENT_SIGNED,
+    LOG_SIGNED,
 )
 HASH_CONTEXTS: Final = (EPOCH_ID, SIGNING_KEY_ID, SEALING_KEY_ID, ROOT)
 DERIVATIONS: Final = (b"chain", b"key", b"commit", b"ann")
