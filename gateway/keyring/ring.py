@@ -26,7 +26,9 @@ from protocols.opening import LATE_HORIZON_S, Inbox, Opened, Tombstone
 from protocols.parking import Parking
 from protocols.partner import Pin
 from protocols.request import KeyRequest, unpack_request
+from protocols.roster import Roster
 from protocols.sealing import seal_slice
+from protocols.statement import sign
 
 __all__ = ["Announced", "Channel", "Keyring", "Opened", "Posting", "Sealed", "Upkeep", "secret"]
 
@@ -119,6 +121,30 @@ class Keyring:
     def pseudonym(self, uid: str) -> str:
         """A lasting name for one of our units that tells a broker nothing. Raise KeyError."""
         return hashlib.sha256(b"comity session" + b"".join(self._units[uid].signing.seeds)).hexdigest()[:20]
+
+    @property
+    def partner(self) -> str:
+        """Whose gateway this is."""
+        return self._holdings.partner
+
+    @property
+    def roster(self) -> Roster:
+        """Whom we know now."""
+        return self._roster
+
+    def bundle_file(self, partner: str) -> bytes:
+        """The signed bundle that a partner is held to now, ours included. Raise KeyringError."""
+        return self._holdings.bundle_file(partner)
+
+    def attest(self, context: bytes, payload: bytes) -> bytes:
+        """A statement signed by the first of our units that our bundle names. Takes 1 ms. Raise KeyringError.
+
+        ``context`` is one of ``SIGNATURE_CONTEXTS``.
+        """
+        for unit in self._units.values():
+            if self._roster.vouches(unit.signing.kid):
+                return sign(payload, context, [unit.signing])
+        raise KeyringError(f"no signing key here stands in the bundle of {self.partner}: issue a bundle")
 
     def seal(
         self, sender: str, audience: Sequence[str], messages: Sequence[bytes], now: datetime, mode: Mode = Mode.SIGNED

@@ -13,7 +13,9 @@ from gateway.keyring.keystore import KeyringError, key_file
 from gateway.keyring.ring import Channel, Keyring, Sealed, secret
 from protocols.checkpoint import Standing
 from protocols.envelope import Mode, Refusal, Reject
-from protocols.statement import BundleFault
+from protocols.partner import read_bundle
+from protocols.schedule import LOG_SIGNED
+from protocols.statement import BundleFault, open_statement
 from tests.protocols.cast import refuses
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
@@ -626,3 +628,26 @@ def test_a_pseudonym_lasts_and_tells_nothing(keyrings: dict[str, Keyring], coali
     assert keyrings["alpha"].pseudonym("alpha/hq") != again.pseudonym("alpha/lno-1")
     assert keyrings["alpha"]._units["alpha/hq"].signing.kid.hex() not in again.pseudonym("alpha/hq")
     again.close()
+
+
+def test_a_statement_is_signed_by_a_unit_that_our_bundle_names(keyrings: dict[str, Keyring]) -> None:
+    alpha, bravo = keyrings["alpha"], keyrings["bravo"]
+    statement = alpha.attest(LOG_SIGNED, b"what we state")
+
+    payload, (signature,) = open_statement(statement)
+    signer = bravo.roster.signer(signature.kid, NOW.timestamp())
+    signer.verify(signature.ed25519, LOG_SIGNED + payload)
+    signer.verify_lasting(signature.mldsa, LOG_SIGNED + payload)
+    assert (payload, signer.uid, alpha.partner) == (b"what we state", "alpha/hq", "alpha")
+    assert read_bundle(bravo.bundle_file("alpha")).partner == "alpha"
+
+
+def test_a_key_that_no_bundle_names_signs_nothing(tmp_path: Path) -> None:
+    now_s = int(NOW.timestamp())
+    held = Holdings.create(tmp_path, ["alpha/hq"], key_file(tmp_path / "secret.key"), now_s)
+    held.rotate("alpha/hq", now_s + 1, signing=True)
+    alpha = Keyring.open(tmp_path, NOW)
+
+    with pytest.raises(KeyringError, match="issue a bundle"):
+        alpha.attest(LOG_SIGNED, b"x")
+    alpha.close()
