@@ -50,8 +50,8 @@ class Track(Value, frozen=True, tag="track", tag_field="kind"):
     remarks: str | None = None
 
     def __post_init__(self) -> None:
-        if self.battery_percent is not None:
-            percent("battery_percent", self.battery_percent)
+        if (battery := self.battery_percent) is not None and not 0.0 <= battery <= 100.0:
+            percent("battery_percent", battery)
 
 
 class Contact(Value, frozen=True, tag="contact", tag_field="kind"):
@@ -70,9 +70,12 @@ class Contact(Value, frozen=True, tag="contact", tag_field="kind"):
     remarks: str | None = None
 
     def __post_init__(self) -> None:
-        at_least_zero("length_m", self.length_m)
-        at_least_zero("width_m", self.width_m)
-        at_least_zero("height_m", self.height_m)
+        if self.length_m is not None:
+            at_least_zero("length_m", self.length_m)
+        if self.width_m is not None:
+            at_least_zero("width_m", self.width_m)
+        if self.height_m is not None:
+            at_least_zero("height_m", self.height_m)
 
 
 class Chat(Value, frozen=True, tag="chat", tag_field="kind"):

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-class Policy(Value, frozen=True, dict=True):
+class Policy(Value, frozen=True, dict=True, gc=True):
     """A security policy: its classifications from lowest to highest, and the categories it knows.
 
     ``restrictive``, ``permissive`` and ``informative`` name categories that take any value; a permissive one names

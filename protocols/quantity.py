@@ -13,8 +13,11 @@ from math import inf, isfinite
 import msgspec
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """The common shape of everything that travels: frozen, keyword-only, unknown fields refused."""
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """The common shape of everything that travels: frozen, keyword-only, unknown fields refused.
+
+    Not tracked by the garbage collector: a frozen struct can only hold what was there before it, so it is in no cycle.
+    """
 
 
 class AltitudeDatum(StrEnum):
@@ -55,14 +58,16 @@ class Position(Value, frozen=True):
     coarsened_to_m: float | None = None
 
     def __post_init__(self) -> None:
-        if not -90 <= self.latitude <= 90 or not -180 <= self.longitude <= 180:
+        # Bounds are written as floats here and below: comparing a float with an int costs three times as much, and
+        # every Message passes here.
+        if not -90.0 <= self.latitude <= 90.0 or not -180.0 <= self.longitude <= 180.0:
             raise ValueError("position outside WGS84")
-        if self.altitude_m is not None and not -12_000 <= self.altitude_m <= 100_000_000:
+        if (altitude := self.altitude_m) is not None and not -12_000.0 <= altitude <= 100_000_000.0:
             raise ValueError("altitude_m out of range")
-        # Asked here and only then there: a call costs more than the check, and every Message passes here.
-        if (error := self.circular_error_m) is not None and not 0 <= error < inf:
+        # Asked here and only then there: a call costs more than the check.
+        if (error := self.circular_error_m) is not None and not 0.0 <= error < inf:
             at_least_zero("circular_error_m", error)
-        if (error := self.linear_error_m) is not None and not 0 <= error < inf:
+        if (error := self.linear_error_m) is not None and not 0.0 <= error < inf:
             at_least_zero("linear_error_m", error)
         if self.coarsened_to_m is not None:
             at_least_zero("coarsened_to_m", self.coarsened_to_m)
@@ -77,13 +82,13 @@ class Kinematics(Value, frozen=True):
     climb_mps: float | None = None
 
     def __post_init__(self) -> None:
-        if (course := self.course_deg) is not None and not 0 <= course < 360:
+        if (course := self.course_deg) is not None and not 0.0 <= course < 360.0:
             bearing("course_deg", course)
         if self.heading_deg is not None:
             bearing("heading_deg", self.heading_deg)
-        if (speed := self.speed_mps) is not None and not 0 <= speed < inf:
+        if (speed := self.speed_mps) is not None and not 0.0 <= speed < inf:
             at_least_zero("speed_mps", speed)
-        if self.climb_mps is not None and not isfinite(self.climb_mps):
+        if (climb := self.climb_mps) is not None and not isfinite(climb):
             raise ValueError("climb_mps is not finite")
 
 
