@@ -1,63 +1,141 @@
-"""What was seen before, and who may speak about a subject: duplicates, loops, replays, authority. Bounded memory.
+"""What was seen before, and who may speak about a subject: duplicates, loops, late positions, authority. Bounded.
 
 Canonical ids decide, not bytes, so a report that comes back in another format is still the same report. A format with
-whole seconds cannot repeat the original's milliseconds, so such a copy is compared at whole seconds.
+whole seconds cannot repeat the original's milliseconds, so such a copy is compared at whole seconds. An id counts
+together with its subject: whoever may not speak about a subject cannot use up the ids of its reports either.
+
+Memory is two generations, here and on disk alike: when the newer one is full it becomes the older one, which goes.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from datetime import datetime
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple, Self
 
+from gateway.keyring.keystore import KeyringError
+from gateway.traces import DIGEST, Generation, Owned, Trace, Traces
 from protocols.body import Alert, Contact, Delete, Track
-from protocols.message import Authenticity, Message, message_id
+from protocols.message import Authenticity, Message
 from protocols.record import Refused, Withheld
 
-REMEMBERED = 200_000  # ids and subjects kept; the least recently used are forgotten first
-_T = TypeVar("_T")
+REMEMBERED = 200_000  # ids, and subjects, kept at most; at least half as many of the latest
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_SECOND = 1_000_000  # microseconds
+_ANY = ("utf-8", "surrogatepass")  # whatever a parser let in has a digest
 
 
-class _Subject(NamedTuple):
-    owner: str
-    newest: datetime | None
-    foreign: bool  # a partner's: verified by its signature, not by a link of ours
+class _Fresh(NamedTuple):
+    """A message that passed and is not on disk yet; ``before``: its subject's newest report until then."""
+
+    message: Message
+    trace: Trace
+    before: int | None
 
 
 class Repeats:
-    """The gateway's memory of ids and subjects."""
+    """The gateway's memory of ids and subjects; with ``traces`` it outlives the process."""
 
-    def __init__(self, remembered: int = REMEMBERED) -> None:
-        self._limit = remembered
-        self._ids: OrderedDict[str, None] = OrderedDict()
-        self._subjects: OrderedDict[str, _Subject] = OrderedDict()
+    def __init__(self, remembered: int = REMEMBERED, traces: Traces | None = None) -> None:
+        self._full = max(1, remembered // 2)
+        self._traces = traces
+        self._new = traces.newer if traces else Generation()
+        self._old = traces.older if traces else Generation()
+        self._fresh: dict[tuple[str, str], _Fresh] = {}
+
+    @classmethod
+    def open(cls, state: Path, remembered: int = REMEMBERED) -> Self:
+        """The memory of a state directory, as the last process left it. Raise KeyringError, one line."""
+        try:
+            return cls(remembered, Traces(state, max(1, remembered // 4)))  # a message has two ids at most
+        except OSError as error:
+            raise KeyringError(f"traces in {state}: {error.strerror}") from None
+
+    @property
+    def unwritten(self) -> int:
+        """How many messages the disk did not take note of: after a restart these may pass once more."""
+        return self._traces.unwritten if self._traces else 0
 
     def objection(self, message: Message) -> Refused | Withheld | None:
-        """Why this message must not pass, or None; a message that passes is remembered at once."""
-        coarse, whole = _whole_second_id(message), message.times.whole_seconds
-        if message.id in self._ids or (whole and coarse in self._ids):
+        """Why this message must not pass, or None; a message that passes is remembered at once, in memory."""
+        subject, whole, moment = _digest(message.subject.encode(*_ANY)), message.times.whole_seconds, _moment(message)
+        exact = _digest(subject + message.id.encode(*_ANY))
+        coarse = exact if moment is None else _digest(subject + _at_whole_seconds(message, moment))
+        if self._seen(exact) or (whole and self._seen(coarse)):
             return Refused.DUPLICATE
-        origin, moment = message.origin or "", message.times.observed
-        owned = self._subjects.get(_owned(message))
-        if (owned is None or owned.owner != origin) and not _may_claim(message, owned):
+        if isinstance(message.body, Delete):  # it speaks about its target
+            subject = _digest(message.body.target.encode(*_ANY))
+        owner = _owner(message.origin or "")
+        held = self._new.subjects.get(subject) or self._old.subjects.get(subject)
+        owned = Owned.unpack(held) if held else None
+        if (owned is None or owned.owner != owner) and not _may_claim(message, owned):
             return Withheld.NOT_ORIGINATOR
-        if owned is not None and _is_position(message) and moment and owned.newest and moment < owned.newest:
+        before = owned.newest if owned else None
+        late = moment is not None and before is not None and moment < before
+        if late and _is_position(message):
             return Refused.SUPERSEDED
-        self._keep(self._ids, message.id, None)
-        if not whole:
-            self._keep(self._ids, coarse, None)
-        times = [time for time in (moment, owned and owned.newest) if time]
-        self._keep(self._subjects, _owned(message), _Subject(origin, max(times, default=None), _is_foreign(message)))
+        newest = before if late or moment is None else moment
+        ids = (exact,) if whole or moment is None else (exact, coarse)
+        self._keep(message, Trace(ids, subject, Owned(owner, newest, _is_foreign(message)).pack()), before)
         return None
 
-    def _keep(self, memory: OrderedDict[str, _T], key: str, value: _T) -> None:
-        memory[key] = value
-        memory.move_to_end(key)
-        if len(memory) > self._limit:
-            memory.popitem(last=False)
+    def forget(self, message: Message) -> None:
+        """Policy kept a message from everybody: once it is let, it may come again. Its subject stays its origin's.
+
+        To be called before ``commit``. What was taken at whole seconds stays, as it may be another report's too.
+        """
+        key = (message.id, message.subject)
+        fresh = self._fresh.get(key)
+        if fresh is None or fresh.message is not message:
+            return
+        trace, subjects = fresh.trace, self._new.subjects
+        for each in trace.ids[:1]:
+            self._new.ids.discard(each)
+            self._old.ids.discard(each)
+        owned = Owned.unpack(trace.owned)._replace(newest=fresh.before).pack()
+        if subjects.get(trace.subject) == trace.owned:
+            subjects[trace.subject] = owned
+        self._fresh[key] = fresh._replace(trace=trace._replace(ids=(), owned=owned))
+
+    def commit(self, messages: Iterable[Message]) -> None:
+        """Put these on disk, in one write: those of a batch that were handed over durably, before its frames' acks.
+
+        No others: what is on disk and was not handed over would be refused as a duplicate after a crash, and lost.
+        Messages that did not pass, or are on disk already, do no harm here.
+        """
+        done = [fresh.trace for message in messages if (fresh := self._taken(message)) is not None]
+        if self._traces is not None:
+            self._traces.write(done)
+
+    def close(self) -> None:
+        """Let go of the disk."""
+        if self._traces is not None:
+            self._traces.close()
+
+    def _seen(self, digest: bytes) -> bool:
+        return digest in self._new.ids or digest in self._old.ids
+
+    def _keep(self, message: Message, trace: Trace, before: int | None) -> None:
+        if len(self._new.ids) + len(trace.ids) > self._full or len(self._new.subjects) >= self._full:
+            self._new, self._old = Generation(), self._new
+        self._new.ids.update(trace.ids)
+        self._new.subjects[trace.subject] = trace.owned
+        if len(self._fresh) >= self._full:
+            self._fresh.clear()
+        self._fresh[message.id, message.subject] = _Fresh(message, trace, before)
+
+    def _taken(self, message: Message) -> _Fresh | None:
+        """What is to be written of this very message; another one with its id, refused, does not speak for it."""
+        key = (message.id, message.subject)
+        fresh = self._fresh.get(key)
+        return self._fresh.pop(key) if fresh is not None and fresh.message is message else None
 
 
-def _may_claim(message: Message, owned: _Subject | None) -> bool:
+def _may_claim(message: Message, owned: Owned | None) -> bool:
     """Whether a unit may speak about a subject that is not its own yet; nobody deletes what it never spoke of.
 
     A unit of ours, vouched for by its link, takes a subject back from a partner that named it first: else a partner
@@ -76,14 +154,22 @@ def _is_position(message: Message) -> bool:
     return isinstance(message.body, Track | Contact)
 
 
-def _owned(message: Message) -> str:
-    """The subject that the message speaks about: a delete speaks about its target."""
-    return message.body.target if isinstance(message.body, Delete) else message.subject
+def _moment(message: Message) -> int | None:
+    observed = message.times.observed
+    return None if observed is None else (observed - _EPOCH) // _MICROSECOND
 
 
-def _whole_second_id(message: Message) -> str:
+def _at_whole_seconds(message: Message, moment: int) -> bytes:
+    """What a report and its copy in a format without fractions have in common, beside their subject."""
     family = "position" if _is_position(message) else message.kind
     cancelled = "cancelled" if isinstance(message.body, Alert) and message.body.cancelled else ""
-    if message.times.observed is None:
-        return message.id
-    return message_id(family, message.subject, message.times.observed.replace(microsecond=0), "whole", cancelled)
+    return f"{moment // _SECOND} {family} {cancelled}".encode()
+
+
+def _digest(data: bytes) -> bytes:
+    return sha256(data).digest()[:DIGEST]
+
+
+@lru_cache(maxsize=4096)
+def _owner(unit: str) -> bytes:
+    return _digest(unit.encode())

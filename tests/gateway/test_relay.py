@@ -14,6 +14,7 @@ from adapters import INPUT_MAX
 from gateway.config import Route
 from gateway.keyring.ring import Keyring
 from gateway.links import LinkError, Parcel, SendRefusal
+from gateway.routing import Table
 from protocols.body import Chat, Identity, Status, Track
 from protocols.label import Label
 from protocols.message import Message, Source, Times, from_json, pack, unpack
@@ -223,6 +224,20 @@ async def test_what_the_agreement_does_not_name_is_withheld_with_that_reason(lin
     await line.carry([say(a_message(Status(battery_percent=80.0), source=MARKED))])
 
     assert line.audit.said() == [("withheld", "kind-not-agreed", "bravo/ops")]
+
+
+async def test_what_policy_kept_from_everybody_may_come_again_once_the_table_is_mended(line: Line) -> None:
+    battery = a_message(Status(battery_percent=80.0), source=MARKED)
+    await line.carry([say(battery)])
+    mended = plain(('kinds = ["track", "chat", "delete"]', 'kinds = ["track", "chat", "delete", "status"]'))
+    line.relay.adopt(Table(mended, {agreement.id for agreement in mended.agreements}))
+    await line.carry([say(battery)], [say(battery)])
+
+    assert line.audit.said() == [
+        ("withheld", "kind-not-agreed", "bravo/ops"),
+        ("forwarded", None, "bravo/ops"),
+        ("refused", "duplicate", None),
+    ]
 
 
 async def test_a_kind_goes_only_where_a_route_for_it_goes(line: Line) -> None:

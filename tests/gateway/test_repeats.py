@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.repeats import Repeats
-from protocols.body import Alert, Contact, Track
+from protocols.body import Alert, Contact, Delete, Track
 from protocols.message import Authenticity, Message, Source, Times, message_id
 from protocols.quantity import Position
 from protocols.record import Refused, Withheld
@@ -134,8 +134,9 @@ def test_memory_is_bounded_and_forgets_what_was_not_used_longest() -> None:
     for number in range(100):
         assert memory.objection(a_track(number, subject=f"S-{number}")) is None
 
-    assert len(memory._ids) <= 4
-    assert len(memory._subjects) <= 4
+    assert len(memory._new.ids) + len(memory._old.ids) <= 4
+    assert len(memory._new.subjects) + len(memory._old.subjects) <= 4
+    assert len(memory._fresh) <= 2
     assert memory.objection(a_track(99, subject="S-99")) is Refused.DUPLICATE
     assert memory.objection(a_track(0, subject="S-0")) is None
 
@@ -184,3 +185,58 @@ def test_a_unit_of_ours_does_not_delete_what_a_partner_spoke_of() -> None:
     assert repeats.objection(foreign) is None
 
     assert repeats.objection(a_delete(foreign.subject)) is Withheld.NOT_ORIGINATOR
+
+
+def test_nobody_uses_up_the_id_of_a_report_about_anothers_subject() -> None:
+    own = a_track(0)
+    ahead = a_track(0, subject="S-2", **BRAVO)
+    ahead = replace(ahead, id=own.id)
+
+    assert objections(ahead, own) == [None, None]
+
+
+def test_what_nobody_got_may_come_again_and_its_subject_stays_its_originators() -> None:
+    memory = Repeats()
+    kept = a_track(0)
+    assert memory.objection(kept) is None
+    memory.forget(kept)
+
+    assert memory.objection(a_track(0, **BRAVO)) is Withheld.NOT_ORIGINATOR
+    assert memory.objection(a_track(0)) is None
+    assert memory.objection(a_track(0)) is Refused.DUPLICATE
+
+
+def test_a_position_that_nobody_got_makes_none_late() -> None:
+    memory = Repeats()
+    newer = a_track(9)
+    assert memory.objection(a_track(1)) is None
+    assert memory.objection(newer) is None
+    memory.forget(newer)
+
+    assert memory.objection(a_track(5)) is None
+    assert memory.objection(a_track(4)) is Refused.SUPERSEDED
+
+
+def test_forgetting_does_not_touch_what_came_after() -> None:
+    memory = Repeats()
+    kept = a_track(1)
+    assert memory.objection(kept) is None
+    assert memory.objection(a_track(5)) is None
+    memory.forget(kept)
+
+    assert memory.objection(a_track(4)) is Refused.SUPERSEDED
+    assert memory.objection(a_track(5)) is Refused.DUPLICATE
+
+
+def test_another_message_is_not_forgotten_for_it() -> None:
+    memory = Repeats()
+    assert memory.objection(a_track(0)) is None
+    memory.forget(a_track(0))  # a copy: not the one that passed
+
+    assert memory.objection(a_track(0)) is Refused.DUPLICATE
+
+
+def test_whatever_a_parser_let_in_can_be_remembered() -> None:
+    strange = a_message(Delete(target="\ud800"), id="e" * 32)
+
+    assert objections(strange) == [Withheld.NOT_ORIGINATOR]
