@@ -63,7 +63,10 @@ class Frame(Protocol):
 
 
 class Parcel(NamedTuple):
-    """What to send. ``expires_s`` after which nobody needs it; ``id`` lets a broker drop a repeat.
+    """What to send. ``expires_s`` after which nobody needs it.
+
+    ``id``: what makes it the same parcel after a restart, so that a broker drops a repeat; 1 to 200 printable ASCII
+    characters, another for each message and destination. All parcels of a topic have one, or none has.
 
     ``properties`` go beside the payload where the transport has a place for them (MQTT 5, NATS), see ``properties``.
     """
@@ -126,6 +129,7 @@ class Settings(NamedTuple):
     will: Parcel | None = None  # MQTT: what the broker says for us when we are gone without a word
     authenticator: Authenticator | None = None
     share: Share | None = None  # NATS: read only this worker's partitions
+    inflight_file: str | None = None  # MQTT 5: remembers parcels with an id over a restart; they go at QoS 2
 
 
 class Statistics(NamedTuple):
@@ -141,6 +145,7 @@ class Statistics(NamedTuple):
     bytes_sent: int = 0
     dropped: int = 0  # what needs no acknowledgement (QoS 0, datagrams) and came faster than it was taken
     unmatched: int = 0  # taken by a broker that has nobody to give it to (PUBACK 0x10): it may have lost its sessions
+    repeated: int = 0  # not sent, since their id says that the broker has them, or is being sent them
 
 
 class Link(Protocol):

@@ -11,6 +11,7 @@ from gateway.links.address import Address
 from gateway.links.backoff import Pace
 from gateway.links.fault import LostError, RefusedError
 from gateway.links.incoming import MqttFrame
+from gateway.links.inflight import Inflight
 from gateway.links.ledger import Entry
 from gateway.links.session import Credentials, Session
 from gateway.links.upkeep import Upkeep
@@ -31,6 +32,7 @@ class MqttLink(Upkeep[MqttFrame]):
         self._traffic = Traffic()
         self._parts = Parts(self._session, self._inbox, self._ledger, self._traffic, self._came_up)
         self._wire: Wire | None = None
+        self._slots: Inflight | None = None
         self._place = address  # where the next connection goes
 
     @property
@@ -48,12 +50,21 @@ class MqttLink(Upkeep[MqttFrame]):
             bytes_sent=traffic.bytes_sent,
             dropped=traffic.dropped,
             unmatched=outgoing.unmatched,
+            repeated=outgoing.repeated,
         )
 
     def _check(self) -> None:
         secure.password(self.settings)
         if self._address.tls:
             secure.context(self.settings)
+        if self._slots is None and self.settings.inflight_file is not None:
+            self._slots = Inflight.open(self.settings.inflight_file, self.settings.client_id)
+            self._session.outgoing.remember(self._slots)
+
+    async def _stop(self) -> None:
+        await super()._stop()
+        if self._slots is not None:
+            self._slots.close()
 
     async def _connection(self) -> None:
         credentials = Credentials(self.settings.username, secure.password(self.settings))

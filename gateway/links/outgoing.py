@@ -1,27 +1,32 @@
 """The sending half of an MQTT 5 session: packet identifiers, flow control, and resending in order. Pure.
 
 A parcel is settled by the broker's PUBACK, never earlier. After a reconnect what was under way is sent again first, in
-its order, marked as a duplicate when the broker still has the session (MQTT 5, 4.4), and only then what is new.
+its order, marked as a duplicate when the broker still has the session (MQTT 5, 4.4), and only then what is new. Parcels
+with an id go at QoS 2 where there is a memory for them, see ``once``.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import mqtt5
 
 from gateway.links import Parcel, SendRefusal
 from gateway.links.fault import ProtocolError
+from gateway.links.inflight import Inflight
 from gateway.links.ledger import Entry
+from gateway.links.once import Once
 from gateway.links.properties import carried
 
 _QOS1 = mqtt5.QoS.AT_LEAST_ONCE
+_QOS2 = mqtt5.QoS.EXACTLY_ONCE
 _TOPIC_MAX = 65_535  # bytes of UTF-8 (MQTT 5, 1.5.4)
 _GOOD_MAX = 4096
 _PLAIN = (False, None, None, ())  # not retained, no expiry, no media type, no properties
 _WINDOW_MAX = 4096  # publishes under way, whatever more the broker would take
+LEFT_S = 600.0  # for how long what an earlier process left may take up more than half of what may be under way
 _REFUSALS = {
     0x87: SendRefusal.NOT_AUTHORISED,
     0x90: SendRefusal.BAD_TOPIC,
@@ -36,6 +41,7 @@ class Limits(NamedTuple):
     packet_max: int | None = None
     retain_available: bool = True
     alias_max: int = 0
+    qos_max: int = 2
 
 
 def bad_topic(topic: str) -> bool:
@@ -62,23 +68,46 @@ class Outgoing:
         self._good: set[str] = set()  # topics that were looked at
         self._quota = 0
         self._last = 0
+        self._once: Once | None = None
+        self._exactly = False  # the broker of this connection can do QoS 2, and there is a memory for it
+        self._left_since: float | None = None
         self.blocked = False  # the transport's buffer is full
-        self.sent = 0
-        self.resent = 0
+        self._sent = 0
+        self._resent = 0
         self.unmatched = 0
+
+    @property
+    def sent(self) -> int:
+        """Parcels that the broker has acknowledged."""
+        return self._sent if self._once is None else self._sent + self._once.sent
+
+    @property
+    def resent(self) -> int:
+        """Publishes of parcels that had been published before."""
+        return self._resent if self._once is None else self._resent + self._once.resent
+
+    @property
+    def repeated(self) -> int:
+        """Parcels that were not sent because the broker has them, or is being sent them."""
+        return 0 if self._once is None else self._once.repeated
 
     @property
     def unanswered(self) -> int:
         """Parcels sent on this connection and not acknowledged."""
-        return len(self._under_way) - len(self._again)
+        once = self._once
+        return len(self._under_way) - len(self._again) + (0 if once is None else once.unanswered)
 
-    @property
-    def idle(self) -> bool:
-        """Whether nothing waits and nothing is under way."""
-        return not self._under_way and not self._queue
+    def remember(self, slots: Inflight) -> None:
+        """Deliver parcels with an id once, by what is noted in these slots. Before the first connection."""
+        self._once = Once(slots, self._out, self.identifier, self._put_back)
+        self._last = slots.last
 
     def submit(self, entries: Iterable[Entry]) -> None:
         """Queue a batch."""
+        once = self._once
+        if once is not None and once.left:
+            entries, claimed = once.claim(entries)
+            self._quota += claimed  # the broker counts them already
         self._queue.extend(entries)
 
     def resume(self, limits: Limits, *, session_present: bool) -> None:
@@ -89,11 +118,14 @@ class Outgoing:
         self._aliases.clear()
         if session_present:
             self._again = deque(self._under_way)
-            return
-        self._again.clear()
-        self._queue.extendleft(reversed(self._under_way.values()))
-        self.resent += len(self._under_way)
-        self._under_way.clear()
+        else:
+            self._again.clear()
+            self._put_back(self._under_way.values())
+            self._resent += len(self._under_way)
+            self._under_way.clear()
+        if self._once is not None:
+            self._exactly = limits.qos_max > 1
+            self._quota -= self._once.resume(session_present=session_present and self._exactly)
 
     def suspend(self) -> None:
         """Stop sending: the connection is gone."""
@@ -101,25 +133,34 @@ class Outgoing:
 
     def pump(self) -> None:
         """Write as many publishes as the broker's receive maximum allows."""
+        once = self._once if self._exactly else None
+        while once is not None and self._quota > 0 and not self.blocked and (one := once.next_again()):
+            self._write_once(once, one[1], one[0], duplicate=True)
         while self._quota > 0 and self._again and not self.blocked:
             pid = self._again.popleft()
             entry = self._under_way.get(pid)
             if entry is not None:
-                self.resent += 1
+                self._resent += 1
                 self._write(entry, pid, duplicate=True)
         while self._quota > 0 and self._queue and not self.blocked:
             entry = self._queue.popleft()
-            if not entry.abandoned:
-                pid = self.identifier()
-                self._under_way[pid] = entry
-                self._write(entry, pid, duplicate=False)
+            if entry.abandoned:
+                continue
+            if once is not None and (number := entry.parcel.id) is not None:
+                taken = once.take(entry, number)
+                if taken is not None:
+                    self._write_once(once, entry, taken, duplicate=False)
+                continue
+            pid = self.identifier()
+            self._under_way[pid] = entry
+            self._write(entry, pid, duplicate=False)
 
     def identifier(self) -> int:
         """A packet identifier that is not in use (MQTT 5, 2.2.1)."""
-        pid = self._last
+        pid, once = self._last, self._once
         while True:
             pid = pid % 65_535 + 1
-            if pid not in self._under_way:
+            if pid not in self._under_way and (once is None or once.usable(pid)):
                 self._last = pid
                 return pid
 
@@ -131,7 +172,7 @@ class Outgoing:
             return
         self._quota += 1
         if code < 0x80:
-            self.sent += 1
+            self._sent += 1
             if code == 0x10:
                 self.unmatched += 1
             entry.settle(None)
@@ -140,35 +181,72 @@ class Outgoing:
         else:
             entry.settle(_REFUSALS.get(code, SendRefusal.REJECTED))
 
+    def received(self, pid: int, code: int) -> None:
+        """Act on a PUBREC: the broker has the first half of a delivery at QoS 2."""
+        once = self._once
+        if once is None:
+            raise ProtocolError("unexpected packet")
+        if not once.received(pid, code):
+            once.refuse(pid, _REFUSALS.get(code, SendRefusal.REJECTED))
+            self._quota += 1
+        elif code == 0x10:
+            self.unmatched += 1
+
+    def completed(self, pid: int) -> None:
+        """Settle a parcel by a PUBCOMP."""
+        once = self._once
+        if once is None:
+            raise ProtocolError("unexpected packet")
+        if once.completed(pid):
+            self._quota += 1
+
+    def tend(self, now_s: float) -> None:
+        """Give up identifiers of an earlier process where they have taken half of what may be under way for long."""
+        once = self._once
+        if once is None or not once.left:
+            self._left_since = None
+        elif self._left_since is None:
+            self._left_since = now_s
+        elif now_s - self._left_since > LEFT_S:
+            once.give_up(min(self._limits.receive_maximum, _WINDOW_MAX) // 2)
+
+    def _put_back(self, entries: Collection[Entry]) -> None:
+        self._queue.extendleft(reversed([*entries]))
+
     def _write(self, entry: Entry, pid: int, *, duplicate: bool) -> None:
-        parcel = entry.parcel
+        refusal = self._publish(entry.parcel, pid, _QOS1, duplicate=duplicate)
+        if refusal is not None:
+            self._under_way.pop(pid).settle(refusal)
+
+    def _write_once(self, once: Once, entry: Entry, pid: int, *, duplicate: bool) -> None:
+        refusal = self._publish(entry.parcel, pid, _QOS2, duplicate=duplicate)
+        if refusal is not None:
+            once.refuse(pid, refusal)
+
+    def _publish(self, parcel: Parcel, pid: int, qos: mqtt5.QoS, *, duplicate: bool) -> SendRefusal | None:
+        """Write a PUBLISH, or say why it never can be."""
         topic = parcel.topic
         if topic not in self._good:
             if bad_topic(topic):
-                self._refuse(pid, SendRefusal.BAD_TOPIC)
-                return
+                return SendRefusal.BAD_TOPIC
             if len(self._good) >= _GOOD_MAX:
                 self._good.clear()
             self._good.add(topic)
         try:
             if duplicate or self._limits.alias_max or parcel[2:6] != _PLAIN:
-                data = self._encode(parcel, pid, duplicate=duplicate)
+                data = self._encode(parcel, pid, qos, duplicate=duplicate)
             else:
-                data = mqtt5.PublishPacket(topic, parcel.data, qos=_QOS1, packet_id=pid).write()
+                data = mqtt5.PublishPacket(topic, parcel.data, qos=qos, packet_id=pid).write()
         except (ValueError, OverflowError):  # the codec's own check of expiry, content type or length
-            self._refuse(pid, SendRefusal.REJECTED)
-            return
+            return SendRefusal.REJECTED
         limit = self._limits.packet_max
         if limit is not None and len(data) > limit:
-            self._refuse(pid, SendRefusal.TOO_LARGE)
-            return
+            return SendRefusal.TOO_LARGE
         self._quota -= 1
         self._out.append(data)
+        return None
 
-    def _refuse(self, pid: int, refusal: SendRefusal) -> None:
-        self._under_way.pop(pid).settle(refusal)
-
-    def _encode(self, parcel: Parcel, pid: int, *, duplicate: bool) -> bytes:
+    def _encode(self, parcel: Parcel, pid: int, qos: mqtt5.QoS, *, duplicate: bool) -> bytes:
         if parcel.retain and not self._limits.retain_available:
             raise ValueError("the broker keeps nothing")
         if not carried(parcel.properties):
@@ -177,7 +255,7 @@ class Outgoing:
         return mqtt5.PublishPacket(
             topic,
             parcel.data,
-            qos=_QOS1,
+            qos=qos,
             retain=parcel.retain,
             packet_id=pid,
             duplicate=duplicate,

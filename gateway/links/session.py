@@ -17,6 +17,7 @@ from gateway.links.outgoing import Limits, Outgoing
 
 ALIASES_IN = 64  # topics that the broker may abbreviate
 _QOS1 = mqtt5.QoS.AT_LEAST_ONCE
+_ANSWERS = frozenset({0x40, 0x50, 0x70})  # first bytes of PUBACK, PUBREC and PUBCOMP
 _CONTINUE = 0x18  # AUTH: continue authentication (MQTT 5, 3.15.2.1)
 _HEADER_MAX = 5  # bytes of a fixed header (MQTT 5, 2.1.4)
 _FAULTS = frozenset({0x80, 0x88, 0x89, 0x97, 0x9F, 0x9C, 0x9D})  # CONNACK: unavailable, busy, quota, rate, moved
@@ -89,18 +90,20 @@ class Session:
 
     def feed(self, data: bytes) -> None:
         """Read what arrived."""
-        if self._rest:
-            self._rest += data
-            if len(self._rest) < self._needed:
-                return
-            data = bytes(self._rest)
-            self._rest.clear()
+        data = self._joined(data)
         view = memoryview(data)
         position, end = 0, len(data)
         while position < end:
-            if data[position] == 0x40 and end - position >= 4 and data[position + 1] == 2 and self.connected:
-                # The commonest packet by far: PUBACK with success and no properties (MQTT 5, 3.4.2.1).
-                self.outgoing.acknowledged(data[position + 2] << 8 | data[position + 3], 0)
+            kind = data[position]
+            if kind in _ANSWERS and end - position >= 4 and data[position + 1] == 2 and self.connected:
+                # The commonest packets by far: success and no properties (MQTT 5, 3.4.2.1, 3.5.2.1, 3.7.2.1).
+                pid = data[position + 2] << 8 | data[position + 3]
+                if kind == 0x40:
+                    self.outgoing.acknowledged(pid, 0)
+                elif kind == 0x50:
+                    self.outgoing.received(pid, 0)
+                else:
+                    self.outgoing.completed(pid)
                 position += 4
                 continue
             found = _read(view[position:])
@@ -117,6 +120,17 @@ class Session:
                 self._take(packet)
         if self.connected:
             self.outgoing.pump()
+
+    def _joined(self, data: bytes) -> bytes:
+        """What arrived behind what was kept, or nothing while a packet is not complete."""
+        if not self._rest:
+            return data
+        self._rest += data
+        if len(self._rest) < self._needed:
+            return b""
+        data = bytes(self._rest)
+        self._rest.clear()
+        return data
 
     def _keep(self, data: bytes, position: int) -> None:
         """Keep an incomplete packet until all of it is there."""
@@ -135,8 +149,8 @@ class Session:
             if not isinstance(packet, mqtt5.ConnAckPacket):
                 raise ProtocolError("expected CONNACK")
             self._connack(packet)
-        elif isinstance(packet, mqtt5.PubAckPacket):
-            self.outgoing.acknowledged(packet.packet_id, int(packet.reason_code))
+        elif isinstance(packet, mqtt5.PubAckPacket | mqtt5.PubRecPacket | mqtt5.PubCompPacket):
+            self._answered(packet)
         elif isinstance(packet, mqtt5.PubRelPacket):
             self.incoming.release(packet.packet_id)
         elif isinstance(packet, mqtt5.SubAckPacket):
@@ -147,6 +161,14 @@ class Session:
             self.pongs += 1
         else:
             raise ProtocolError("unexpected packet")
+
+    def _answered(self, packet: mqtt5.PubAckPacket | mqtt5.PubRecPacket | mqtt5.PubCompPacket) -> None:
+        if isinstance(packet, mqtt5.PubAckPacket):
+            self.outgoing.acknowledged(packet.packet_id, int(packet.reason_code))
+        elif isinstance(packet, mqtt5.PubRecPacket):
+            self.outgoing.received(packet.packet_id, int(packet.reason_code))
+        else:
+            self.outgoing.completed(packet.packet_id)
 
     def _publish(self, packet: mqtt5.PublishPacket) -> None:
         topic, alias, pid = packet.topic, packet.topic_alias, packet.packet_id
@@ -198,7 +220,13 @@ class Session:
             raise RefusedError("the broker cannot do QoS 1")
         if packet.server_keep_alive is not None:
             self.keep_alive_s = packet.server_keep_alive
-        limits = Limits(packet.receive_max, packet.max_packet_size, packet.retain_available, packet.topic_alias_max)
+        limits = Limits(
+            packet.receive_max,
+            packet.max_packet_size,
+            packet.retain_available,
+            packet.topic_alias_max,
+            int(packet.max_qos),
+        )
         self.connected = True
         self.incoming.resume(session_present=packet.session_present)
         self.outgoing.resume(limits, session_present=packet.session_present)

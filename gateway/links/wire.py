@@ -215,6 +215,9 @@ class Wire(asyncio.Protocol):
         now = self._loop.time()
         keep_alive_s = self._session.keep_alive_s
         outgoing = self._session.outgoing
+        outgoing.tend(now)
+        if self._session.out:
+            self.wake()
         if not outgoing.unanswered or outgoing.sent != self._settled:
             self._settled, self._settled_at = outgoing.sent, now
         if self._reading and keep_alive_s and now - self._read_at > _DEAD_AFTER * keep_alive_s:
