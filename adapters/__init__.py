@@ -61,6 +61,9 @@ class Adapter(Protocol):
 
     ``EDITION`` names the specification. ``READS`` and ``WRITES`` are the kinds (``track``, ``chat``, ...) that decode
     can yield and encode accepts; both are checked by the conformance tests. ``MEDIA_TYPE`` is the MQTT content type.
+
+    A format that comes in byte streams has ``split(buffer) -> (frames, rest)`` besides, which raises DecodeError where
+    it is no such stream. ``WRITES_STREAM = False`` says that what encode writes does not belong into one.
     """
 
     EDITION: str

@@ -11,6 +11,7 @@ from adapters import INPUT_MAX, DecodeError, Encoded, EncodeError, Fault
 from protocols.body import Opaque
 from protocols.cot.event import CannotSayError, CotError, parse_event, write_event
 from protocols.cot.read import read_message, refuse_commands
+from protocols.cot.stream import split as split_stream
 from protocols.cot.write import KINDS, draft_event
 from protocols.ledger import Ledger
 from protocols.message import Message
@@ -45,6 +46,14 @@ def encode(message: Message) -> Encoded:
     except CannotSayError as error:
         raise EncodeError(str(error)) from None
     return Encoded(data, ledger.loss, ledger.derived)
+
+
+def split(buffer: bytes) -> tuple[list[bytes], bytes]:
+    """Cut a stream into events and the rest. Raise DecodeError where it is not one of bare CoT XML."""
+    try:
+        return split_stream(buffer)
+    except CotError as error:
+        raise DecodeError(Fault(error.fault), error.where) from None
 
 
 def _opaque(body: Opaque) -> bytes:

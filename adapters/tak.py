@@ -24,6 +24,7 @@ EDITION = "TAK Protocol version 1 (TAK Server takmessage.proto); version 0 read"
 MEDIA_TYPE = "application/x-protobuf"
 READS = KINDS
 WRITES = KINDS
+WRITES_STREAM = False  # on a stream both sides first agree on version 1, and until then speak bare XML: write with cot
 _REPLACED = REPLACEMENT.encode()
 
 

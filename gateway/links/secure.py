@@ -14,12 +14,34 @@ def context(settings: Settings) -> ssl.SSLContext:
     Raise LinkError when a file is missing or is not what it should be.
     """
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _load(tls, settings)
+    return tls
+
+
+def server_context(settings: Settings) -> ssl.SSLContext:
+    """A context for clients that come to us: TLS 1.3; with a ``ca_file`` each of them shows a certificate of it.
+
+    Raise LinkError when a file is missing or is not what it should be.
+    """
+    if settings.certificate_file is None:
+        raise LinkError("certificate_file: is needed where clients connect to us over TLS")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if settings.ca_file is not None:
+        tls.verify_mode = ssl.CERT_REQUIRED
+    elif settings.crl_file is not None:
+        raise LinkError("crl_file: needs a ca_file; without one no client is asked for a certificate")
+    _load(tls, settings)
+    return tls
+
+
+def _load(tls: ssl.SSLContext, settings: Settings) -> None:
+    """What both sides have in common."""
     tls.minimum_version = ssl.TLSVersion.TLSv1_3
     try:
-        if settings.ca_file is None:
-            tls.load_default_certs()
-        else:
+        if settings.ca_file is not None:
             tls.load_verify_locations(settings.ca_file)
+        elif tls.protocol is ssl.PROTOCOL_TLS_CLIENT:
+            tls.load_default_certs()
     except (OSError, ssl.SSLError) as error:
         raise LinkError(f"ca_file {settings.ca_file}: {_why(error)}") from error
     if settings.crl_file is not None:
@@ -33,7 +55,6 @@ def context(settings: Settings) -> ssl.SSLContext:
             tls.load_cert_chain(settings.certificate_file, settings.key_file)
         except (OSError, ssl.SSLError) as error:
             raise LinkError(f"certificate_file {settings.certificate_file}: {_why(error)}") from error
-    return tls
 
 
 def files(settings: Settings) -> tuple[str, ...]:

@@ -7,12 +7,7 @@ what was not acknowledged when a connection broke is sent again, so a frame can 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
-import socket
 import ssl
-import struct
-import termios
 from collections import deque
 from collections.abc import Sequence
 
@@ -20,14 +15,13 @@ from gateway.links import SendRefusal, Settings, Statistics, secure
 from gateway.links.address import Address
 from gateway.links.backoff import Pace
 from gateway.links.fault import LostError, RefusedError
+from gateway.links.framed import Intake, notice_death, taken
 from gateway.links.ledger import Entry
 from gateway.links.plain import PlainFrame, Split, Tally, lines, topic_of
 from gateway.links.upkeep import Upkeep
 
 OPEN_S = 15.0
-READ = 65_536
 WRITE = 262_144  # bytes handed over at once
-_POLL_S = (0.0005, 0.05)  # how often the send queue is looked at: soon at first
 
 
 class StreamLink(Upkeep[PlainFrame]):
@@ -44,11 +38,11 @@ class StreamLink(Upkeep[PlainFrame]):
     ) -> None:
         super().__init__(name, settings, pace)
         self._address = address
-        self._split = split or lines
-        self._topic = topic_of(settings, name)
         self._tally = Tally()
         self._queue: deque[Entry] = deque()
         self._room = asyncio.Event()
+        topic = topic_of(settings, name)
+        self._intake = Intake(settings, topic, split or lines, self._tally, self._inbox, self._room)
         self._work = asyncio.Event()
 
     @property
@@ -73,10 +67,10 @@ class StreamLink(Upkeep[PlainFrame]):
             raise LostError("no answer") from None
         except OSError as error:
             raise LostError((error.strerror or "cannot connect").lower()) from None
-        _notice_death(writer.get_extra_info("socket"), self.settings.keep_alive_s)
+        notice_death(writer.get_extra_info("socket"), self.settings.keep_alive_s)
         self._came_up()
         both = [
-            asyncio.create_task(self._read(reader), name=f"link {self.name} reads"),
+            asyncio.create_task(self._intake.read(reader), name=f"link {self.name} reads"),
             asyncio.create_task(self._write(writer), name=f"link {self.name} writes"),
         ]
         try:
@@ -91,25 +85,7 @@ class StreamLink(Upkeep[PlainFrame]):
             await asyncio.wait(both)
             writer.transport.abort()
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        rest = b""
-        while data := await reader.read(READ):
-            self._tally.bytes_received += len(data)
-            try:
-                frames, rest = self._split(rest + data)
-            except ValueError:
-                raise LostError("the far side does not speak this format") from None
-            if len(rest) > self.settings.packet_max:
-                raise LostError("a frame is too large")
-            if self.settings.subscriptions:
-                self._inbox.put([PlainFrame(self._topic, one, self._tally, self._room.set) for one in frames])
-            while self._tally.open >= self.settings.receive_maximum or self._inbox.full:
-                self._room.clear()
-                await self._room.wait()
-        raise LostError("the far side closed the connection")
-
     async def _write(self, writer: asyncio.StreamWriter) -> None:
-        link_socket = writer.get_extra_info("socket")
         first = True
         while True:
             while not self._queue:
@@ -124,7 +100,7 @@ class StreamLink(Upkeep[PlainFrame]):
                 entry.sent = True
             writer.write(data)
             await writer.drain()
-            await _taken(link_socket, writer)
+            await taken(writer)
             self._tally.bytes_sent += len(data)
             self._tally.sent += len(batch)
             for entry in batch:
@@ -152,35 +128,3 @@ class StreamLink(Upkeep[PlainFrame]):
 
     def _taken(self) -> None:
         self._room.set()
-
-
-async def _taken(link_socket: socket.socket, writer: asyncio.StreamWriter) -> None:
-    """Return when the far side's machine has acknowledged all that was written."""
-    pause_s = _POLL_S[0]
-    while not writer.transport.is_closing():
-        if not writer.transport.get_write_buffer_size():
-            waiting = fcntl.ioctl(link_socket.fileno(), termios.TIOCOUTQ, struct.pack("i", 0))
-            if struct.unpack("i", waiting)[0] == 0:
-                return
-        await asyncio.sleep(pause_s)
-        pause_s = min(2 * pause_s, _POLL_S[1])
-    raise LostError("connection lost")
-
-
-def _notice_death(link_socket: socket.socket, keep_alive_s: int) -> None:
-    """Let the kernel end a connection whose far side is gone without a word."""
-    if not keep_alive_s:
-        return
-    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    for name, value in (
-        ("TCP_KEEPIDLE", keep_alive_s),
-        ("TCP_KEEPINTVL", max(1, keep_alive_s // 4)),
-        ("TCP_KEEPCNT", 2),
-    ):
-        if (number := getattr(socket, name, None)) is not None:
-            options.append((socket.IPPROTO_TCP, number, value))
-    if (number := getattr(socket, "TCP_USER_TIMEOUT", None)) is not None:
-        options.append((socket.IPPROTO_TCP, number, 1500 * keep_alive_s))
-    for level, number, value in options:
-        with contextlib.suppress(OSError):  # a platform that has the name and not the option
-            link_socket.setsockopt(level, number, value)

@@ -10,6 +10,7 @@ from gateway.links import Link, LinkError, Settings
 from gateway.links.address import Address
 from gateway.links.datagram import DatagramLink
 from gateway.links.folder import FolderLink
+from gateway.links.listen import ListenLink
 from gateway.links.mqtt import MqttLink
 from gateway.links.nats import NatsLink
 from gateway.links.natsbind import PARTITIONS
@@ -27,24 +28,25 @@ _PORTS = {
     "nats": 4222,
     "nats+tls": 4222,
 }
-_SECURE = frozenset({"mqtts", "mqtts3", "wss", "nats+tls", "tls"})
+_SECURE = frozenset({"mqtts", "mqtts3", "wss", "nats+tls", "tls", "tls+listen"})
+_STREAMS = frozenset({"tcp", "tls", "tcp+listen", "tls+listen"})
 
 
 def open_link(name: str, settings: Settings, split: Split | None = None) -> Link:
     """The link of a URL, not yet connected.
 
-    ``name`` is for logs; ``split`` finds the frames in a ``tcp`` or ``tls`` stream, lines by default.
+    ``name`` is for logs; ``split`` finds the frames in a stream (``tcp``, ``tls``), lines by default.
     Raise LinkError with one line when it cannot be.
     """
     parts = _split_url(settings.url)
-    opener = _OPENERS.get(parts.scheme)
-    if opener is None:
+    if parts.scheme not in SCHEMES:
         scheme = f"{parts.scheme}://" if parts.scheme else "no scheme"
-        raise LinkError(f"URL: {scheme}: scheme must be one of {', '.join(sorted(_OPENERS))}")
+        raise LinkError(f"URL: {scheme}: scheme must be one of {', '.join(sorted(SCHEMES))}")
     _check_settings(settings)
-    if parts.scheme in {"tcp", "tls"}:
-        return StreamLink(name, settings, _address(parts), split)
-    return opener(name, settings, parts)
+    if parts.scheme in _STREAMS:
+        kind = ListenLink if parts.scheme.endswith("+listen") else StreamLink
+        return kind(name, settings, _address(parts), split)
+    return _OPENERS[parts.scheme](name, settings, parts)
 
 
 def _split_url(url: str) -> SplitResult:
@@ -112,8 +114,7 @@ _OPENERS: dict[str, Callable[[str, Settings, SplitResult], Link]] = {
     "mqtts3": lambda name, settings, parts: OlderMqttLink(name, settings, _address(parts)),
     "nats": lambda name, settings, parts: NatsLink(name, settings, _address(parts)),
     "nats+tls": lambda name, settings, parts: NatsLink(name, settings, _address(parts)),
-    "tcp": lambda name, settings, parts: StreamLink(name, settings, _address(parts)),
-    "tls": lambda name, settings, parts: StreamLink(name, settings, _address(parts)),
     "udp": lambda name, settings, parts: DatagramLink(name, settings, _address(parts)),
     "file": _folder,
 }
+SCHEMES = frozenset({*_OPENERS, *_STREAMS})
