@@ -16,6 +16,7 @@ from gateway.cli import (
     replay,
     rollback,
     run,
+    trace,
     translate,
     unit,
 )
@@ -33,6 +34,7 @@ app.command("replay")(replay.replay)
 app.command("rollback")(rollback.rollback)
 app.command("explain")(explain.explain)
 app.command("formats")(formats.formats)
+app.command("trace")(trace.trace)
 app.command("translate")(translate.translate)
 app.add_typer(agreement.app, name="agreement")
 app.add_typer(audit.app, name="audit")

@@ -10,26 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit import GENESIS, Audit, AuditError, read
-from gateway.stream import Outcome
+from gateway.audit import Audit, AuditError, read
 from protocols.label import Label
-from protocols.record import Event, Record
-from tests.fakes import NOW
-
-
-def outcome(number: int, **more: object) -> Outcome:
-    return Outcome(Record(at=NOW, gateway="alpha", event=Event.DELIVERED, message=f"{number:032x}", **more))  # type: ignore[arg-type]
-
-
-def written(file: Path, *numbers: int) -> None:
-    with Audit(file) as audit:
-        for number in numbers:
-            audit(outcome(number))
-            audit.commit()
-
-
-def numbers(file: Path) -> list[int]:
-    return [int(entry.record.message or "", 16) for entry in read(file)]
+from tests.gateway.audit.logs import numbers, outcome, rechained, written
 
 
 @pytest.fixture
@@ -45,14 +28,17 @@ def test_what_is_written_is_read(file: Path) -> None:
     assert file.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_every_line_is_chained_to_the_one_before(file: Path) -> None:
-    written(file, 1, 2)
-    first, second = file.read_bytes().splitlines()
-    link, _, record = first.partition(b" ")
-    next_link, _, next_record = second.partition(b" ")
+def test_every_line_is_salted_and_chained_to_the_one_before(file: Path) -> None:
+    written(file, 1, 1)
+    first, second = (line.split(b" ", 2) for line in file.read_bytes().splitlines())
+    leaves = [hashlib.sha256(b"\0" + salt + b" " + record).digest() for _, salt, record in (first, second)]
+    link = hashlib.sha256(b"\2" + bytes(32) + leaves[0])
+    next_link = hashlib.sha256(b"\2" + link.digest() + leaves[1])
 
-    assert link.decode() == hashlib.sha256(b"0" * 64 + record).hexdigest()
-    assert next_link.decode() == hashlib.sha256(link + next_record).hexdigest()
+    assert [first[0].decode(), second[0].decode()] == [link.hexdigest(), next_link.hexdigest()]
+    assert first[2] == second[2]
+    assert first[1] != second[1]  # the same record twice is not the same leaf
+    assert len(bytes.fromhex(first[1].decode())) == 16
 
 
 def test_nothing_reaches_the_file_before_commit_and_leaving_commits(file: Path) -> None:
@@ -82,9 +68,8 @@ def test_an_empty_audit_holds(file: Path) -> None:
 
 def forged(lines: list[bytes]) -> list[bytes]:
     """The second record changed, and its own link computed anew: the third does not follow any more."""
-    first_link = lines[0].partition(b" ")[0]
-    record = lines[1].partition(b" ")[2].replace(b"delivered", b"withheld")
-    return [lines[0], hashlib.sha256(first_link + record).hexdigest().encode() + b" " + record, *lines[2:]]
+    changed = lines[1].replace(b"delivered", b"withheld")
+    return [lines[0], rechained([lines[0], changed])[1].rstrip(b"\n"), *lines[2:]]
 
 
 TAMPERED: dict[str, tuple[Callable[[list[bytes]], list[bytes]], int]] = {
@@ -95,7 +80,11 @@ TAMPERED: dict[str, tuple[Callable[[list[bytes]], list[bytes]], int]] = {
     "moved": (lambda lines: [lines[0], lines[2], lines[1], lines[3]], 2),
     "repeated": (lambda lines: [lines[0], lines[0], *lines[1:]], 2),
     "emptied": (lambda lines: [lines[0], b"", *lines[2:]], 2),
-    "added": (lambda lines: [*lines, b"0" * 64 + b" {}"], 5),
+    "added": (lambda lines: [*lines, b"0" * 64 + b" " + b"0" * 32 + b" {}"], 5),
+    "without a record": (
+        lambda lines: [*lines[:3], rechained([*lines[:3], b"0" * 64 + b" " + b"0" * 32 + b" "])[3][:-1]],
+        4,
+    ),
     "torn": (lambda lines: [*lines[:3], lines[3][:100]], 4),
     "noise": (lambda lines: [*lines, b"\xff\xfe \x00"], 5),
 }
@@ -113,8 +102,7 @@ def test_what_was_done_to_the_file_is_found_at_its_line(file: Path, how: str) ->
 
 def test_a_line_that_follows_but_is_no_record_is_found(file: Path) -> None:
     file.parent.mkdir()
-    record = b'{"event":"nonsense"}'
-    file.write_bytes(hashlib.sha256(GENESIS.encode() + record).hexdigest().encode() + b" " + record + b"\n")
+    file.write_bytes(rechained([b"0" * 64 + b" " + b"0" * 32 + b' {"event":"nonsense"}\n'])[0])
 
     with pytest.raises(AuditError, match=r"audit\.log:1: not a record"):
         list(read(file))
@@ -180,10 +168,10 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_record_is_an_error_and_leaves_n
     assert numbers(file) == [1, 2]
 
 
-def test_a_full_disk_is_told_and_the_file_is_closed() -> None:
+def test_a_full_disk_is_told_and_the_files_are_closed(file: Path) -> None:
     descriptors = Path("/proc/self/fd")
     before = len(list(descriptors.iterdir()))
-    with pytest.raises(AuditError, match="No space left on device"), Audit(Path("/dev/full")) as audit:
+    with files_at_most(0), pytest.raises(AuditError, match="File too large"), Audit(file) as audit:
         audit(outcome(1))
 
     assert len(list(descriptors.iterdir())) == before
