@@ -14,6 +14,7 @@ from gateway.links import SendRefusal
 from gateway.links.inflight import Inflight, Phase, key_of
 from gateway.links.ledger import Entry
 
+_WINDOW_MAX = 512  # under way; mosquitto looks through all of them at each packet
 _PACKET = struct.Struct(">BBH").pack
 _PUBREL = 0x62
 _IN_USE = 0x91  # packet identifier in use
@@ -48,6 +49,11 @@ class Once:
     def unanswered(self) -> int:
         """Parcels sent on this connection and not answered."""
         return len(self._under_way) - len(self._again)
+
+    @property
+    def full(self) -> bool:
+        """Whether as much is under way as may be."""
+        return len(self._under_way) >= _WINDOW_MAX
 
     @property
     def left(self) -> int:

@@ -134,26 +134,37 @@ class Outgoing:
     def pump(self) -> None:
         """Write as many publishes as the broker's receive maximum allows."""
         once = self._once if self._exactly else None
-        while once is not None and self._quota > 0 and not self.blocked and (one := once.next_again()):
-            self._write_once(once, one[1], one[0], duplicate=True)
-        while self._quota > 0 and self._again and not self.blocked:
-            pid = self._again.popleft()
-            entry = self._under_way.get(pid)
-            if entry is not None:
-                self._resent += 1
-                self._write(entry, pid, duplicate=True)
+        if self._again or once is not None:
+            self._pump_again(once)
         while self._quota > 0 and self._queue and not self.blocked:
             entry = self._queue.popleft()
             if entry.abandoned:
                 continue
             if once is not None and (number := entry.parcel.id) is not None:
+                if once.full:
+                    self._queue.appendleft(entry)
+                    break
                 taken = once.take(entry, number)
-                if taken is not None:
-                    self._write_once(once, entry, taken, duplicate=False)
+                if taken is not None and (refusal := self._write(entry.parcel, taken, _QOS2)):
+                    once.refuse(taken, refusal)
                 continue
             pid = self.identifier()
             self._under_way[pid] = entry
-            self._write(entry, pid, duplicate=False)
+            if refusal := self._write(entry.parcel, pid):
+                self._under_way.pop(pid).settle(refusal)
+
+    def _pump_again(self, once: Once | None) -> None:
+        while once is not None and self._quota > 0 and not self.blocked and (one := once.next_again()):
+            pid, entry = one
+            if refusal := self._write(entry.parcel, pid, _QOS2, duplicate=True):
+                once.refuse(pid, refusal)
+        while self._quota > 0 and self._again and not self.blocked:
+            pid = self._again.popleft()
+            waiting = self._under_way.get(pid)
+            if waiting is not None:
+                self._resent += 1
+                if refusal := self._write(waiting.parcel, pid, duplicate=True):
+                    self._under_way.pop(pid).settle(refusal)
 
     def identifier(self) -> int:
         """A packet identifier that is not in use (MQTT 5, 2.2.1)."""
@@ -213,17 +224,9 @@ class Outgoing:
     def _put_back(self, entries: Collection[Entry]) -> None:
         self._queue.extendleft(reversed([*entries]))
 
-    def _write(self, entry: Entry, pid: int, *, duplicate: bool) -> None:
-        refusal = self._publish(entry.parcel, pid, _QOS1, duplicate=duplicate)
-        if refusal is not None:
-            self._under_way.pop(pid).settle(refusal)
-
-    def _write_once(self, once: Once, entry: Entry, pid: int, *, duplicate: bool) -> None:
-        refusal = self._publish(entry.parcel, pid, _QOS2, duplicate=duplicate)
-        if refusal is not None:
-            once.refuse(pid, refusal)
-
-    def _publish(self, parcel: Parcel, pid: int, qos: mqtt5.QoS, *, duplicate: bool) -> SendRefusal | None:
+    def _write(
+        self, parcel: Parcel, pid: int, qos: mqtt5.QoS = _QOS1, *, duplicate: bool = False
+    ) -> SendRefusal | None:
         """Write a PUBLISH, or say why it never can be."""
         topic = parcel.topic
         if topic not in self._good:
@@ -241,6 +244,8 @@ class Outgoing:
             return SendRefusal.REJECTED
         limit = self._limits.packet_max
         if limit is not None and len(data) > limit:
+            if self._aliases.get(topic) == len(self._aliases):
+                self._aliases.pop(topic, None)  # maybe new, and then the broker has not heard of it
             return SendRefusal.TOO_LARGE
         self._quota -= 1
         self._out.append(data)

@@ -1,13 +1,17 @@
 """Relays to compare: take from ``in/#``, publish to ``out/x`` at QoS 1. ``python -m tests.bench.relays KIND URL URL``.
 
-``bare`` is the codec alone and acknowledges at once; ``link`` acknowledges upstream what downstream has acknowledged.
+``bare`` is the codec alone and acknowledges at once; ``link`` acknowledges upstream what downstream has acknowledged;
+``once`` is the same with an id for each message and a file that remembers them, so at QoS 2 downstream.
 Prints ``ready`` when it can take messages, and runs until it is ended.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
+import tempfile
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiomqtt
@@ -63,16 +67,30 @@ async def bare(source: str, target: str) -> None:
 
 
 async def link(source: str, target: str) -> None:
+    await _linked(source, Settings(target, "link-out", session_expiry_s=0))
+
+
+async def once(source: str, target: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder) / "inflight")
+        await _linked(source, Settings(target, "once-out", session_expiry_s=0, inflight_file=file))
+
+
+async def _linked(source: str, target: Settings) -> None:
     # No session is left behind: the broker would queue the other relays' messages for it.
     settings = Settings(source, "link-in", (Subscription("in/#"),), receive_maximum=2048, session_expiry_s=0)
     taken = open_link("in", settings)
-    given = open_link("out", Settings(target, "link-out", session_expiry_s=0))
+    given = open_link("out", target)
+    numbers = itertools.count()
+    named = target.inflight_file is not None
     async with given, taken:
         print("ready", flush=True)
         turn = asyncio.Semaphore(UNDER_WAY)
 
         async def forward(frames: list[Frame]) -> None:
-            refusals = await given.send_all([Parcel("out/x", frame.data) for frame in frames])
+            refusals = await given.send_all(
+                [Parcel("out/x", frame.data, id=f"{next(numbers):032x}" if named else None) for frame in frames]
+            )
             for frame, refusal in zip(frames, refusals, strict=True):
                 if refusal is None:
                     frame.ack()
@@ -129,7 +147,7 @@ def main() -> None:
     if kind == "paho":
         through_paho(source, target)
         return
-    uvloop.run({"bare": bare, "link": link, "aiomqtt": through_aiomqtt}[kind](source, target))
+    uvloop.run({"bare": bare, "link": link, "once": once, "aiomqtt": through_aiomqtt}[kind](source, target))
 
 
 if __name__ == "__main__":

@@ -285,6 +285,14 @@ def test_without_a_memory_the_packets_of_qos_2_break_the_protocol(packet: bytes)
         up(Session(SETTINGS)).feed(packet)
 
 
+def test_a_window_of_its_own_bounds_what_a_broker_has_to_look_through() -> None:
+    one = up(session(bytearray(SIZE)))
+    give(one, parcels(*(str(each) for each in range(520))))
+    assert len(out(one)) == 512
+    one.feed(PUBREC + number(1) + PUBCOMP + number(1))
+    assert out(one) == [("PubRelPacket", 1), ("512", 513, False)]
+
+
 def test_what_never_comes_again_is_given_up_when_it_takes_half_of_the_window_for_long() -> None:
     memory = bytearray(SIZE)
     give(up(session(memory), receive_max=4), parcels("a", "b", "c"))

@@ -203,6 +203,13 @@ def test_the_brokers_aliases_are_used_and_forgotten_with_the_connection() -> Non
     assert [one.topic for one in again] == ["a", "a", "b"]
 
 
+def test_an_alias_of_a_parcel_that_was_too_large_is_not_used() -> None:
+    session = up(topic_alias_max=2, max_packet_size=100)
+    session.outgoing.submit(batch(Parcel("a", bytes(200)), Parcel("a", b""), Parcel("a", b"")))
+    session.outgoing.pump()
+    assert [(one.topic, one.topic_alias) for one in written(session)] == [("a", 1), ("", 1)]  # type: ignore[union-attr]
+
+
 def test_a_qos_2_message_is_yielded_once() -> None:
     session = up()
     packet = mqtt5.PublishPacket("in/a", b"once", qos=mqtt5.QoS.EXACTLY_ONCE, packet_id=4).write()
