@@ -79,10 +79,9 @@ class Inflight:
 
     def pids(self, *phases: Phase) -> Iterator[int]:
         """The identifiers in one of the phases, longest taken first."""
-        newest = self.last
-        for pid in (*range(newest + 1, PIDS + 1), *range(1, newest + 1)):
-            if self._memory[pid * _SLOT] in phases:
-                yield pid
+        noted, newest = self._memory[::_SLOT], self.last
+        for pids in (range(newest + 1, PIDS + 1), range(1, newest + 1)):
+            yield from (pid for pid in pids if noted[pid] in phases)
 
     def find(self, key: bytes) -> int | None:
         """The identifier that a key was, or is being, delivered under."""
