@@ -210,11 +210,14 @@ def test_a_reconnect_resumes_where_each_parcel_is() -> None:
 def test_a_broker_without_the_session_gets_what_was_not_completed_as_new_and_in_order() -> None:
     memory = bytearray(SIZE)
     one = up(session(memory))
-    give(one, parcels("a", "b", "c", "b"))
+    entries = parcels("a", "b", "c", "b")
+    give(one, entries)
     one.feed(PUBREC + number(1) + PUBCOMP + number(1) + PUBREC + number(2))
     one.close()
     up(one)
     assert out(one) == [("b", 4, False), ("c", 5, False)]
+    one.feed(PUBREC + number(4) + PUBCOMP + number(4) + PUBREC + number(5) + PUBCOMP + number(5))
+    assert (entries[0].batch.left, len(out(one))) == (0, 2)
     again = parcels("a")
     give(one, again)
     assert (again[0].batch.left, out(one)) == (0, [])  # completed before: known whatever the broker forgot
