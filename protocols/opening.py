@@ -44,6 +44,24 @@ _Held = tuple[str, SealingKey]
 LATE_HORIZON_S: Final = 86_400  # default; 3 600 on a LAN, 259 200 over a satellite
 
 
+class Attestation(NamedTuple):
+    """The signed terms of an epoch: their bytes, the digest of all slots, and the signature over both."""
+
+    terms: bytes
+    slots: bytes
+    ed25519: bytes
+
+
+class Evidence(NamedTuple):
+    """What a message's proof is made of, should it be passed on. ``salt``, of a generation, stays where it is."""
+
+    attested: Attestation
+    header: bytes
+    t_ms: int
+    salt: bytes
+    plain: bytes
+
+
 class Opened(NamedTuple):
     """What one envelope held. ``sealed_at`` is the signer's word; ``repeat``: it may have been delivered before.
 
@@ -58,6 +76,7 @@ class Opened(NamedTuple):
     seq: int
     repeat: bool = False
     checkpoint: Checkpoint | None = None
+    evidence: Evidence | None = None
 
 
 class Tombstone(NamedTuple):
@@ -82,6 +101,7 @@ class Incoming:
     """One epoch of somebody else that we can open."""
 
     __slots__ = (
+        "_attested",
         "_audience",
         "_chain",
         "_envelopes",
@@ -94,8 +114,11 @@ class Incoming:
         "terms",
     )
 
-    def __init__(self, terms: Terms, verifier: Verifier, chain: Chain, received: Received) -> None:
+    def __init__(
+        self, terms: Terms, attested: Attestation, verifier: Verifier, chain: Chain, received: Received
+    ) -> None:
         self.terms = terms
+        self._attested = attested
         self.received = received
         self._audience = tuple(entry.uid for entry in terms.audience)
         self._verifier = verifier
@@ -106,13 +129,13 @@ class Incoming:
         self._until_s = terms.not_after + SKEW_S
         self._last = terms.envelopes  # the number of the final HEAD, once it came
 
-    def announced_again(self, terms: Terms, key: bytes) -> None:
+    def announced_again(self, terms: Terms, attested: Attestation, key: bytes) -> None:
         """The same epoch announced from a later generation, to more units. Raise Reject (bad-commitment)."""
         same = self.terms._replace(base=terms.base, commitment=terms.commitment, audience=terms.audience)
         if same != terms or not self._chain.agrees(terms.base, key):
             raise Reject(Refusal.BAD_COMMITMENT)
         if terms.base > self.terms.base:
-            self.terms = terms
+            self.terms, self._attested = terms, attested
             self._audience = tuple(entry.uid for entry in terms.audience)
 
     def open(self, header: Header, ciphertext: bytes, now_s: float) -> Opened:
@@ -146,7 +169,8 @@ class Incoming:
     def _take_data(self, header: Header, plain: bytes, salt: bytes, now_s: float) -> Opened:
         t_ms, messages, root = self._read(header, plain, salt)
         self._timely(self.terms.created * 1000 + t_ms)
-        opened = self._accept(header, messages, self.terms.created * 1000 + t_ms, now_s)
+        evidence = Evidence(self._attested, header.raw, t_ms, salt, plain)
+        opened = self._accept(header, messages, self.terms.created * 1000 + t_ms, now_s, evidence)
         checkpoint = self._ledger.note(header.seq, root, self.received)
         return opened if checkpoint is None else opened._replace(checkpoint=checkpoint)
 
@@ -167,13 +191,15 @@ class Incoming:
         if sealed_ms > (self.terms.not_after + SKEW_S) * 1000:
             raise Reject(Refusal.EXPIRED)
 
-    def _accept(self, header: Header, messages: list[bytes], sealed_ms: int, now_s: float) -> Opened:
+    def _accept(
+        self, header: Header, messages: list[bytes], sealed_ms: int, now_s: float, evidence: Evidence | None = None
+    ) -> Opened:
         """Everything held: the number is spent, the chain moves on."""
         terms = self.terms
         self._chain.commit(header.generation, now_s)
         self.received.mark(header.seq)
         sealed_at = datetime.fromtimestamp(sealed_ms / 1000, UTC)
-        return Opened(terms.sender, self._audience, messages, sealed_at, header.eid, header.seq)
+        return Opened(terms.sender, self._audience, messages, sealed_at, header.eid, header.seq, evidence=evidence)
 
     def _read(self, header: Header, plain: bytes, salt: bytes) -> tuple[int, list[bytes], bytes]:
         """Time, messages and root of a data envelope, once its proof held."""
@@ -247,7 +273,7 @@ class Inbox:
             raise Reject(Refusal.SLOT_AUDIENCE_MISMATCH)
         if schedule.commitment(chain, eid, terms.base) != terms.commitment:
             raise Reject(Refusal.BAD_COMMITMENT)
-        self._store(eid, terms, verifier, chain)
+        self._store(eid, terms, Attestation(attested.terms, slots, attested.ed25519), verifier, chain)
         self._accepted[announcement.rnd] = (fingerprint, eid)
         return eid
 
@@ -299,10 +325,10 @@ class Inbox:
         if terms.mode is Mode.PAIRWISE and len(terms.audience) != 1:
             raise Reject(Refusal.PAIRWISE_AUDIENCE)
 
-    def _store(self, eid: bytes, terms: Terms, verifier: Verifier, key: bytes) -> None:
+    def _store(self, eid: bytes, terms: Terms, attested: Attestation, verifier: Verifier, key: bytes) -> None:
         epoch = self._epochs.get(eid)
         if epoch is not None:
-            epoch.announced_again(terms, key)
+            epoch.announced_again(terms, attested, key)
             return
         live = [known for known, other in self._epochs.items() if other.terms.sig_kid == terms.sig_kid]
         if len(live) >= self._bounds.epochs:
@@ -310,7 +336,7 @@ class Inbox:
                 raise Reject(Refusal.EPOCH_EXHAUSTED)
             self.close(min(live, key=lambda known: self._epochs[known].terms.created), Refusal.EPOCH_CLOSED)
         chain = Chain(eid, terms.base, key, self._horizon_s)
-        self._epochs[eid] = Incoming(terms, verifier, chain, Received(self._remembered.pop(eid, b"")))
+        self._epochs[eid] = Incoming(terms, attested, verifier, chain, Received(self._remembered.pop(eid, b"")))
 
     def close(self, eid: bytes, reason: Refusal) -> None:
         """Forget an epoch's keys for good; its tombstone refuses it until long after it would have expired."""
