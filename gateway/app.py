@@ -30,15 +30,14 @@ from gateway.escalation.task import Escalation, Means
 from gateway.intake import Intake
 from gateway.keyring.keystore import Secret, SecretKind, read_secret
 from gateway.keyring.ring import Keyring, secret
-from gateway.links import Link, LinkState, Settings, Subscription
-from gateway.links.urls import open_link
+from gateway.links import Link, LinkState
+from gateway.links.configured import link_of, received, settings_of
 from gateway.metrics import Metrics
 from gateway.relay import Relay, Rules
 from gateway.reload import Reloader
 from gateway.routing import Table
 from gateway.stream import Reader, Stream
 from protocols.record import Event
-from protocols.topics import control_filter, data_filter, key_filter
 from protocols.unit import partner_of
 
 AUDIT = "audit.log"
@@ -156,7 +155,7 @@ async def _links(loaded: Loaded, stack: AsyncExitStack, eyes: Eyes) -> dict[str,
     """The links of a configuration, not yet connected; the embedded broker is started where one is wanted."""
     links = {}
     for entry in loaded.config.links:
-        settings = _settings(loaded, entry)
+        settings = settings_of(loaded, entry)
         if entry.embedded:
             broker = await stack.enter_async_context(EmbeddedBroker(_national(loaded, entry)))
             settings = settings._replace(
@@ -165,33 +164,13 @@ async def _links(loaded: Loaded, stack: AsyncExitStack, eyes: Eyes) -> dict[str,
                 password_file=broker.addresses.password_file,
             )
             eyes.announce(f"{loaded.config.gateway.partner} broker   {broker.addresses.mqtt}")
-        links[entry.name] = open_link(entry.name, settings)
+        links[entry.name] = link_of(entry, loaded.config, settings)
     return links
-
-
-def _settings(loaded: Loaded, entry: LinkEntry) -> Settings:
-    partner = loaded.config.gateway.partner
-    subscriptions: tuple[Subscription, ...]
-    if entry.partners:
-        boxes = (Subscription(data_filter(partner)), Subscription(control_filter(partner)))
-        subscriptions = (Subscription(key_filter(partner), retained=True), *boxes)
-    else:
-        subscriptions = tuple(Subscription(each) for each in _received(loaded.config, entry))
-    return Settings(
-        entry.url,
-        f"comity-{partner}-{entry.name}",
-        subscriptions,
-        username=entry.username,
-        password_file=_path(loaded, entry.password_file),
-        ca_file=_path(loaded, entry.ca_file),
-        certificate_file=_path(loaded, entry.certificate_file),
-        key_file=_path(loaded, entry.key_file),
-    )
 
 
 def _national(loaded: Loaded, entry: LinkEntry) -> BrokerSpec:
     """The embedded broker: field units may publish where their unit does, and hear that and what we answer."""
-    heard = _received(loaded.config, entry)
+    heard = received(loaded.config, entry)
     told = tuple(unit.deliver for unit in loaded.config.units if unit.link == entry.name and unit.deliver is not None)
     return BrokerSpec(
         name=f"{loaded.config.gateway.partner}-{entry.name}",
@@ -202,18 +181,10 @@ def _national(loaded: Loaded, entry: LinkEntry) -> BrokerSpec:
     )
 
 
-def _received(config: Config, entry: LinkEntry) -> tuple[str, ...]:
-    return tuple(each for unit in config.units if unit.link == entry.name for each in unit.receive)
-
-
 def _passphrase(loaded: Loaded) -> Secret | None:
     """What unlocks the keys, where the configuration names it; else the keyring looks beside them."""
     file = loaded.config.gateway.passphrase_file
     return None if file is None else read_secret(loaded.path(file), SecretKind.PASSPHRASE)
-
-
-def _path(loaded: Loaded, name: str | None) -> str | None:
-    return None if name is None else str(loaded.path(name))
 
 
 async def _watched(config: Config, parts: _Parts, stack: AsyncExitStack, eyes: Eyes) -> None:

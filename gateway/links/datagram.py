@@ -35,6 +35,7 @@ class DatagramLink(Upkeep[PlainFrame]):
         self._tally = Tally()
         self._transport: asyncio.DatagramTransport | None = None
         self._queue: list[Entry] = []
+        self._own: Any = None  # where our datagrams to a group come from: the group brings them back to us
 
     @property
     def statistics(self) -> Statistics:
@@ -53,14 +54,34 @@ class DatagramLink(Upkeep[PlainFrame]):
             transport, _ = await loop.create_datagram_endpoint(lambda: wire, sock=end)
         except OSError as error:
             raise LostError((error.strerror or "cannot open a socket").lower()) from None
-        self._transport = transport
-        self._came_up()
+        sender = transport
         try:
+            if self._hears_itself:
+                sender = await self._sender()
+            self._transport = sender
+            self._came_up()
             self._send_queued()
             await wire.lost
         finally:
             self._transport = None
             transport.close()
+            sender.close()
+
+    async def _sender(self) -> asyncio.DatagramTransport:
+        """A socket of its own for sending to the group, so that we know what comes back from it."""
+        try:
+            end = _sender(self._target)
+            wire = _Datagrams(lambda _data, _origin: None)
+            transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: wire, sock=end)
+        except OSError as error:
+            raise LostError((error.strerror or "cannot open a socket").lower()) from None
+        self._own = end.getsockname()[:2]
+        return transport
+
+    @property
+    def _hears_itself(self) -> bool:
+        group = _ip(self._address.host)
+        return group is not None and group.is_multicast and bool(self.settings.subscriptions)
 
     def _socket(self) -> socket.socket:
         host, port = self._address.host, self._address.port
@@ -79,8 +100,8 @@ class DatagramLink(Upkeep[PlainFrame]):
             raise
         return end
 
-    def _arrived(self, data: bytes) -> None:
-        if not self.settings.subscriptions:
+    def _arrived(self, data: bytes, origin: Any) -> None:  # noqa: ANN401 - a socket address
+        if not self.settings.subscriptions or origin[:2] == self._own:
             return
         self._tally.bytes_received += len(data)
         if self._inbox.full or self._tally.open >= 4 * self.settings.receive_maximum:
@@ -114,8 +135,8 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._arrived = arrived
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def datagram_received(self, data: bytes, addr: object) -> None:  # noqa: ARG002 - an address proves nothing
-        self._arrived(data)
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        self._arrived(data, addr)
 
     def error_received(self, exc: Exception) -> None:
         """An ICMP answer to an earlier datagram: the next one may arrive."""
@@ -123,6 +144,23 @@ class _Datagrams(asyncio.DatagramProtocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the name is asyncio's
         if not self.lost.done():
             self.lost.set_exception(LostError("the socket is gone"))
+
+
+def _sender(target: Any) -> socket.socket:  # noqa: ANN401 - a socket address
+    """A socket bound to the address from which this machine reaches a group."""
+    family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect(target)
+        here = probe.getsockname()[0]
+    end = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        end.setblocking(False)
+        _hop(end)
+        end.bind((here, 0))
+    except OSError:
+        end.close()
+        raise
+    return end
 
 
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -136,15 +174,22 @@ def _join(
     end: socket.socket, group: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int, *, receive: bool
 ) -> None:
     """Prepare a socket for a multicast group; several programs of one machine may listen to it."""
+    _hop(end)
     if group.version == 4:
-        end.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, HOPS)
         if receive:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             end.bind((str(group), port))
             end.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group.packed + socket.inet_aton("0.0.0.0"))  # noqa: S104 - any interface
         return
-    end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, HOPS)
     if receive:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         end.bind((str(group), port))
         end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group.packed + struct.pack("@I", 0))
+
+
+def _hop(end: socket.socket) -> None:
+    """How far a multicast datagram goes."""
+    if end.family == socket.AF_INET6:
+        end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, HOPS)
+    else:
+        end.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, HOPS)

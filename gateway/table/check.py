@@ -12,6 +12,7 @@ from adapters import UnknownFormatError, load
 from adapters import names as formats
 from gateway.table.duty import duty_faults
 from gateway.table.entries import Config, LocalUnit
+from gateway.table.linking import link_faults
 from protocols.label import Clearance, Policy
 from protocols.topics import is_filter, is_topic, overlap
 from protocols.unit import LiaisonUnit, partner_of
@@ -213,6 +214,7 @@ CHECKS: tuple[Callable[[Config], Iterator[str]], ...] = (
     _name_faults,
     _policy_faults,
     _gateway_faults,
+    link_faults,
     _unit_faults,
     _source_faults,
     _answer_faults,

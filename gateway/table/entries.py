@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from protocols.agreement import Agreement
@@ -39,8 +41,9 @@ class Http(Value, frozen=True):
 
 
 class LinkEntry(Value, frozen=True):
-    """A broker. Without ``url`` it is the embedded one, whose listeners are ``mqtt`` and ``nats`` (``host:port``).
+    """A broker, or another transport: ``TRANSPORTS`` has the schemes of ``url``, and what may be set for each.
 
+    Without ``url`` it is the embedded broker, whose listeners are ``mqtt`` and ``nats`` (``host:port``).
     ``partners`` are those whose mailboxes are reached over it; a link without partners serves local units.
     """
 
@@ -54,6 +57,12 @@ class LinkEntry(Value, frozen=True):
     ca_file: str | None = None
     certificate_file: str | None = None
     key_file: str | None = None
+    crl_file: str | None = None
+    server_name: str | None = None
+    credentials_file: str | None = None
+    keep_alive_s: Annotated[int, msgspec.Meta(ge=0, le=65_535)] | None = None
+    receive_maximum: Annotated[int, msgspec.Meta(ge=1, le=65_535)] | None = None
+    session_expiry_s: Annotated[int, msgspec.Meta(ge=0, le=31_536_000)] | None = None
 
     def __post_init__(self) -> None:
         host_and_port(self.mqtt)

@@ -172,6 +172,21 @@ async def test_a_multicast_group_is_joined() -> None:
         assert frame.data == b"to all"
 
 
+async def test_what_we_say_to_a_group_does_not_come_back_as_a_report() -> None:
+    url = f"udp://239.255.77.78:{free_port()}"
+    async with alive(open_link("a", Settings(url, "a", HERE))) as one:
+        try:
+            async with alive(open_link("b", Settings(url, "b", HERE))) as other:
+                await one.send(Parcel("t", b"from one"))
+                (frame,) = await take(other, 1, 3)
+                await other.send(Parcel("t", b"from the other"))
+                (answer,) = await take(one, 1, 3)
+        except (TimeoutError, OSError):
+            pytest.skip("no multicast on this machine")
+        assert (frame.data, answer.data) == (b"from one", b"from the other")
+        assert (one.statistics.received, other.statistics.received) == (1, 1)
+
+
 async def test_what_comes_faster_than_it_is_taken_is_dropped_and_counted() -> None:
     port = free_port()
     settings = Settings(f"udp://127.0.0.1:{port}", "gateway", HERE, receive_maximum=2)

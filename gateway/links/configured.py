@@ -1,0 +1,64 @@
+"""A link as a table has it: its entry, and what the units on it need, as Settings."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from adapters import load as load_adapter
+from gateway.config import Config, LinkEntry, Loaded
+from gateway.links import Link, Settings, Share, Subscription
+from gateway.links.plain import Split
+from gateway.links.urls import open_link
+from protocols.topics import control_filter, data_filter, key_filter
+
+
+def link_of(entry: LinkEntry, config: Config, settings: Settings) -> Link:
+    """The link of an entry, not yet connected; in a stream, frames are found by the format of the unit on it."""
+    return open_link(entry.name, settings, _split(config, entry))
+
+
+def settings_of(loaded: Loaded, entry: LinkEntry, share: Share | None = None) -> Settings:
+    """The settings of an entry; for a worker, of its share of the work."""
+    partner = loaded.config.gateway.partner
+    subscriptions: tuple[Subscription, ...]
+    if entry.partners:
+        boxes = (Subscription(data_filter(partner)), Subscription(control_filter(partner)))
+        subscriptions = (Subscription(key_filter(partner), retained=True), *boxes)
+    else:
+        subscriptions = tuple(Subscription(each) for each in received(loaded.config, entry))
+    settings = Settings(
+        entry.url,
+        f"comity-{partner}-{entry.name}",
+        subscriptions,
+        username=entry.username,
+        password_file=_path(loaded, entry.password_file),
+        ca_file=_path(loaded, entry.ca_file),
+        certificate_file=_path(loaded, entry.certificate_file),
+        key_file=_path(loaded, entry.key_file),
+        crl_file=_path(loaded, entry.crl_file),
+        server_name=entry.server_name,
+        credentials_file=_path(loaded, entry.credentials_file),
+        share=share,
+    )
+    return settings._replace(
+        keep_alive_s=settings.keep_alive_s if entry.keep_alive_s is None else entry.keep_alive_s,
+        receive_maximum=settings.receive_maximum if entry.receive_maximum is None else entry.receive_maximum,
+        session_expiry_s=settings.session_expiry_s if entry.session_expiry_s is None else entry.session_expiry_s,
+    )
+
+
+def received(config: Config, entry: LinkEntry) -> tuple[str, ...]:
+    """The topic filters of the units on a link."""
+    return tuple(each for unit in config.units if unit.link == entry.name for each in unit.receive)
+
+
+def _split(config: Config, entry: LinkEntry) -> Split | None:
+    """How the units' format is cut out of a stream; the table's check has seen that there is one unit at most."""
+    for unit in config.units:
+        if unit.link == entry.name:
+            return cast("Split | None", getattr(load_adapter(unit.adapter), "split", None))
+    return None
+
+
+def _path(loaded: Loaded, name: str | None) -> str | None:
+    return None if name is None else str(loaded.path(name))

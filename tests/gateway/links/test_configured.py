@@ -1,0 +1,76 @@
+"""From an entry of a table to a link."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gateway.config import Loaded
+from gateway.links import Settings, Share, Subscription
+from gateway.links.configured import link_of, settings_of
+from gateway.links.listen import ListenLink
+from tests.gateway.table.test_linking import field
+
+PLACE = Path("/etc/comity/alpha.toml")
+
+
+def test_everything_that_an_entry_says_is_in_the_settings() -> None:
+    more = """
+username = "gateway"
+password_file = "secret"
+ca_file = "pki/ca.pem"
+certificate_file = "pki/own.pem"
+key_file = "/keys/own.key"
+crl_file = "pki/crl.pem"
+server_name = "broker"
+credentials_file = "user.creds"
+keep_alive_s = 7
+receive_maximum = 9
+session_expiry_s = 11
+"""
+    config = field("nats+tls://10.0.0.1:4333", more=more)
+
+    assert settings_of(Loaded(config, PLACE), config.links[2], Share(1, 2)) == Settings(
+        "nats+tls://10.0.0.1:4333",
+        "comity-alpha-field",
+        (Subscription("field/in"),),
+        username="gateway",
+        password_file="/etc/comity/secret",
+        ca_file="/etc/comity/pki/ca.pem",
+        certificate_file="/etc/comity/pki/own.pem",
+        key_file="/keys/own.key",
+        crl_file="/etc/comity/pki/crl.pem",
+        server_name="broker",
+        credentials_file="/etc/comity/user.creds",
+        keep_alive_s=7,
+        receive_maximum=9,
+        session_expiry_s=11,
+        share=Share(1, 2),
+    )
+
+
+def test_what_an_entry_does_not_say_has_the_usual_value() -> None:
+    config = field("mqtt://10.0.0.1")
+
+    assert settings_of(Loaded(config, PLACE), config.links[2]) == Settings(
+        "mqtt://10.0.0.1", "comity-alpha-field", (Subscription("field/in"),)
+    )
+
+
+def test_a_partners_link_reads_the_mailboxes_and_first_the_keys() -> None:
+    config = field("mqtt://10.0.0.1")
+    settings = settings_of(Loaded(config, PLACE), config.links[1])
+
+    assert settings.subscriptions == (
+        Subscription("comity/1/alpha/+/k/#", retained=True),
+        Subscription("comity/1/alpha/+/d/#"),
+        Subscription("comity/1/alpha/+/c"),
+    )
+
+
+def test_a_stream_is_cut_by_the_format_of_its_unit() -> None:
+    config = field("tcp+listen://127.0.0.1:8087")
+    link = link_of(config.links[2], config, settings_of(Loaded(config, PLACE), config.links[2]))
+
+    assert isinstance(link, ListenLink)
+    assert link._intake.split(b"<event>1</event><event>") == ([b"<event>1</event>"], b"<event>")
+    assert link._intake.topic == "field/in"
