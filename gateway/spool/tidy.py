@@ -1,0 +1,65 @@
+"""Keeping the log short: what is dead at its beginning is removed; what waits there is appended again when it must."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from gateway.spool.catalogue import Catalogue, place
+from gateway.spool.entry import Entry, Kind
+from gateway.spool.index import Sum
+from gateway.spool.log import SEGMENT_BYTES, Place
+
+_DEAD_MAX: Final = 4 * SEGMENT_BYTES  # of one copy, beyond as much as waits
+_STEP: Final = 512  # entries moved in one step
+_NOTHING: Final = Sum(0, 0)
+
+
+class Tidying:
+    """One step at a time, between groups, so that nobody waits for long."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._moving: deque[Entry] = deque()
+
+    def step(self) -> bool:
+        """Do a little; whether there is more. Raise SpoolError, OSError, sqlite3.Error."""
+        if self._moving:
+            self._move([self._moving.popleft() for _ in range(min(_STEP, len(self._moving)))])
+            return True
+        log, live = self._catalogue.log, self._catalogue.index.live
+        oldest = log.oldest
+        if oldest == log.head:
+            if not live.get(oldest, _NOTHING).rows and log.size(oldest) >= SEGMENT_BYTES // 4:
+                log.rotate()
+            return False
+        if not live.get(oldest, _NOTHING).rows:
+            self._drop(oldest)
+            return True
+        if log.size_bytes > 2 * sum(part.bytes for part in live.values()) + _DEAD_MAX:
+            self._moving.extend(one for one in log.entries(oldest) if one.kind is not Kind.DONE)
+            return True
+        return False
+
+    def _drop(self, segment: int) -> None:
+        """The index forgets it first, on the disk too: a place in it must never be looked up again."""
+        self._catalogue.write([], lambda _: self._catalogue.index.forget_segment(segment), sync=False)
+        self._catalogue.index.checkpoint()
+        self._catalogue.log.drop(segment)
+
+    def _move(self, entries: list[Entry]) -> None:
+        index = self._catalogue.index
+        rows = {found.place: found for found in index.among(one.id for one in entries if one.kind is Kind.THING)}
+        notes = {found.place for found in index.notes([one.noted().eid for one in entries if one.kind is Kind.NOTE])}
+        live = [one for one in entries if place(one) in rows or place(one) in notes]
+        if not live:
+            return
+
+        def apply(places: list[Place]) -> None:
+            moved = [(rows[place(one)], to) for one, to in zip(live, places, strict=True) if one.kind is Kind.THING]
+            index.move(moved)
+            for one, to in zip(live, places, strict=True):
+                if one.kind is Kind.NOTE:
+                    index.note(one.noted(), to)
+
+        self._catalogue.write([one.raw for one in live], apply, sync=True)

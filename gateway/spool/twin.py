@@ -1,0 +1,135 @@
+"""One segment of the log: the same bytes in two files, so that what is damaged in one is put right from the other."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final
+
+from gateway.spool.entry import MAGIC, whole
+
+SIDES: Final = ("a", "b")
+
+
+def path(folder: Path, number: int, side: str) -> Path:
+    """The file of one side."""
+    return folder / f"{number:010d}.{side}"
+
+
+class Twin:
+    """Both files of one segment, open."""
+
+    def __init__(self, folder: Path, number: int, *, create: bool = False) -> None:
+        """Raise OSError. A side that is missing is begun anew; reading puts into it what it lacks."""
+        self.number = number
+        self.repaired = 0
+        flags = os.O_RDWR | os.O_CREAT | (os.O_EXCL if create else 0)
+        self._files: list[int] = []
+        try:
+            for side in SIDES:
+                self._files.append(os.open(path(folder, number, side), flags, 0o600))
+        except OSError:
+            self.close()
+            raise
+
+    def size(self) -> int:
+        """How far the longer side reaches."""
+        return max(os.fstat(file).st_size for file in self._files)
+
+    def write(self, data: bytes, offset: int) -> None:
+        """Write to both. Raise OSError, and then neither is to be believed from ``offset`` on."""
+        for file in self._files:
+            view, at = memoryview(data), offset
+            while view:
+                written = os.pwrite(file, view, at)
+                view, at = view[written:], at + written
+
+    def sync(self) -> None:
+        """Bring both to the disk."""
+        for file in self._files:
+            os.fdatasync(file)
+
+    def cut(self, size: int) -> None:
+        """Forget what stands beyond, as far as the disk allows: what is left is read again as not acknowledged."""
+        for file in self._files:
+            with contextlib.suppress(OSError):
+                os.ftruncate(file, size)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """One side as it is, unchecked."""
+        return _read(self._files[0], offset, length)
+
+    def sound(self, offset: int, length: int) -> bytes:
+        """The entry that stands here, from whichever side it is whole in; the other is put right. Empty: in none."""
+        for file, other in (self._files, self._files[::-1]):
+            raw = _read(file, offset, length)
+            if whole(raw) == length:
+                if _read(other, offset, length) != raw:
+                    self._repair(other, raw, offset)
+                return raw
+        return b""
+
+    def entries(self, start: int, *, both: bool = False) -> tuple[list[tuple[int, bytes]], int, int]:
+        """Every entry from here on with its offset; where the last one ends; how many stretches were beyond repair.
+
+        ``both``: compare the sides all through, not only where one is damaged.
+        """
+        size = self.size() - start
+        sides = [_read(file, start, size) for file in self._files[: 1 + both]]
+        found: list[tuple[int, bytes]] = []
+        at = end = gaps = 0
+        while at < size:
+            lengths = [whole(side, at) for side in sides]
+            if not all(lengths) and len(sides) == 1:
+                sides.append(_read(self._files[1], start, size))
+                continue
+            length = max(lengths)
+            if not length:
+                at = _next(sides, at + 1)
+                continue
+            gaps += at > end
+            raw = sides[lengths.index(length)][at : at + length]
+            if 0 in lengths:
+                self._repair(self._files[lengths.index(0)], raw, start + at)
+            found.append((start + at, raw))
+            at = end = at + length
+        return found, start + end, gaps
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for file in self._files:
+            os.close(file)
+        self._files.clear()
+
+    def _repair(self, file: int, raw: bytes, offset: int) -> None:
+        """Counted also where the disk does not take it: the other side still has it."""
+        self.repaired += 1
+        with contextlib.suppress(OSError):
+            os.pwrite(file, raw, offset)
+            os.fdatasync(file)
+
+
+def _next(sides: list[bytes], start: int) -> int:
+    """Where the next whole entry begins in either; the end when there is none."""
+    at = start
+    while True:
+        candidates = [found for side in sides if (found := side.find(MAGIC, at)) >= 0]
+        if not candidates:
+            return max(map(len, sides))
+        at = min(candidates)
+        if any(whole(side, at) for side in sides):
+            return at
+        at += 1
+
+
+def _read(file: int, offset: int, length: int) -> bytes:
+    """What is there of it; an unreadable stretch is as good as damaged."""
+    parts = []
+    try:
+        while length > 0 and (part := os.pread(file, length, offset)):
+            parts.append(part)
+            offset, length = offset + len(part), length - len(part)
+    except OSError:
+        return b""
+    return b"".join(parts)
