@@ -141,14 +141,20 @@ def _fixed(parts: Sequence[Form]) -> Form:
 
 def _struct(forms: Sequence[tuple[str, bool, Form]]) -> Form:
     """A struct: which of the fields that may lack are there, a bit each, and then those that are."""
-    known = {name for name, _, _ in forms}
-    bits = {name: 1 << place for place, name in enumerate(name for name, required, _ in forms if not required)}
-    placed = [(name, bits.get(name, 0), form) for name, _, form in forms]
+    optional = [name for name, required, _ in forms if not required]
+    bits = {name: 0 if required else 1 << optional.index(name) for name, required, _ in forms}
+    placed = [(name, bits[name], form) for name, _, form in forms]
 
     def write(out: Writer, value: Tree) -> None:
-        if not isinstance(value, dict) or not value.keys() <= known:
+        if not isinstance(value, dict):
             raise UnusualError
-        out.small(sum(bits.get(name, 0) for name in value))
+        there = 0
+        for name in value:
+            bit = bits.get(name)
+            if bit is None:
+                raise UnusualError
+            there |= bit
+        out.small(there)
         for name, bit, form in placed:
             if name in value:
                 form.write(out, value[name])

@@ -25,8 +25,8 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _END, _AGAIN, _DIGITS = b"\0\1\2"  # what ends a text: nothing more; it was said before; packed digits follow
 _ENDS: Final = re.compile(rb"[\0-\2]")
 _AGAIN_MIN: Final = 3  # characters; a reference takes two bytes
-_HYPHENS: Final = (8, 13, 18, 23)  # where they stand in a UUID
 _UPPER, _UUID, _COUNT = 0x80, 0x40, 0x3F
+_PACKED_MIN: Final = 8  # digits
 _PACKED: Final = re.compile(
     r"(?:(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12})"
     r"|(?:[0-9a-f]{2}){4,63}|(?:[0-9A-F]{2}){4,63})\Z"
@@ -53,7 +53,10 @@ class Writer:
 
     def small(self, value: int) -> None:
         """A number that predicts well: a choice, a count, which fields there are."""
-        append_varint(value, self.words)
+        if value > 0x7F:
+            append_varint(value, self.words)
+        else:
+            self.words.append(value)
 
     def whole(self, value: object) -> None:
         """A whole number of either sign."""
@@ -109,7 +112,7 @@ class Writer:
             return
         if len(value) >= _AGAIN_MIN:
             self._said[value] = len(self._said)
-        packed = _PACKED.search(value)
+        packed = _PACKED.search(value) if len(value) >= _PACKED_MIN else None
         plain = (value if packed is None else value[: packed.start()]).encode()
         if _ENDS.search(plain):
             raise UnusualError
@@ -142,7 +145,11 @@ class Reader:
 
     def small(self) -> int:
         """See Writer."""
-        value, self._word_at = varint(self._words, self._word_at)
+        at = self._word_at
+        if at < len(self._words) and (value := self._words[at]) < 0x80:
+            self._word_at = at + 1
+            return value
+        value, self._word_at = varint(self._words, at)
         return value
 
     def whole(self) -> int:
@@ -248,10 +255,10 @@ def append_varint(value: int, out: bytearray) -> None:
 def varint(data: bytes, at: int) -> tuple[int, int]:
     """A number, and where the next one begins."""
     value = shift = 0
-    for place in range(at, min(at + VARINT_MAX, len(data))):
-        byte = data[place]
+    for byte in data[at : at + VARINT_MAX]:
+        at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value, place + 1
+            return value, at
         shift += 7
     raise BrokenError

@@ -51,6 +51,7 @@ from tests.protocols.words import (
     GROUND_TYPES,
     INJURIES,
     MARKER_TYPES,
+    NAMES,
     PARTNERS,
     POLICIES,
     ROLES,
@@ -100,6 +101,7 @@ class _Author(Pen):
                 role=self.pick(ROLES),
                 system=self.maybe(self.pick(SYSTEMS), 0.7),
                 device=self.maybe(self.pick(DEVICES), 0.7),
+                phone=self.maybe(f"+{self.number(10**11):011}", 0.15),
                 endpoint=self.pick(("*:-1:stcp", "*:-1:stcp", f"10.0.{self.number(255)}.{self.number(255)}:4242:tcp")),
             ),
             kinematics=self.moving(),
@@ -107,7 +109,9 @@ class _Author(Pen):
         )
         extras = self.pick(((), (takv, droid), (takv, droid), (droid,)))
         hops = (Hop(system=f"TAK-Server-{self.number(9)}", at=self.now),) if self.chance(0.2) else ()
-        return self.cot(body, uid, "m-g", self.pick((45, 75, 120, 300, 375)), extras=extras, provenance=hops)
+        exercise = self.maybe(f"{self.pick(NAMES)} {self.pick(NAMES)}", 0.1)
+        valid_s = self.pick((45, 75, 120, 300, 375))
+        return self.cot(body, uid, "m-g", valid_s, extras=extras, provenance=hops, exercise=exercise)
 
     def tracker(self) -> Message:
         name = self.name()
