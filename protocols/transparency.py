@@ -47,6 +47,22 @@ class Range:
         self._join(leaf, self.end, 0)
         self.end += 1
 
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Several more leaves, by their hashes; half the cost of one after the other."""
+        row, at, level = leaves, self.end, 0
+        over: list[tuple[bytes, int, int]] = []  # at the right end of their level, without a sibling yet
+        while row:
+            if at & 1:
+                self._join(row[0], at, level)
+                row, at = row[1:], at + 1
+            if len(row) & 1:
+                over.append((row[-1], at + len(row) - 1, level))
+            row = [_sha256(b"\1" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)]
+            at, level = at >> 1, level + 1
+        for each in reversed(over):
+            self._join(*each)
+        self.end += len(leaves)
+
     def joined(self, later: Range) -> Range:
         """The range of both. Raise ValueError when the later one does not begin where this one ends."""
         if later.begin != self.end:

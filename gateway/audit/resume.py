@@ -1,13 +1,14 @@
 """Where a writer goes on: the end of the log as it was left, by an orderly stop, a killed process or a power cut.
 
-What a crash left unfinished is cut off: half a line that was never committed, or, after a power cut, lines of which the
-disk lost some; those are kept beside the log. Lines that were signed, are known to be on disk, or lie far from the end
-are never cut: when one of them does not hold the gateway does not start.
+What a crash left unfinished is cut off: half a line that was never committed, or, after a power cut, what begins with a
+line that the disk wrote in part; that is kept beside the log. A whole line that does not follow is another matter, and
+so is one that was signed or is known to be on disk: then the gateway does not start.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -21,6 +22,7 @@ from protocols.envelope import Reject
 from protocols.log_checkpoint import LOG_ID, LogCheckpoint, read_checkpoint
 
 LOST_MAX: Final = 1 << 24  # bytes that a power cut may have spoilt: far more than is written between two syncs
+_WHOLE: Final = re.compile(rb"[0-9a-f]{64} [0-9a-f]{32} \{.*\}")  # a line as it is written, so not spoilt by the disk
 
 
 class Resumed(NamedTuple):
@@ -63,8 +65,7 @@ def resume(file: Path) -> Resumed:
                 _check(file, signed, log, line.chain, tree)
         end = walk.spot
     except BrokenError as broken:
-        last = segments(file)[-1].path
-        if broken.spot.size < known or broken.path != last or last.stat().st_size - broken.spot.offset > LOST_MAX:
+        if broken.spot.size < known or broken.path != segments(file)[-1].path:
             raise
         end, lost = broken.spot, _put_aside(broken)
     if signed is not None and end.size < signed.size:
@@ -96,10 +97,12 @@ def _check(file: Path, signed: LogCheckpoint, log: bytes, chain: bytes, tree: Tr
 
 
 def _put_aside(broken: BrokenError) -> int:
-    """Keep what stands from the first line that does not follow. Raise OSError."""
+    """Keep what stands from a line on that a power cut spoilt. Raise BrokenError when it was not that, OSError."""
     with broken.path.open("rb") as log:
         log.seek(broken.spot.offset)
-        data = log.read()
+        data = log.read(LOST_MAX + 1)
+    if len(data) > LOST_MAX or _WHOLE.fullmatch(data.partition(b"\n")[0]):
+        raise broken
     kept = broken.path.with_name(f"{broken.path.stem}.torn-{broken.spot.size + 1}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

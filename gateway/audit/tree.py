@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from protocols.log_checkpoint import Growth
 from protocols.transparency import Range
 
@@ -24,6 +26,10 @@ class Tree:
     def push(self, leaf: bytes) -> None:
         """One more line."""
         self._ranges[-1].push(leaf)
+
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Several more lines."""
+        self._ranges[-1].extend(leaves)
 
     def growth(self) -> Growth:
         """How it grew since the last checkpoint."""

@@ -139,8 +139,7 @@ class Audit:
             self._files[-1].append(b"".join(self._pending), self.size + len(self._pending), self._chain)
         except OSError as error:
             raise self._failed(error) from None
-        for leaf in self._leaves:
-            self._tree.push(leaf)
+        self._tree.extend(self._leaves)
         self._pending.clear()
         self._leaves.clear()
         self._mended()

@@ -99,6 +99,16 @@ def test_ranges_that_adjoin_make_the_whole(one: int, two: int, three: int) -> No
     assert (early.end, len(early.hashes)) == (first, first.bit_count())
 
 
+@given(st.integers(0, 40), st.lists(st.integers(0, 70), max_size=6))
+def test_many_leaves_at_once_are_the_same_as_one_by_one(begin: int, counts: list[int]) -> None:
+    found, end = Range(begin), begin
+    for count in counts:
+        found.extend([leaf_hash(text) for text in texts(end + count)[end:]])
+        end += count
+
+    assert (found.begin, found.end, found.hashes) == (begin, end, over(begin, end).hashes)
+
+
 @pytest.mark.parametrize("count", range(1, 40))
 def test_every_path_is_that_of_the_definition_and_leads_to_the_root(count: int) -> None:
     lines = texts(count)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from gateway.audit import Audit, read
+from gateway.audit.checkpoints import Checkpoints, Rhythm
+from gateway.audit.statements import append
+from gateway.keyring.ring import Keyring
 from gateway.stream import Outcome
+from protocols.log_checkpoint import unpack_checkpoint
 from protocols.record import Event, Record
 from tests.fakes import NOW
 
@@ -38,3 +44,28 @@ def rechained(lines: Iterable[bytes], chain: bytes = bytes(32)) -> list[bytes]:
         chain = hashlib.sha256(b"\2" + chain + hashlib.sha256(b"\0" + text).digest()).digest()
         out.append(chain.hex().encode() + b" " + text + b"\n")
     return out
+
+
+def signed(file: Path, keyring: Keyring, count: int, *sizes: int) -> list[bytes]:
+    """So many Records more, with a checkpoint after each of these numbers; what went to the witnesses."""
+    return asyncio.run(_signed(file, keyring, count, sizes))
+
+
+async def _signed(file: Path, keyring: Keyring, count: int, sizes: Sequence[int]) -> list[bytes]:
+    sent = []
+    with Audit(file) as audit:
+        checkpoints = Checkpoints(audit, keyring, Rhythm(lines=1))
+        for number in range(1, count + 1):
+            audit(outcome(number))
+            audit.commit()
+            if number in sizes:
+                data = await checkpoints.due(NOW + timedelta(seconds=number))
+                assert data is not None
+                sent.append(data)
+    return sent
+
+
+def witnessed(path: Path, sent: Iterable[bytes]) -> None:
+    """The file that a partner keeps of them."""
+    for data in sent:
+        append(path, unpack_checkpoint(data)[0], int(NOW.timestamp()))
