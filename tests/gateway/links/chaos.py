@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import uvloop
 
 from gateway.links import Parcel
+from tests.gateway.links.certificates import Authority
 from tests.gateway.links.chaos_relay import link
 from tests.gateway.links.proxy import Path
 from tests.servers import Server, free_port, mosquitto, nats_server
@@ -42,14 +43,16 @@ class Plan(NamedTuple):
     faults: int = 20
     seed: int = 1
     settle_s: float = 60.0
+    tls: bool = False  # every connection; what tears then tears records
+    only: str = ""  # faults whose name holds this
     crash_mosquitto: bool = False  # kill -9 of a broker whose disk has not what it acknowledged: its own losses
 
 
 class Gateway:
     """The gateway process, started again when it is killed."""
 
-    def __init__(self, plan: Plan, ports: tuple[int, int], log: File) -> None:
-        self._command = [plan.upstream, str(ports[0]), plan.downstream, str(ports[1]), str(log), ""]
+    def __init__(self, plan: Plan, ports: tuple[int, int], log: File, ca_file: str | None) -> None:
+        self._command = [plan.upstream, str(ports[0]), plan.downstream, str(ports[1]), str(log), ca_file or ""]
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -124,7 +127,10 @@ def faults(plan: Plan, stage: Stage, chance: random.Random) -> dict[str, Callabl
         path.cut()
 
     async def tear(path: Path) -> None:
-        path.cut_within(chance.randrange(1, 4000))
+        if plan.tls:
+            path.tear_record(chance.uniform(0.0, 1.0))
+        else:
+            path.cut_within(chance.randrange(1, 4000))
 
     found: dict[str, Callable[[], Awaitable[None]]] = {"kill -9 gateway": kill_gateway}
     for name, server, path, scheme in (
@@ -139,17 +145,22 @@ def faults(plan: Plan, stage: Stage, chance: random.Random) -> dict[str, Callabl
         found[f"SIGTERM {name}"] = lambda server=server: restart(server, server.stop)  # type: ignore[misc]
         if scheme == "nats" or plan.crash_mosquitto:
             found[f"kill -9 {name}"] = lambda server=server: restart(server, server.kill)  # type: ignore[misc]
-    return found
+    return {name: fault for name, fault in found.items() if plan.only in name}
 
 
-def broker(scheme: str, folder: File) -> Server:
+def broker(scheme: str, folder: File, authority: Authority | None) -> Server:
     """A broker of a family, that keeps what it acknowledged over a restart."""
-    return mosquitto(folder, "persistence true") if scheme == "mqtt" else nats_server(folder)
+    pair = None if authority is None else authority.issue("server", "127.0.0.1")
+    if scheme == "mqtt":
+        lines = None if pair is None else f"certfile {pair.certificate}\nkeyfile {pair.key}"
+        return mosquitto(folder, "persistence true", listener=lines)
+    lines = "" if pair is None else f'tls {{ cert_file: "{pair.certificate}", key_file: "{pair.key}" }}'
+    return nats_server(folder, lines, mqtt=False)
 
 
-async def publish(plan: Plan, port: int) -> None:
+async def publish(plan: Plan, port: int, ca_file: str | None) -> None:
     """Every number once, at the rate, until each is acknowledged."""
-    async with link(plan.upstream, port, "publisher") as out, asyncio.TaskGroup() as group:
+    async with link(plan.upstream, port, "publisher", None, ca_file) as out, asyncio.TaskGroup() as group:
         began, step = time.monotonic(), 50
         for start in range(0, plan.messages, step):
             pause = began + start / plan.rate - time.monotonic()
@@ -165,9 +176,9 @@ async def _acknowledged(sending: Awaitable[Any]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def recording(plan: Plan, port: int, recorder: Recorder) -> AsyncIterator[None]:
+async def recording(plan: Plan, port: int, recorder: Recorder, ca_file: str | None) -> AsyncIterator[None]:
     """The sink: a subscriber with a session of its own."""
-    async with link(plan.downstream, port, "recorder", "out/#") as sink:
+    async with link(plan.downstream, port, "recorder", "out/#", ca_file) as sink:
 
         async def read() -> None:
             async for frames in sink.batches():
@@ -188,10 +199,10 @@ async def run(plan: Plan) -> dict[str, Any]:
     chance = random.Random(plan.seed)  # noqa: S311 - a repeatable choice of faults
     recorder, happened = Recorder(), []
     with tempfile.TemporaryDirectory() as folder:
-        upstream, downstream = (
-            broker(plan.upstream, File(folder) / "up"),
-            broker(plan.downstream, File(folder) / "down"),
-        )
+        authority = Authority(File(folder) / "pki") if plan.tls else None
+        ca_file = None if authority is None else authority.file
+        upstream = broker(plan.upstream, File(folder) / "up", authority)
+        downstream = broker(plan.downstream, File(folder) / "down", authority)
         log = File(folder) / "acknowledged"
         async with contextlib.AsyncExitStack() as stack:
             for server in (upstream, downstream):
@@ -199,13 +210,13 @@ async def run(plan: Plan) -> dict[str, Any]:
                 await asyncio.to_thread(server.start)
             near = await stack.enter_async_context(Path(free_port(), upstream.port))
             far = await stack.enter_async_context(Path(free_port(), downstream.port))
-            gateway = Gateway(plan, (near.port, far.port), log)
-            await stack.enter_async_context(recording(plan, downstream.port, recorder))
+            gateway = Gateway(plan, (near.port, far.port), log, ca_file)
+            await stack.enter_async_context(recording(plan, downstream.port, recorder, ca_file))
             await gateway.start()
             stack.push_async_callback(gateway.kill)
             await gateway.ready()
             stage = Stage(upstream, downstream, near, far, gateway)
-            publishing = asyncio.create_task(publish(plan, upstream.port))
+            publishing = asyncio.create_task(publish(plan, upstream.port, ca_file))
             possible = faults(plan, stage, chance)
             for _ in range(plan.faults):
                 await asyncio.sleep(chance.uniform(0.1, 2 * plan.messages / plan.rate / max(1, plan.faults)))
@@ -214,11 +225,13 @@ async def run(plan: Plan) -> dict[str, Any]:
                 await possible[name]()
             await publishing
             await settled(plan, recorder)
+            torn = near.torn + far.torn
             acknowledged = {int(number) for number in numbers(log.read_bytes())}
     missing = set(range(plan.messages)) - set(recorder.seen)
     return {
         "plan": plan._asdict(),
         "faults": happened,
+        "records_torn": torn,
         "seen": len(recorder.seen),
         "lost_by_gateway": len(acknowledged & missing),
         "lost_before_gateway": len(missing - acknowledged),
@@ -253,6 +266,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=5_000.0)
     parser.add_argument("--faults", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tls", action="store_true", help="TLS everywhere; connections are cut within its records")
+    parser.add_argument("--only", default="", help="only faults whose name holds this, such as tear")
     parser.add_argument("--crash-mosquitto", action="store_true", help="kill -9 mosquitto too, to see what it loses")
     print(json.dumps(uvloop.run(run(Plan(**vars(parser.parse_args()))))))
 

@@ -7,6 +7,32 @@ import contextlib
 from typing import Self
 
 
+class Records:
+    """Where the records of a TLS stream begin and end (RFC 8446, 5.1), without reading what is in them."""
+
+    def __init__(self) -> None:
+        self._header = b""
+        self._left = 0  # bytes of the record that is under way
+
+    def within(self, data: bytes, part: float) -> int | None:
+        """After how many bytes of this data a record is torn, ``part`` of it passed on; None where none can be."""
+        position, found = 0, None
+        while position < len(data):
+            if not self._left:
+                header = data[position : position + 5 - len(self._header)]
+                self._header += header
+                position += len(header)
+                if len(self._header) < 5:
+                    break
+                self._left, self._header = int.from_bytes(self._header[3:5], "big"), b""
+            here = min(self._left, len(data) - position)
+            if found is None and here and self._left > 1:
+                found = position + min(here, max(1, min(self._left - 1, int(part * self._left))))
+            self._left -= here
+            position += here
+        return found
+
+
 class Path:
     """A TCP relay on a loopback port to another port; what happens on it is set while it runs."""
 
@@ -20,6 +46,8 @@ class Path:
         self._open.set()
         self._rate: float | None = None
         self._cut_after: int | None = None
+        self._tear: float | None = None
+        self.torn = 0  # records
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
@@ -42,6 +70,10 @@ class Path:
     def cut_within(self, count: int) -> None:
         """Reset every connection after this many more bytes: in the middle of a packet, or of a TLS record."""
         self._cut_after = count
+
+    def tear_record(self, part: float) -> None:
+        """Reset every connection when the next TLS record, either way, has passed by this part of it."""
+        self._tear = part
 
     def stop(self) -> None:
         """Pass nothing on, and close nothing: both sides believe that they are connected."""
@@ -82,6 +114,7 @@ class Path:
                     one_side.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        records = Records()
         with contextlib.suppress(OSError):
             while data := await reader.read(65_536 if self._rate is None else 256):
                 await self._open.wait()
@@ -90,6 +123,10 @@ class Path:
                 if self._cut_after is not None:
                     data = data[: self._cut_after]
                     self._cut_after -= len(data)
+                torn = records.within(data, self._tear or 0.5)
+                if self._tear is not None and torn is not None:
+                    data, self._tear, self._cut_after = data[:torn], None, 0
+                    self.torn += 1
                 writer.write(data)
                 await writer.drain()
                 if self._cut_after == 0:
