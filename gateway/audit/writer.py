@@ -93,6 +93,7 @@ class Audit:
     ) -> None:
         try:
             self.commit()
+            self._rewrite()
             _bring([each.handle() for each in self._files], self._unnamed())
             if self.size:
                 with suppress(OSError):
@@ -173,9 +174,7 @@ class Audit:
                 return
             place = self._place()
             try:
-                for each, _ in files:
-                    if each.doubtful:
-                        each.rewrite()
+                self._rewrite()
                 await asyncio.to_thread(_bring, [each.handle() for each, _ in files], self._unnamed())
             except OSError as error:
                 for each, _ in files:
@@ -195,6 +194,12 @@ class Audit:
     def signed(self, size: int) -> None:
         """A checkpoint over so many lines, of the last ``point``, was made: growth counts from there."""
         self._tree.settle(size)
+
+    def _rewrite(self) -> None:
+        """Give the disk again what it refused. Raise OSError."""
+        for each in self._files:
+            if each.doubtful:
+                each.rewrite()
 
     def _turn(self) -> None:
         """Begin another file when this one is full. Where that cannot be, it goes on growing."""
