@@ -23,6 +23,7 @@ from gateway.console.feed import Feed
 from gateway.console.pages import Behind
 from gateway.console.server import serve_console, serve_metrics
 from gateway.countersigned import Countersigned
+from gateway.custody import Custody, Ends
 from gateway.decisions import Decisions
 from gateway.dispatch import Dispatch
 from gateway.escalation.shelf import Shelf
@@ -33,14 +34,21 @@ from gateway.keyring.ring import Keyring, secret
 from gateway.links import Link, LinkState
 from gateway.links.configured import link_of, received, settings_of
 from gateway.metrics import Metrics
-from gateway.relay import Relay, Rules
+from gateway.outbound.outbound import Outbound, Roads
+from gateway.outbound.turns import Turns
+from gateway.outbound.waiting import Waiting
+from gateway.outbound.wrapping import Wrapping
+from gateway.relay import Relay, Rules, WaysOut
 from gateway.reload import Reloader
+from gateway.repeats import Repeats
 from gateway.routing import Table
+from gateway.spool.spool import Spool
 from gateway.stream import Reader, Stream
 from protocols.record import Event
 from protocols.unit import partner_of
 
 AUDIT = "audit.log"
+SPOOL = "spool"
 PSEUDONYM_KEY = "pseudonym.key"
 
 
@@ -96,26 +104,35 @@ async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
         table = _table(config, signed, eyes)
         rules = Rules(Decisions(table), secret(state / PSEUDONYM_KEY), now)
         dispatch = Dispatch(partner, table, keyring)
-        relay = Relay(rules, Intake(partner, table, keyring), dispatch, stream)
-        shelf = stack.enter_context(closing(Shelf(state)))
-        escalation = Escalation(config, table, Means(dispatch, stream, shelf, rules.pseudonym_key, now))
         links = await _links(loaded, stack, eyes)
+        spool = await stack.enter_async_context(await Spool.open(state / SPOOL))
+        waiting = Waiting(spool, Wrapping(state), stream, partner)
+        outbound = Outbound(Roads(links, _turns(config)), waiting, dispatch, stream, now)
+        custody = Custody(partner, table, Ends(keyring, dispatch, outbound, stream, now), _heartbeats(config))
+        repeats = stack.enter_context(closing(Repeats.open(state)))
+        relay = Relay(rules, Intake(partner, table, keyring), WaysOut(dispatch, outbound, custody), stream, repeats)
+        shelf = stack.enter_context(closing(Shelf(state)))
+        escalation = Escalation(config, table, Means(dispatch, outbound, stream, shelf, rules.pseudonym_key, now))
         await _watched(config, _Parts(links, stream, escalation), stack, eyes)
         for reader in eyes.readers:
             stream.add(reader)
+        stream.add(custody)
         stream.add(escalation)  # the last: what it adds is seen after what it is about
         await asyncio.gather(*(stack.enter_async_context(link) for link in links.values()))
-        stack.push_async_callback(relay.finish, links)
+        stack.push_async_callback(relay.finish)
         settle_memory()
         stream.gateway(Event.STARTED)
         stack.callback(stream.gateway, Event.STOPPED)
         async with asyncio.TaskGroup() as group:
+            group.create_task(outbound.run(), name="outbound")
+            group.create_task(custody.run(), name="custody")
             for name in links:
                 group.create_task(relay.run(name, links), name=f"link {name}")
-            group.create_task(relay.tend(links), name="upkeep")
-            group.create_task(escalation.run(links), name="escalation")
+            group.create_task(relay.tend(), name="upkeep")
+            group.create_task(escalation.run(), name="escalation")
 
             def adopt(config: Config) -> None:
+                dispatch.close(keyring.reload(now()).closed)
                 table = _renewed(config, keyring, signed, eyes)
                 relay.adopt(table)
                 escalation.adopt(config, table)
@@ -135,10 +152,19 @@ def _table(config: Config, signed: Countersigned, eyes: Eyes) -> Table:
 
 
 def _renewed(config: Config, keyring: Keyring, signed: Countersigned, eyes: Eyes) -> Table:
-    """Another table, with the partners and signatures that are there now. Raise KeyringError."""
-    keyring.reload(now())
+    """Another table, with the partners and signatures that are there now."""
     signed.know(keyring.pins())
     return _table(config, signed, eyes)
+
+
+def _turns(config: Config) -> dict[str, Turns]:
+    """The order on each link: its budget, and the shares of its destinations."""
+    return {link.name: Turns(link.shares, link.bytes_per_s) for link in config.links}
+
+
+def _heartbeats(config: Config) -> dict[str, float]:
+    """How often each partner's gateway is told that we are there, in seconds."""
+    return {partner: link.heartbeat_s for link in config.links for partner in link.partners}
 
 
 def settle_memory() -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
 from adapters import EncodeError, load
 from gateway.config import LocalUnit
-from gateway.keyring.ring import Announced, Keyring, Posting
+from gateway.keyring.ring import Announced, Channel, Keyring, Posting, Sealed
 from gateway.links import Parcel
 from gateway.routing import Table, Way
-from protocols.envelope import Reject
-from protocols.message import MESSAGE_MAX, Loss, Message, pack
-from protocols.record import Event, Refused, Withheld
+from protocols.custody import Numbered
+from protocols.envelope import Mode, Refusal, Reject
+from protocols.message import MESSAGE_MAX, Loss, Message, Precedence, pack
+from protocols.record import Attention, Event, Refused, Withheld
 from protocols.topics import control_topic, data_topic, key_topic
+from protocols.unit import partner_of
 
+CONTROL = 6  # above every precedence: keys and custody, without which nothing else is of use
 BUNDLE_MAX = 32  # messages of one envelope; SEALING.md 2.3 allows 256, past 32 little is gained
 BUNDLE_BYTES = 524_288  # of one envelope's messages, so that every gateway takes it as one frame
 
@@ -29,14 +34,24 @@ class Copy(NamedTuple):
 
 
 class Consignment(NamedTuple):
-    """A parcel for a link, and the copies that it delivers; announcements deliver none."""
+    """A parcel for a destination, and the copies that it delivers; announcements and checkpoints deliver none.
 
-    link: str
+    ``to`` is a partner, or a unit of ours. ``precedence`` is STANAG 4406's, or ``CONTROL`` above it. ``custody`` is the
+    number of an envelope that the partner's gateway has to say it has taken. ``note`` is the epoch that an announcement
+    opens. ``reason`` is why it goes there, where that is out of the ordinary; ``due`` when it may, at the earliest.
+    """
+
+    to: str
     parcel: Parcel
     event: Event
     copies: tuple[Copy, ...] = ()
     form: str | None = None
     loss: tuple[Loss, ...] = ()
+    precedence: int = CONTROL
+    custody: Numbered | None = None
+    note: bytes | None = None
+    reason: Attention | None = None
+    due: datetime | None = None
 
 
 class Unsent(NamedTuple):
@@ -53,23 +68,43 @@ class _Packed(NamedTuple):
     copies: tuple[Copy, ...]
 
 
+class _Key(NamedTuple):
+    """Messages that may share an envelope: of one sender, for one audience, of one precedence."""
+
+    sender: str
+    audience: tuple[str, ...]
+    precedence: int
+
+
 class _Outbox:
-    """Messages by sender and audience, as many together as may be without any unit hearing a sender out of order."""
+    """Messages by key, as many together as may be without any unit hearing a sender out of order.
+
+    Order is kept within a precedence: what is more urgent goes first on purpose.
+    """
 
     def __init__(self) -> None:
-        self.items: list[tuple[str, tuple[str, ...], list[_Packed]]] = []
-        self._open: dict[tuple[str, tuple[str, ...]], list[_Packed]] = {}
+        self.items: list[tuple[_Key, list[_Packed]]] = []
+        self._open: dict[_Key, list[_Packed]] = {}
 
-    def put(self, sender: str, audience: tuple[str, ...], item: _Packed) -> None:
+    def put(self, key: _Key, item: _Packed) -> None:
         """Add one message; what the same units were told before goes before it, as a delete after its report must."""
-        key = (sender, audience)
         for other in list(self._open):
-            if other != key and other[0] == sender and not set(other[1]).isdisjoint(audience):
+            alike = (other.sender, other.precedence) == (key.sender, key.precedence)
+            if alike and other != key and not set(other.audience).isdisjoint(key.audience):
                 del self._open[other]
         if key not in self._open:
             self._open[key] = []
-            self.items.append((*key, self._open[key]))
+            self.items.append((key, self._open[key]))
         self._open[key].append(item)
+
+
+class Plan:
+    """Copies sorted out: what can go to units of ours, what is to be sealed, what cannot go."""
+
+    def __init__(self) -> None:
+        self.ready: list[Consignment] = []
+        self.unsent: list[Unsent] = []
+        self.remote = _Outbox()
 
 
 class Dispatch:
@@ -78,40 +113,91 @@ class Dispatch:
     def __init__(self, partner: str, table: Table, keyring: Keyring) -> None:
         self._partner = partner
         self._keyring = keyring
-        self._link_to = table.link_to
+        self._closed: set[bytes] = set()
+        self.adopt(table)
 
     def adopt(self, table: Table) -> None:
-        """From now on partners are reached as this table says."""
-        self._link_to = table.link_to
+        """From now on destinations are reached as this table says."""
+        self.links_to = table.links_to
 
-    def pack(self, copies: Sequence[Copy], now: datetime) -> tuple[list[Consignment], list[Unsent]]:
-        """Parcels in the order of the copies, and the copies that cannot go."""
-        ready: list[Consignment] = []
-        unsent: list[Unsent] = []
-        remote = _Outbox()
+    def plan(self, copies: Sequence[Copy]) -> Plan:
+        """Sort copies out, in their order."""
+        plan = Plan()
         for message, same in groupby(copies, key=lambda copy: copy.message):
-            together = tuple(same)
-            for copy in together:
+            abroad = []
+            for copy in same:
                 if copy.way.local is None:
+                    abroad.append(copy)
                     continue
                 parcel = encode(copy, copy.way.local)
                 if isinstance(parcel, Consignment):
-                    ready.append(parcel)
+                    plan.ready.append(parcel)
                 else:
-                    unsent.append(parcel)
-            if abroad := tuple(copy for copy in together if copy.way.local is None):
+                    plan.unsent.append(parcel)
+            if not abroad:
+                continue
+            data = pack(message)
+            if len(data) > MESSAGE_MAX:
+                plan.unsent += [Unsent(copy, Refused.TOO_LARGE) for copy in abroad]
+            else:
                 audience = tuple(sorted(copy.way.destination.id for copy in abroad))
-                data = pack(message)
-                if len(data) > MESSAGE_MAX:
-                    unsent += [Unsent(copy, Refused.TOO_LARGE) for copy in abroad]
-                else:
-                    remote.put(message.origin or "", audience, _Packed(data, abroad))
-        for sender, audience, items in remote.items:
+                plan.remote.put(
+                    _Key(message.origin or "", audience, precedence_of(message)), _Packed(data, tuple(abroad))
+                )
+        return plan
+
+    def prepare(self, plan: Plan, now: datetime) -> Iterator[list[Consignment]]:
+        """Begin the epochs that a plan needs, in steps between which an event loop gives way; gives announcements."""
+        for key in dict.fromkeys((key.sender, key.audience) for key, _ in plan.remote.items):
+            channel = Channel(key[0], frozenset(key[1]), Mode.SIGNED)
+            with suppress(Reject):  # whoever cannot be sealed for is told when it comes to sealing
+                for step in self._keyring.prepare((channel,), now):
+                    yield self.answers(step, now)
+
+    def seal(self, plan: Plan, now: datetime) -> tuple[list[Consignment], list[Unsent]]:
+        """Parcels in the order of the copies, and the copies that cannot go."""
+        ready, unsent = list(plan.ready), list(plan.unsent)
+        for key, items in plan.remote.items:
             for bundle in _bundles(items):
-                sealed, refused = self._seal_for_whom_it_can(sender, audience, bundle, now)
+                sealed, refused = self._seal_for_whom_it_can(key, bundle, now)
                 ready += sealed
                 unsent += refused
         return ready, unsent
+
+    def pack(self, copies: Sequence[Copy], now: datetime) -> tuple[list[Consignment], list[Unsent]]:
+        """Plan and seal at once."""
+        return self.seal(self.plan(copies), now)
+
+    def close(self, eids: Iterable[bytes]) -> None:
+        """Nothing leaves under these epochs any more."""
+        self._closed.update(eids)
+
+    def is_closed(self, eid: bytes) -> bool:
+        """Whether an epoch was closed because somebody of its audience may read no more."""
+        return eid in self._closed
+
+    def reseal(self, waited: Consignment, now: datetime) -> tuple[list[Consignment], list[Unsent]]:
+        """Seal anew what waited under a closed epoch, for those of its audience who may still read it.
+
+        An envelope from before a restart cannot be opened any more, not even by us: it goes nowhere.
+        """
+        try:
+            sealed = self._keyring.reseal(waited.parcel.data, now)
+        except Reject as error:
+            return [], [Unsent(copy, error.code) for copy in waited.copies]
+        left = tuple(copy for copy in waited.copies if self._keyring.reaches(copy.way.destination.id, now))
+        unsent = [Unsent(copy, Refusal.REVOKED) for copy in waited.copies if copy not in left]
+        ready = self.answers(sealed.announcements, now)
+        if left or not waited.copies:
+            ready.append(self._post(waited._replace(copies=left), sealed))
+        return ready, unsent
+
+    def control(self, unit: str, peer: str, record: bytes, now: datetime) -> list[Consignment]:
+        """A control record of a unit of ours for a unit of a partner. Raise Reject."""
+        sealed = self._keyring.seal(unit, (peer,), (record,), now)
+        partner = partner_of(peer)
+        parcel = Parcel(control_topic(partner, self._partner), sealed.envelope)
+        return [*self.answers(sealed.announcements, now), Consignment(partner, parcel, Event.FORWARDED)]
 
     def answers(self, announcements: Sequence[Announced], now: datetime) -> list[Consignment]:
         """Announcements, new or asked for again, for the partners' key topics."""
@@ -124,7 +210,7 @@ class Dispatch:
         found += self._checkpoints(upkeep.heads)
         for request in upkeep.requests:
             parcel = Parcel(control_topic(request.partner, self._partner), request.data)
-            found.append(Consignment(self._link_to[request.partner], parcel, Event.FORWARDED))
+            found.append(Consignment(request.partner, parcel, Event.FORWARDED))
         return found
 
     def final(self, now: datetime) -> list[Consignment]:
@@ -136,42 +222,50 @@ class Dispatch:
         for posting in postings:
             for partner in posting.partners:
                 parcel = Parcel(data_topic(partner, self._partner, posting.eid), posting.envelope)
-                found.append(Consignment(self._link_to[partner], parcel, Event.FORWARDED))
+                found.append(Consignment(partner, parcel, Event.FORWARDED))
         return found
 
     def _seal_for_whom_it_can(
-        self, sender: str, audience: tuple[str, ...], bundle: Sequence[_Packed], now: datetime
+        self, key: _Key, bundle: Sequence[_Packed], now: datetime
     ) -> tuple[list[Consignment], list[Unsent]]:
         """A unit that is revoked, or unknown, keeps the message from itself and from nobody else."""
         try:
-            return list(self._seal(sender, audience, bundle, now)), []
+            return list(self._seal(key, bundle, now)), []
         except Reject as error:
             code = error.code
-        left = tuple(uid for uid in audience if self._keyring.reaches(uid, now))
-        if not left or left == audience:
+        left = tuple(uid for uid in key.audience if self._keyring.reaches(uid, now))
+        if not left or left == key.audience:
             return [], [Unsent(copy, code) for each in bundle for copy in each.copies]
         kept = [_Packed(each.data, tuple(c for c in each.copies if c.way.destination.id in left)) for each in bundle]
         unsent = [Unsent(c, code) for each in bundle for c in each.copies if c.way.destination.id not in left]
-        ready, refused = self._seal_for_whom_it_can(sender, left, kept, now)
+        ready, refused = self._seal_for_whom_it_can(key._replace(audience=left), kept, now)
         return ready, unsent + refused
 
-    def _seal(
-        self, sender: str, audience: tuple[str, ...], bundle: Sequence[_Packed], now: datetime
-    ) -> Iterator[Consignment]:
+    def _seal(self, key: _Key, bundle: Sequence[_Packed], now: datetime) -> Iterator[Consignment]:
         """One envelope for the whole audience, posted to each partner's mailbox; a new epoch is announced first."""
-        sealed = self._keyring.seal(sender, audience, [each.data for each in bundle], now)
+        sealed = self._keyring.seal(key.sender, key.audience, [each.data for each in bundle], now)
         yield from self.answers(sealed.announcements, now)
         partners = dict.fromkeys(copy.way.destination.partner for each in bundle for copy in each.copies)
         for partner in partners:
             copies = tuple(c for each in bundle for c in each.copies if c.way.destination.partner == partner)
-            topic = data_topic(partner, self._partner, sealed.eid)
-            yield Consignment(self._link_to[partner], Parcel(topic, sealed.envelope), Event.FORWARDED, copies, "cse1")
+            draft = Consignment(partner, Parcel("", b""), Event.FORWARDED, copies, "cse1", precedence=key.precedence)
+            yield self._post(draft, sealed)
+
+    def _post(self, draft: Consignment, sealed: Sealed) -> Consignment:
+        """An envelope for a partner's mailbox."""
+        parcel = Parcel(data_topic(draft.to, self._partner, sealed.eid), sealed.envelope)
+        return draft._replace(parcel=parcel, custody=Numbered(sealed.eid, sealed.seq))
 
     def _announce(self, note: Announced, now: datetime) -> Consignment:
         """Retained, until the epoch ends: whoever comes later, or comes back, still finds the key."""
         lifetime = max(1, int((note.expires - now).total_seconds()))
         parcel = Parcel(key_topic(note.partner, self._partner, note.eid), note.data, retain=True, expires_s=lifetime)
-        return Consignment(self._link_to[note.partner], parcel, Event.FORWARDED)
+        return Consignment(note.partner, parcel, Event.FORWARDED, note=note.eid)
+
+
+def precedence_of(message: Message) -> int:
+    """A message that says no precedence is routine."""
+    return Precedence.ROUTINE if message.precedence is None else message.precedence
 
 
 def encode(copy: Copy, unit: LocalUnit) -> Consignment | Unsent:
@@ -185,8 +279,14 @@ def encode(copy: Copy, unit: LocalUnit) -> Consignment | Unsent:
         return Unsent(copy, Withheld.FORMAT_CANNOT_SAY)
     except Exception:  # noqa: BLE001  an adapter may be a stranger's: its bug must not stop the others
         return Unsent(copy, Refused.ADAPTER_CRASHED)
-    parcel = Parcel(unit.deliver, encoded.data, media_type=adapter.MEDIA_TYPE)
-    return Consignment(unit.link, parcel, Event.DELIVERED, (copy,), unit.adapter, encoded.loss)
+    parcel = Parcel(unit.deliver, encoded.data, media_type=adapter.MEDIA_TYPE, id=copy_id(copy))
+    precedence = precedence_of(copy.message)
+    return Consignment(unit.id, parcel, Event.DELIVERED, (copy,), unit.adapter, encoded.loss, precedence)
+
+
+def copy_id(copy: Copy) -> str:
+    """The same for one message and one destination, also after a restart: by it a repeat is known."""
+    return hashlib.sha256(f"copy\0{copy.message.id}\0{copy.way.destination.id}".encode()).hexdigest()[:32]
 
 
 def _bundles(items: Sequence[_Packed]) -> Iterator[Sequence[_Packed]]:

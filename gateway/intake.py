@@ -5,7 +5,7 @@ The origin is the unit whose topic the frame came by, or the unit whose signatur
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,12 +16,14 @@ from gateway.config import LocalUnit
 from gateway.keyring.ring import Announced, Keyring
 from gateway.links import Frame
 from gateway.routing import Table
-from protocols.envelope import Reject, unpack_envelope
+from protocols.custody import Control, is_control, unpack_control
+from protocols.envelope import Refusal, Reject, is_envelope, unpack_envelope
 from protocols.label import Label
 from protocols.labelling import NOTHING_KNOWN, Labelling, is_xml
 from protocols.message import Authenticity, Message, unpack
 from protocols.opening import Opened
 from protocols.record import Refused, Withheld
+from protocols.thin import grow
 from protocols.topics import Mailbox, Slot, is_topic, parse_mailbox
 from protocols.unit import partner_of
 
@@ -34,26 +36,37 @@ class Report(NamedTuple):
     objection: str | None = None
 
 
+class Said(NamedTuple):
+    """A control record, under the verified signature of a unit."""
+
+    sender: str
+    control: Control
+
+
 class Arrival(NamedTuple):
     """What a frame held: reports, or something of the sealing layer.
 
-    ``opened`` are the envelopes that the reports came in. ``waits`` is the epoch whose announcement an envelope waits
-    for, ``announced`` the epoch that an announcement opened, ``answer`` an announcement that a partner asked for.
+    ``opened`` are the envelopes that the reports came in, ``said`` control records of partners' gateways. ``waits`` is
+    the epoch whose announcement an envelope waits for, ``announced`` the epoch that an announcement opened, ``answer``
+    an announcement that a partner asked for.
     """
 
     reports: Sequence[Report] = ()
     opened: Sequence[Opened] = ()
+    said: Sequence[Said] = ()
     waits: bytes | None = None
     announced: bytes | None = None
     answer: Announced | None = None
 
 
 class RefusalError(Exception):
-    """A frame is not accepted; ``reason`` is bounded."""
+    """A frame is not accepted; ``reason`` is bounded. ``eid``: of an envelope that we have had."""
 
-    def __init__(self, reason: str, source: str | None = None, form: str | None = None) -> None:
+    def __init__(
+        self, reason: str, source: str | None = None, form: str | None = None, eid: bytes | None = None
+    ) -> None:
         super().__init__(reason)
-        self.reason, self.source, self.form = reason, source, form
+        self.reason, self.source, self.form, self.eid = reason, source, form, eid
 
 
 class Intake:
@@ -103,29 +116,32 @@ class Intake:
 
     def _unseal(self, mailbox: Mailbox, data: bytes, now: datetime) -> Arrival:
         try:
-            match mailbox.slot:
-                case Slot.CONTROL:
-                    return Arrival(answer=self._keyring.answer(data, now))
-                case Slot.KEYS:
-                    opened = self._keyring.accept(data, now, mailbox.sender)
-                    return Arrival(self._verified(opened, mailbox, now), opened, announced=_epoch(mailbox))
-                case Slot.DATA:
-                    envelope = self._keyring.unseal(data, now, mailbox.sender)
-                    if envelope is None:
-                        return Arrival(waits=unpack_envelope(data)[0].eid)
-                    return Arrival(self._verified((envelope,), mailbox, now), (envelope,))
+            if mailbox.slot is Slot.CONTROL and not is_envelope(data):
+                return Arrival(answer=self._keyring.answer(data, now))
+            if mailbox.slot is Slot.KEYS:
+                opened = self._keyring.accept(data, now, mailbox.sender)
+                return self._vouched(opened, mailbox, now)._replace(announced=_epoch(mailbox))
+            envelope = self._keyring.unseal(data, now, mailbox.sender)
+            if envelope is None:
+                return Arrival(waits=unpack_envelope(data)[0].eid)
+            return self._vouched((envelope,), mailbox, now)
         except Reject as error:
-            raise RefusalError(error.code, mailbox.sender, "cse1") from None
+            eid = unpack_envelope(data)[0].eid if error.code is Refusal.REPLAY else None
+            raise RefusalError(error.code, mailbox.sender, "cse1", eid) from None
 
-    def _verified(self, opened: Sequence[Opened], mailbox: Mailbox, now: datetime) -> list[Report]:
-        """The messages of envelopes; one whose label is not what its own XML says is objected to."""
-        reports = [report for envelope in opened for report in _verified(envelope, mailbox)]
-        return [
-            report
-            if self._labelling.is_bound(report.message, now)
-            else report._replace(objection=Withheld.UNKNOWN_LABEL)
-            for report in reports
-        ]
+    def _vouched(self, opened: Sequence[Opened], mailbox: Mailbox, now: datetime) -> Arrival:
+        """What envelopes hold; a message whose label is not what its own XML says is objected to."""
+        reports: list[Report] = []
+        said: list[Said] = []
+        for envelope in opened:
+            for held in _held(envelope, mailbox):
+                if isinstance(held, Said):
+                    said.append(held)
+                elif self._labelling.is_bound(held.message, now):
+                    reports.append(held)
+                else:
+                    reports.append(held._replace(objection=Withheld.UNKNOWN_LABEL))
+        return Arrival(reports, opened, said)
 
 
 def _epoch(mailbox: Mailbox) -> bytes:
@@ -162,18 +178,18 @@ def _label(hint: str | None, unit: LocalUnit, now: datetime, labelling: Labellin
     return label, hint
 
 
-def _verified(opened: Opened, mailbox: Mailbox) -> Sequence[Report]:
-    """The messages of an envelope whose signature holds. A topic that disagrees with the signer is an alarm."""
+def _held(opened: Opened, mailbox: Mailbox) -> Iterator[Report | Said]:
+    """What an envelope holds whose signature holds. A topic that disagrees with the signer is an alarm."""
     if partner_of(opened.sender) != mailbox.sender:
         raise RefusalError(Refused.TOPIC_SIGNER_MISMATCH, opened.sender, "cse1")
-    reports = []
     for data in opened.messages:
         try:
-            message = unpack(data)
+            if is_control(data):
+                yield Said(opened.sender, unpack_control(data))
+                continue
+            message = unpack(grow(data, opened.sender))
         except ValueError:
             raise RefusalError(Refused.BAD_MESSAGE, opened.sender, "cse1") from None
         if message.origin != opened.sender:
             raise RefusalError(Refused.ORIGIN_MISMATCH, opened.sender, "cse1")
-        vouched = msgspec.structs.replace(message, authenticity=Authenticity.VERIFIED)
-        reports.append(Report(vouched, opened))
-    return reports
+        yield Report(msgspec.structs.replace(message, authenticity=Authenticity.VERIFIED), opened)

@@ -1,8 +1,9 @@
-"""THE STRAIGHT LINE: frame -> reports -> ways -> release -> form -> encode or seal -> hand over -> record -> ack.
+"""THE STRAIGHT LINE: frame -> reports -> ways -> release -> form -> encode or seal -> way out -> record -> ack.
 
-Read it from top to bottom. A source frame is acknowledged only after every copy of what it held was acknowledged by
-its link and every outcome is in the audit; until then nothing more is read from that link, so pressure goes back to
-the source and nothing is dropped. Bad input ends in one Record with a bounded reason, never in an exception.
+Read it from top to bottom. A source frame is acknowledged only when every copy of what it held is delivered, in the
+custody of a partner's gateway or on disk, and every outcome is in the audit; so many batches may wait for that, and
+until then nothing more is read from that link, so pressure goes back to the source and nothing is dropped. Bad input
+ends in one Record with a bounded reason, never in an exception.
 """
 
 from __future__ import annotations
@@ -13,20 +14,24 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from gateway.custody import Custody
 from gateway.decisions import Decided, Decisions
 from gateway.dispatch import Copy, Dispatch
-from gateway.handover import hand_over
 from gateway.intake import Arrival, Intake, RefusalError, Report
 from gateway.links import Frame, Link
+from gateway.outbound.item import Ticket
+from gateway.outbound.outbound import Outbound
 from gateway.repeats import Repeats
 from gateway.routing import Table
 from gateway.stream import Stream
 from gateway.transform import transform
 from protocols.record import Event
+from protocols.unit import partner_of
 
 WAIT = timedelta(seconds=2)  # that a frame stays unacknowledged for its key: brokers stall behind it (MQTT 5, 4.6)
 TEND_S = 1.0
 FINISH_S = 2.0
+BATCHES_MAX = 8  # of one link that wait for their destinations
 
 
 class _Waiting(NamedTuple):
@@ -37,6 +42,14 @@ class _Waiting(NamedTuple):
     frame: Frame
 
 
+class _Batch(NamedTuple):
+    """Frames that were read together, and what has to be safe before they are acknowledged."""
+
+    ticket: Ticket
+    taken: Sequence[tuple[Frame, Arrival]]
+    arrived: datetime
+
+
 class Rules(NamedTuple):
     """What the decisions rest on."""
 
@@ -45,15 +58,23 @@ class Rules(NamedTuple):
     clock: Callable[[], datetime]
 
 
+class WaysOut(NamedTuple):
+    """Where copies go."""
+
+    dispatch: Dispatch
+    outbound: Outbound
+    custody: Custody
+
+
 class Relay:
     """Carries the frames of every link of one gateway."""
 
-    def __init__(self, rules: Rules, intake: Intake, dispatch: Dispatch, stream: Stream) -> None:
+    def __init__(self, rules: Rules, intake: Intake, ways_out: WaysOut, stream: Stream, repeats: Repeats) -> None:
         self._rules = rules
         self._intake = intake
-        self._dispatch = dispatch
+        self._dispatch, self._outbound, self._custody = ways_out
         self._stream = stream
-        self._repeats = Repeats()
+        self._repeats = repeats
         self._waiting: list[_Waiting] = []
 
     def adopt(self, table: Table) -> None:
@@ -61,49 +82,73 @@ class Relay:
         self._rules = self._rules._replace(decisions=Decisions(table))
         self._intake.adopt(table)
         self._dispatch.adopt(table)
+        self._custody.adopt(table)
 
     async def run(self, name: str, links: Mapping[str, Link]) -> None:
         """Carry everything that arrives on one link, batch by batch, until the link closes."""
-        async for frames in links[name].batches():
-            arrived = self._rules.clock()
-            taken = list(self._read(name, frames, arrived))
-            copies = [copy for _, got in taken for report in got.reports for copy in self._copies(report, arrived)]
-            ready, unsent = self._dispatch.pack(copies, arrived)
-            for copy, reason in unsent:
-                self._stream.kept(Event.WITHHELD, reason, copy.message, copy.way)
-            ready += self._dispatch.answers([got.answer for _, got in taken if got.answer is not None], arrived)
-            await hand_over(ready, links, self._stream, arrived)
-            self._stream.commit()
-            self._repeats.commit(report.message for _, got in taken for report in got.reports)
-            self._intake.settle(got for _, got in taken)
-            for frame in self._finished(taken, arrived):
-                frame.ack()
+        handed: asyncio.Queue[_Batch | None] = asyncio.Queue(BATCHES_MAX)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._acknowledge(handed), name=f"acknowledge {name}")
+            async for frames in links[name].batches():
+                arrived = self._rules.clock()
+                taken = list(self._read(name, frames, arrived))
+                copies = [copy for _, got in taken for report in got.reports for copy in self._copies(report, arrived)]
+                plan = self._dispatch.plan(copies)
+                for announced in self._dispatch.prepare(plan, arrived):
+                    self._outbound.submit(announced, arrived)
+                    await asyncio.sleep(0)  # each step takes milliseconds; others may have the loop in between
+                ready, unsent = self._dispatch.seal(plan, arrived)
+                for copy, reason in unsent:
+                    self._stream.kept(Event.WITHHELD, reason, copy.message, copy.way)
+                answers = [got.answer for _, got in taken if got.answer is not None]
+                ticket = self._outbound.submit([*self._dispatch.answers(answers, arrived), *ready], arrived)
+                await handed.put(_Batch(ticket, taken, arrived))
+            await handed.put(None)
 
-    async def tend(self, links: Mapping[str, Link]) -> None:
+    async def _acknowledge(self, handed: asyncio.Queue[_Batch | None]) -> None:
+        """Acknowledge batches in their order, each when all that came of it is safe and accounted for."""
+        while (batch := await handed.get()) is not None:
+            await batch.ticket
+            await self._stream.committed()
+            self._intake.settle(got for _, got in batch.taken)
+            self._repeats.commit([report.message for _, got in batch.taken for report in got.reports])
+            for frame in self._finished(batch.taken, batch.arrived):
+                frame.ack()
+            for _, got in batch.taken:
+                self._custody.took(got.opened)
+
+    async def tend(self) -> None:
         """Send what the sealing layer owes besides the traffic, once a second, until cancelled."""
         while True:
             now = self._rules.clock()
-            await hand_over(self._dispatch.due(now), links, self._stream, now)
+            self._outbound.submit(self._dispatch.due(now), now)
             for frame in self._released([each for each in self._waiting if now - each.since > WAIT]):
                 frame.ack()
             await asyncio.sleep(TEND_S)
 
-    async def finish(self, links: Mapping[str, Link]) -> None:
+    async def finish(self) -> None:
         """Send what ends our epochs; given up after a while, since a link may be down."""
-        now = self._rules.clock()
         with suppress(TimeoutError):
             async with asyncio.timeout(FINISH_S):
-                await hand_over(self._dispatch.final(now), links, self._stream, now)
+                await self._outbound.finish(self._dispatch.final(self._rules.clock()))
 
     def _read(self, link: str, frames: Sequence[Frame], arrived: datetime) -> Iterator[tuple[Frame, Arrival]]:
         """What the gateway vouches for, by frame; a frame that is not accepted ends here."""
         for frame in frames:
             try:
-                yield frame, self._intake.read(link, frame, arrived)
+                got = self._intake.read(link, frame, arrived)
             except RefusalError as refusal:
                 self._stream.frame(refusal.reason, refusal.source, refusal.form)
                 self._stream.commit()
                 frame.refuse(refusal.reason)
+                if refusal.eid is not None:
+                    self._custody.repeated(refusal.eid)
+                continue
+            for envelope in got.opened:
+                self._custody.alive(partner_of(envelope.sender))
+            for said in got.said:
+                self._custody.hear(said.sender, said.control)
+            yield frame, got
 
     def _finished(self, taken: Sequence[tuple[Frame, Arrival]], now: datetime) -> Iterator[Frame]:
         """The frames that are done with. One that waits for its key is not yet: a crash now must not lose it."""

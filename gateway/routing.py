@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.config import Config, LocalUnit, Route
@@ -36,7 +36,9 @@ class Table:
         """``signed``: ids of the agreements that are countersigned; under any other nothing passes."""
         self.policies = {policy.name: policy for policy in config.policies}
         self.units: dict[str, LiaisonUnit] = {unit.id: unit for unit in (*config.units, *config.peers)}
-        self.link_to = {partner: link.name for link in config.links for partner in link.partners}
+        self._links_to: dict[str, tuple[str, ...]] = {unit.id: (unit.link,) for unit in config.units}
+        for partner in dict.fromkeys(partner for link in config.links for partner in link.partners):
+            self._links_to[partner] = tuple(link.name for link in config.links if partner in link.partners)
         self._filters = [(unit.link, each, unit) for unit in config.units for each in unit.receive]
         self._topics: dict[tuple[str, str], LocalUnit | None] = {}
         self._kept: dict[tuple[str, str], tuple[Way, ...]] = {}
@@ -50,6 +52,16 @@ class Table:
             for source in route.sources:
                 others = ((route, way) for way in ways if way.destination.id != source)
                 self._from.setdefault(source, []).extend(others)
+
+    def links_to(self, destination: str) -> Sequence[str]:
+        """The links by which a partner, or a unit of ours, is reached, the first one first. Raise KeyError."""
+        return self._links_to[destination]
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """Every source and destination that some route connects, in the order of the routes."""
+        for source, routed in self._from.items():
+            for _, way in routed:
+                yield source, way.destination.id
 
     def unit_at(self, link: str, topic: str) -> LocalUnit | None:
         """The local unit that publishes there: this, never the payload, is where a message comes from."""

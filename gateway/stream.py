@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeAlias
 
+from msgspec.structs import replace
+
 from gateway.routing import Way
 from protocols.message import Loss, Message
 from protocols.record import Attention, Event, Record
@@ -49,6 +51,15 @@ class HandedOver(NamedTuple):
     reason: Attention | None = None
 
 
+class About(NamedTuple):
+    """What a Record says that is not about a message at hand."""
+
+    reason: str | None = None
+    destination: str | None = None
+    message: str | None = None
+    source: str | None = None
+
+
 class Stream:
     """Writes the Records of one gateway."""
 
@@ -64,6 +75,10 @@ class Stream:
 
     def commit(self) -> None:
         """Make every Record so far durable."""
+        self._audit.commit()
+
+    async def committed(self) -> None:
+        """Return once every Record so far is durable."""
         self._audit.commit()
 
     def gateway(self, event: Event, changes: tuple[str, ...] = ()) -> None:
@@ -105,9 +120,14 @@ class Stream:
         )
 
     def handed(self, event: Event, message: Message, way: Way, what: HandedOver) -> None:
-        """A link has taken a copy: delivered to a unit of ours, or forwarded to a partner's."""
+        """A destination has taken a copy: delivered to a unit of ours, or forwarded into a partner's custody."""
+        data = what.data if event is Event.DELIVERED else None
+        self._tell(Outcome(self.draft(event, message, way, what), message, data))
+
+    def draft(self, event: Event, message: Message, way: Way, what: HandedOver) -> Record:
+        """The Record of a copy that its destination takes now; to be told, or kept until it does (``ended``)."""
         now, received = self._clock(), message.times.received
-        record = Record(
+        return Record(
             at=now,
             gateway=self._partner,
             event=event,
@@ -127,7 +147,41 @@ class Stream:
             latency_ms=(now - what.arrived).total_seconds() * 1000,
             age_ms=None if received is None else (now - received).total_seconds() * 1000,
         )
-        self._tell(Outcome(record, message, what.data if event is Event.DELIVERED else None))
+
+    def held(self, draft: Record, reason: str, message: Message, data: bytes | None) -> None:
+        """A copy is on disk until its destination takes it; ``data`` is what a unit of ours will be given."""
+        record = replace(draft, event=Event.HELD, reason=reason, bytes_out=None, latency_ms=None, age_ms=None)
+        self._tell(Outcome(record, message, data))
+
+    def ended(
+        self, draft: Record, event: Event, reason: str | None, message: Message | None = None, data: bytes | None = None
+    ) -> None:
+        """A copy that had waited came to its end; ``message`` and ``data`` where a unit of ours was given it."""
+        now = self._clock()
+        waited_ms = (now - draft.at).total_seconds() * 1000
+        latency, age = draft.latency_ms, draft.age_ms
+        record = replace(
+            draft,
+            at=now,
+            event=event,
+            reason=reason,
+            latency_ms=None if latency is None else latency + waited_ms,
+            age_ms=None if age is None else age + waited_ms,
+        )
+        self._tell(Outcome(record, message, data))
+
+    def about(self, event: Event, what: About) -> None:
+        """Something of which there is no message here: what a partner's gateway said, what works no longer."""
+        record = Record(
+            at=self._clock(),
+            gateway=self._partner,
+            event=event,
+            message=what.message,
+            source=what.source,
+            destination=what.destination,
+            reason=what.reason,
+        )
+        self._tell(Outcome(record))
 
     def _tell(self, outcome: Outcome) -> None:
         for reader in self._readers:

@@ -162,6 +162,11 @@ def pack_envelope(header: bytes, ciphertext: bytes) -> bytes:
     return envelope
 
 
+def is_envelope(data: bytes) -> bool:
+    """Whether something looks like an envelope rather than a key request, which shares its mailbox and outer form."""
+    return data[:2] == b"\x92\xc4" and data[3:4] == b"\x95"
+
+
 def unpack_envelope(envelope: bytes) -> tuple[Header, bytes]:
     """The header and ciphertext of an envelope; the very first check of a stranger's bytes, so by hand and cheap."""
     size = len(envelope)

@@ -17,12 +17,16 @@ class Event(StrEnum):
     """What happened."""
 
     DELIVERED = "delivered"  # handed to a local unit's link and acknowledged by it
-    FORWARDED = "forwarded"  # sealed for a remote unit, and acknowledged by the coalition broker
+    FORWARDED = "forwarded"  # sealed for a remote unit, and taken into custody by its partner's gateway
     WITHHELD = "withheld"  # policy keeps it from this destination
     REFUSED = "refused"  # the input is not accepted at all
     ACKNOWLEDGED = "acknowledged"  # a unit, ``destination``, has acknowledged what it was asked to
     ESCALATED = "escalated"  # it has not, so that somebody who stands in for it was given the message
     NOT_ACKNOWLEDGED = "not-acknowledged"  # and nobody is left to stand in, so that the origin is told
+    HELD = "held"  # it waits on disk, because its destination does not take it now; not the end of its way
+    RECEIPT = "receipt"  # the partner's gateway says what became of it at a destination; ``reason`` is its word
+    FAULT = "fault"  # something that the gateway needs does not work; ``reason`` says what, ``destination`` with whom
+    MENDED = "mended"  # and now it does again
     STARTED = "started"
     STOPPED = "stopped"
     TABLE_CHANGED = "table-changed"  # another routing table is in force; ``changes`` says who gains and loses what
@@ -32,7 +36,8 @@ class Event(StrEnum):
 class Record(Value, frozen=True):
     """One outcome.
 
-    ``reason`` is a bounded code: of ``Withheld``, ``Refused``, ``Attention``, ``Fault`` or a sealing refusal.
+    ``reason`` is a bounded code: of ``Withheld``, ``Refused``, ``Attention``, ``Holding``, ``Fault``, a link's or a
+    sealing refusal.
     ``source`` and ``destination`` are liaison units, ``partner/unit``. ``latency_ms`` runs from the frame's arrival at
     this gateway; ``age_ms`` from the report's own creation at the first gateway where that is known.
     ``losses`` are ``field:reason`` pairs.
@@ -112,3 +117,21 @@ class Attention(StrEnum):
     DECLINED = "declined"  # the unit itself said that it could not take it
     NOBODY_ON_DUTY = "nobody-on-duty"
     TOO_MANY_WAITING = "too-many-waiting"
+
+
+class Holding(StrEnum):
+    """Why a copy waits on disk, beside what a link or broker answered."""
+
+    SLOW = "slow"  # its destination has not answered in time
+    BEHIND = "behind"  # others wait there before it
+    NOT_DUE = "not-due"  # its agreement asks for a delay
+
+
+class Trouble(StrEnum):
+    """What does not work, beside what a disk or a link answered."""
+
+    PARTNER_SILENT = "partner-silent"  # nothing is heard from its gateway although something should be
+    SPOOL_FULL = "spool-full"  # a destination's limit is reached, so that its sources are not read
+    SPOOL_NEARLY_FULL = "spool-nearly-full"
+    CLOCK_JUMPED = "clock-jumped"
+    DAMAGED = "damaged"  # it waited on a disk that has lost it

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 from gateway.links import Frame, LinkError, LinkState, Parcel, SendError, SendRefusal, Statistics
+from gateway.spool import Count, Ended, Kept, Note, Put, Row, SpoolError, Trouble, Why
 from gateway.stream import Outcome
 
 NOW = datetime(2026, 3, 14, 21, 7, 30, 125_000, tzinfo=UTC)
@@ -52,6 +53,7 @@ class FakeLink:
         self.taking = asyncio.Event()
         self.taking.set()  # cleared: the far side does not acknowledge
         self.asked = asyncio.Event()  # somebody wants to send
+        self.told: Callable[[Sequence[Parcel]], None] = lambda _: None  # of what the far side has taken
 
     @property
     def state(self) -> LinkState:
@@ -90,12 +92,81 @@ class FakeLink:
         if self._closed:
             raise LinkError("the link is closed")
         answers = [self._refuses.get(parcel.topic) for parcel in parcels]
-        self.sent += [parcel for parcel, refusal in zip(parcels, answers, strict=True) if refusal is None]
+        taken = [parcel for parcel, refusal in zip(parcels, answers, strict=True) if refusal is None]
+        self.sent += taken
+        self.told(taken)
         return answers
 
     def topics(self) -> list[str]:
         """Where it was sent to, in order."""
         return [parcel.topic for parcel in self.sent]
+
+
+class FakeSpool:
+    """A spool in memory; ``broken`` is why it takes nothing."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Kept] = {}
+        self.held: set[int] = set()
+        self.kept_notes: dict[bytes, Note] = {}
+        self.broken: Trouble | None = None
+        self.puts = 0
+        self._next = 1
+
+    async def put(self, things: Sequence[Kept]) -> Put:
+        await asyncio.sleep(0)
+        if self.broken is not None:
+            raise SpoolError(self.broken)
+        self.puts += 1
+        ids = tuple(range(self._next, self._next + len(things)))
+        self._next += len(things)
+        self.rows.update(zip(ids, things, strict=True))
+        self.held |= {row for row, thing in zip(ids, things, strict=True) if thing.in_hand}
+        return Put(ids, ())
+
+    async def take(self, lane: str, precedences: Sequence[int], limit: int = 256) -> list[Row]:
+        await asyncio.sleep(0)
+        found = [
+            Row(row, lane, thing.precedence, thing.data, thing.facts, thing.key, thing.note, thing.expires_s, 0.0)
+            for level in precedences
+            for row, thing in self.rows.items()
+            if thing.lane == lane and thing.precedence == level and row not in self.held
+        ][:limit]
+        self.held |= {row.id for row in found}
+        return found
+
+    def release(self, ids: Iterable[int]) -> None:
+        self.held -= set(ids)
+
+    def done(self, ids: Iterable[int]) -> None:
+        for row in ids:
+            self.rows.pop(row, None)
+
+    async def settle(self, lane: str, ranges: Sequence[tuple[bytes, bytes]]) -> list[Ended]:
+        found = [
+            Ended(row, lane, thing.precedence, thing.key, thing.facts, Why.SETTLED)
+            for row, thing in self.rows.items()
+            if thing.lane == lane and any(first <= thing.key <= last for first, last in ranges)
+        ]
+        self.done([each.id for each in found])
+        return found
+
+    async def expire(self) -> list[Ended]:
+        return []
+
+    async def put_note(self, note: Note) -> None:
+        self.kept_notes[note.eid] = note
+
+    async def notes(self, eids: Sequence[bytes] | None = None) -> list[Note]:
+        return [note for eid, note in self.kept_notes.items() if eids is None or eid in eids]
+
+    def counts(self) -> dict[str, dict[int, Count]]:
+        found: dict[str, dict[int, Count]] = {}
+        for row, thing in self.rows.items():
+            levels = found.setdefault(thing.lane, {})
+            rows, size, held, _ = levels.get(thing.precedence, Count(0, 0, 0, 0.0))
+            levels[thing.precedence] = Count(rows + 1, size + len(thing.data), held + (row in self.held), 0.0)
+        return found
 
 
 class FakeAudit:

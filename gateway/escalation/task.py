@@ -8,7 +8,7 @@ agreement, and in the end the origin is told by a receipt. What waits outlives a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,8 +19,7 @@ from gateway.decisions import Decisions
 from gateway.dispatch import Consignment, Copy, Dispatch
 from gateway.escalation.shelf import Shelf
 from gateway.escalation.waiting import OURS, WAITING_MAX, Book, Due, Waiting, names_of, receipt, turn
-from gateway.handover import hand_over
-from gateway.links import Link
+from gateway.outbound.outbound import Outbound
 from gateway.release import check
 from gateway.routing import Table, Way
 from gateway.stream import Outcome, Stream
@@ -31,14 +30,15 @@ from protocols.message import Message
 from protocols.record import Attention, Event, Record, Withheld
 
 POLL_S = 0.25  # how late a step may end
+_GIVEN = frozenset({Event.DELIVERED, Event.HELD})  # a unit that takes nothing does not acknowledge either
 _ANSWERS = frozenset({ReceiptState.DELIVERED, ReceiptState.READ, ReceiptState.ACCEPTED})
-_Links = Mapping[str, Link]
 
 
 class Means(NamedTuple):
     """What escalation acts with."""
 
     dispatch: Dispatch
+    outbound: Outbound
     stream: Stream
     shelf: Shelf
     pseudonym_key: bytes
@@ -82,7 +82,7 @@ class Escalation:
         if isinstance(message.body, Receipt):
             if message.source.format != OURS:
                 self._answered(message.origin or "", message.body)
-        elif record.event is Event.DELIVERED and record.reason is not Attention.STANDS_IN:
+        elif record.event in _GIVEN and record.reason is not Attention.STANDS_IN:
             self._delivered(record, message, data or b"")
 
     def waiting(self) -> Sequence[Waiting]:
@@ -108,30 +108,30 @@ class Escalation:
     def __len__(self) -> int:
         return len(self._book)
 
-    async def run(self, links: _Links) -> None:
+    async def run(self) -> None:
         """End each step when it is due, until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()
-                for work in self._work(links):
+                for work in self._work():
                     group.create_task(work)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S if len(self._book) else None):
                         await self._wake.wait()
 
-    async def once(self, links: _Links) -> None:
+    async def once(self) -> None:
         """End each step that is due now."""
-        await asyncio.gather(*self._work(links))
+        await asyncio.gather(*self._work())
 
-    def _work(self, links: _Links) -> Iterator[Coroutine[None, None, None]]:
+    def _work(self) -> Iterator[Coroutine[None, None, None]]:
         """One task for each step that is due: a link that takes nothing holds only its own up."""
         for due in self._book.due(self._means.clock(), self._table.units):
             if due.case.key not in self._busy:
                 self._busy.add(due.case.key)
-                yield self._end(due, links)
+                yield self._end(due)
         told, self._accepted = self._accepted, []
         for case in told:
-            yield self._tell(case, ReceiptState.ACCEPTED, Attention.BY_CONSOLE, links)
+            yield self._tell(case, ReceiptState.ACCEPTED, Attention.BY_CONSOLE)
 
     def _delivered(self, record: Record, message: Message, data: bytes) -> None:
         key = (record.source or "", record.destination or "", record.agreement or "")
@@ -182,11 +182,11 @@ class Escalation:
             self._means.shelf.drop(case.key)
         self._stream.attended(event, reason, case.message, case.unit, case.agreement)
 
-    async def _end(self, due: Due, links: _Links) -> None:
+    async def _end(self, due: Due) -> None:
         """Give the message to who is next, or tell the origin that nobody is left."""
         case, reason = due
         try:
-            after = await self._passed_on(due, links)
+            after = await self._passed_on(due)
             if self._book.find(case.key) is not case:
                 return  # acknowledged meanwhile
             if after is not None:
@@ -196,7 +196,7 @@ class Escalation:
             else:
                 why = self._why(due)
                 state = ReceiptState.EXPIRED if why is Attention.NOT_IN_TIME else ReceiptState.FAILED
-                await self._tell(case, state, why, links)
+                await self._tell(case, state, why)
                 if self._book.find(case.key) is case:
                     self._ended(case, Event.NOT_ACKNOWLEDGED, why)
             if self._means.shelf.worn:
@@ -210,7 +210,7 @@ class Escalation:
         nobody = turn(due.case, due.reason, self._table.units, self._means.clock()).everybody
         return Attention.NOBODY_ON_DUTY if nobody and due.reason is not Attention.TOO_MANY_WAITING else due.reason
 
-    async def _passed_on(self, due: Due, links: _Links) -> Waiting | None:
+    async def _passed_on(self, due: Due) -> Waiting | None:
         """The step that follows, where a unit that stands in has been given the message and has time to answer."""
         case, now = due.case, self._means.clock()
         next_up = turn(case, due.reason, self._table.units, now)
@@ -219,12 +219,12 @@ class Escalation:
             unit = self._table.units[name]
             if way is None or not isinstance(unit, LocalUnit) or self._book.find(case.key) is not case:
                 return None
-            names = await self._given(case, way._replace(destination=unit), links, now)
+            names = await self._given(case, way._replace(destination=unit), now)
             if names is not None and not next_up.everybody:
                 return case.passed_to(name, names, self._means.clock())
         return None
 
-    async def _given(self, case: Waiting, way: Way, links: _Links, now: datetime) -> Sequence[str] | None:
+    async def _given(self, case: Waiting, way: Way, now: datetime) -> Sequence[str] | None:
         """Deliver to a unit that stands in, if it may see this; how it may call it, or None when it did not get it."""
         message, unit = case.message, way.local
         reason = check(message, way, self._table.policies, now).reason
@@ -234,11 +234,11 @@ class Escalation:
         if way.agreement.transformation != case.transformation:
             message = transform(message, way.agreement, self._means.pseudonym_key)
         ready = self._packed(message, way, now)
-        if not ready or not await hand_over(ready, links, self._stream, now, Attention.STANDS_IN):
+        if not ready or not await self._handed(ready, now, Attention.STANDS_IN):
             return None
         return self._names(message, ready[0].parcel.data, unit)
 
-    async def _tell(self, case: Waiting, state: ReceiptState, reason: Attention, links: _Links) -> None:
+    async def _tell(self, case: Waiting, state: ReceiptState, reason: Attention) -> None:
         """Tell the origin, where a route and an agreement bring receipts to it."""
         now = self._means.clock()
         message = receipt(case, state, reason, now)
@@ -249,10 +249,16 @@ class Escalation:
                 self._stream.kept(Event.WITHHELD, kept, message, way)
                 continue
             form = transform(message, way.agreement, self._means.pseudonym_key)
-            await hand_over(self._packed(form, way, now), links, self._stream, now, reason)
+            await self._handed(self._packed(form, way, now), now, reason)
         if not decided and state is not ReceiptState.ACCEPTED:
             self._stream.kept(Event.WITHHELD, self._decisions.without_way(case.asked[0], origin), message)
         self._stream.commit()
+
+    async def _handed(self, ready: Sequence[Consignment], now: datetime, reason: Attention) -> bool:
+        """Send, and wait until it is safe; False when it is not there yet, or never will be."""
+        ticket = self._means.outbound.submit([each._replace(reason=reason) for each in ready], now)
+        await ticket
+        return not ticket.undelivered
 
     def _packed(self, message: Message, way: Way, now: datetime) -> list[Consignment]:
         ready, unsent = self._means.dispatch.pack([Copy(message, way)], now)

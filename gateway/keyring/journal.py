@@ -91,6 +91,11 @@ class Journal:
         kept = self._epochs.get(eid)
         return kept is not None and seq in kept.doubtful
 
+    def received(self, eid: bytes) -> Received | None:
+        """Which envelopes of an epoch were handed over durably."""
+        kept = self._epochs.get(eid)
+        return None if kept is None else kept.settled
+
     def settled(self) -> dict[bytes, bytes]:
         """For each epoch, the bitmap of what was handed over."""
         return {eid: kept.settled.bits() for eid, kept in self._epochs.items()}

@@ -25,6 +25,7 @@ from protocols.envelope import SKEW_S, Mode, Refusal, Reject, unpack_envelope
 from protocols.opening import LATE_HORIZON_S, Inbox, Opened, Tombstone
 from protocols.parking import Parking
 from protocols.partner import Pin
+from protocols.replay import Received
 from protocols.request import KeyRequest, unpack_request
 from protocols.roster import Roster
 from protocols.sealing import seal_slice
@@ -63,6 +64,14 @@ class Upkeep(NamedTuple):
     heads: list[Posting]
     requests: list[Asked]
     lapsed: list[bytes]
+
+
+class InCustody(NamedTuple):
+    """An epoch whose envelopes we take: of whom, for which unit of ours, and which were handed over durably."""
+
+    sender: str
+    unit: str
+    received: Received
 
 
 class Adopted(NamedTuple):
@@ -236,6 +245,16 @@ class Keyring:
         ``repeat``: nothing is lost, and the message id tells a repeat.
         """
         self._journal.settle(eid, seq)
+
+    def custody(self, eid: bytes) -> InCustody | None:
+        """What was taken of an epoch; None when it is not open here."""
+        received = self._journal.received(eid)
+        try:
+            terms = self._inbox.epoch(eid).terms
+        except KeyError:
+            return None
+        unit = next((entry.uid for entry in terms.audience if entry.uid in self._units), None)
+        return None if received is None or unit is None else InCustody(terms.sender, unit, received)
 
     def adopt(self, data: bytes, now: datetime) -> Adopted:
         """Take a partner's newer bundle at run time. Raise Reject, KeyringError."""

@@ -44,7 +44,10 @@ class LinkEntry(Value, frozen=True):
     """A broker, or another transport: ``TRANSPORTS`` has the schemes of ``url``, and what may be set for each.
 
     Without ``url`` it is the embedded broker, whose listeners are ``mqtt`` and ``nats`` (``host:port``).
-    ``partners`` are those whose mailboxes are reached over it; a link without partners serves local units.
+    ``partners`` are those whose mailboxes are reached over it; a link without partners serves local units. A partner
+    may stand at several links: the first that is up is taken. ``bytes_per_s`` is a budget for what leaves, ``shares``
+    the weights by which partners and units share it (1 where none is given). Every ``heartbeat_s`` seconds partners'
+    gateways are told that we are there, and are reported when they are silent for three times as long; 0 is never.
     """
 
     name: str
@@ -63,6 +66,9 @@ class LinkEntry(Value, frozen=True):
     keep_alive_s: Annotated[int, msgspec.Meta(ge=0, le=65_535)] | None = None
     receive_maximum: Annotated[int, msgspec.Meta(ge=1, le=65_535)] | None = None
     session_expiry_s: Annotated[int, msgspec.Meta(ge=0, le=31_536_000)] | None = None
+    bytes_per_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    shares: dict[str, Annotated[float, msgspec.Meta(gt=0, le=1000)]] = msgspec.field(default_factory=dict)
+    heartbeat_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 30.0
 
     def __post_init__(self) -> None:
         host_and_port(self.mqtt)

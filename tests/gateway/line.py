@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 from msgspec.structs import replace
 
 from gateway.config import Config
+from gateway.custody import Custody, Ends
 from gateway.decisions import Decisions
 from gateway.dispatch import Dispatch
 from gateway.intake import Intake
 from gateway.keyring.holdings import Holdings
 from gateway.keyring.keystore import key_file
 from gateway.keyring.ring import Keyring, Sealed
-from gateway.links import SendRefusal
-from gateway.relay import Relay, Rules
+from gateway.links import Parcel, SendRefusal
+from gateway.outbound.outbound import Outbound, Roads
+from gateway.outbound.turns import Turns
+from gateway.outbound.waiting import Waiting
+from gateway.outbound.wrapping import Wrapping
+from gateway.relay import Relay, Rules, WaysOut
+from gateway.repeats import Repeats
 from gateway.routing import Table
+from gateway.spool.spool import Spool
 from gateway.stream import Stream
+from protocols.custody import Taken
+from protocols.envelope import unpack_envelope
 from protocols.message import Message, pack, to_json
-from protocols.topics import data_topic, key_topic
-from tests.fakes import NOW, FakeAudit, FakeFrame, FakeLink, clock
+from protocols.topics import Slot, data_topic, key_topic, parse_mailbox
+from tests.fakes import NOW, FakeAudit, FakeFrame, FakeLink, FakeSpool, clock
 from tests.gateway.tables import a_config
 
 UNITS = {"alpha": ("alpha/patrols", "alpha/cell"), "bravo": ("bravo/ops",), "charlie": ("charlie/map",)}
@@ -54,14 +66,44 @@ class Line:
         self.config = config
         self.keyring = keyring
         self.audit = audit or FakeAudit()
+        self.spool = FakeSpool()
         self.table = Table(config, {agreement.id for agreement in config.agreements})
         self.intake = Intake("alpha", self.table, keyring)
         self.dispatch = Dispatch("alpha", self.table, keyring)
-        self.relay = Relay(
-            Rules(Decisions(self.table), KEY, clock), self.intake, self.dispatch, Stream("alpha", self.audit, clock)
-        )
         self.national = FakeLink()
         self.coalition = FakeLink()
+        self.links: dict[str, FakeLink] = {}
+        self.begin(Stream("alpha", self.audit, clock))
+
+    def begin(self, stream: Stream) -> None:
+        """Tell this stream from now on; nothing is on its way."""
+        wrapping = Wrapping(self.keyring._holdings.directory)
+        waiting = Waiting(cast("Spool", self.spool), wrapping, stream, "alpha")
+        roads = Roads(self.links, {name: Turns({}) for name in ("national", "coalition")})
+        self.outbound = Outbound(roads, waiting, self.dispatch, stream, clock)
+        ends = Ends(self.keyring, self.dispatch, self.outbound, stream, clock)
+        self.custody = Custody("alpha", self.table, ends, {"bravo": 0.0, "charlie": 0.0})
+        self.relay = Relay(
+            Rules(Decisions(self.table), KEY, clock),
+            self.intake,
+            WaysOut(self.dispatch, self.outbound, self.custody),
+            stream,
+            Repeats(),
+        )
+
+    @asynccontextmanager
+    async def sending(
+        self, national: FakeLink, coalition: FakeLink, *, custody: bool = True
+    ) -> AsyncIterator[dict[str, FakeLink]]:
+        """What is on its way out goes by these links; partners' gateways take what they are sent, or do not."""
+        self.national, self.coalition = national, coalition
+        self.links.update(national=national, coalition=coalition)
+        coalition.told = self._take if custody else lambda _: None
+        async with asyncio.TaskGroup() as group:
+            out = group.create_task(self.outbound.run())
+            yield self.links
+            await asyncio.sleep(0)
+            out.cancel()
 
     async def carry(
         self, *batches: Sequence[FakeFrame], by: str = "national", refuses: dict[str, SendRefusal] | None = None
@@ -70,8 +112,17 @@ class Line:
         links = {
             name: FakeLink(*(batches if name == by else ()), refuses=refuses) for name in ("national", "coalition")
         }
-        self.national, self.coalition = links["national"], links["coalition"]
-        await self.relay.run(by, links)
+        async with self.sending(**links) as roads:
+            await self.relay.run(by, roads)
+
+    def _take(self, parcels: Sequence[Parcel]) -> None:
+        """The partners' gateways say that they have every envelope, a moment after the broker does."""
+        for parcel in parcels:
+            mailbox = parse_mailbox(parcel.topic)
+            if mailbox is not None and mailbox.slot is Slot.DATA:
+                header = unpack_envelope(parcel.data)[0]
+                said = (Taken(header.eid, header.seq + 1),)
+                asyncio.get_running_loop().call_soon(self.outbound.taken, mailbox.to, said)
 
 
 def say(*messages: Message, topic: str = "tak/alpha/hawk-1") -> FakeFrame:

@@ -36,8 +36,8 @@ def test_a_unit_of_ours_is_written_to_in_its_own_format(line: Line) -> None:
     ((parcel,), unsent) = line.dispatch.pack([Copy(message, home())], NOW)
 
     assert unsent == []
-    assert (parcel.link, parcel.parcel.topic, parcel.event, parcel.form) == (
-        "national",
+    assert (parcel.to, parcel.parcel.topic, parcel.event, parcel.form) == (
+        "alpha/cell",
         "tak/to-cell",
         Event.DELIVERED,
         "plain",

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from adapters import INPUT_MAX
 from gateway.config import Route
 from gateway.keyring.ring import Keyring
-from gateway.links import LinkError, Parcel, SendRefusal
+from gateway.links import Parcel, SendRefusal
 from gateway.routing import Table
+from gateway.spool import Trouble
 from protocols.body import Chat, Identity, Status, Track
 from protocols.label import Label
 from protocols.message import Message, Source, Times, from_json, pack, unpack
@@ -80,22 +81,47 @@ async def test_what_leaves_for_partners_can_be_read_by_nobody_on_the_way(line: L
         assert b"Kowalski" not in parcel.data
 
 
-async def test_a_frame_is_acknowledged_only_when_every_copy_is(line: Line) -> None:
+async def test_a_frame_is_acknowledged_only_when_every_copy_is_taken(line: Line) -> None:
     frame = say(a_position())
     national, coalition = FakeLink([frame]), FakeLink()
     coalition.taking.clear()
-    carrying = asyncio.create_task(line.relay.run("national", {"national": national, "coalition": coalition}))
-    await coalition.asked.wait()
-    await national.asked.wait()
-    for _ in range(20):
-        await asyncio.sleep(0)
+    async with line.sending(national, coalition) as links:
+        carrying = asyncio.create_task(line.relay.run("national", links))
+        await coalition.asked.wait()
+        await national.asked.wait()
+        for _ in range(20):
+            await asyncio.sleep(0)
 
-    assert national.topics() == ["tak/to-cell"]
-    assert frame.answer is None
+        assert national.topics() == ["tak/to-cell"]
+        assert frame.answer is None
 
-    coalition.taking.set()
-    await carrying
+        coalition.taking.set()
+        await carrying
     assert frame.answer == "ack"
+    assert line.spool.puts == 0  # the disk was not touched
+
+
+@pytest.mark.parametrize("takes", [False, True], ids=["broker away", "partner silent"])
+async def test_a_frame_is_acknowledged_when_what_nobody_takes_is_on_disk(line: Line, *, takes: bool) -> None:
+    frame = say(a_position())
+    coalition = FakeLink()
+    if not takes:
+        coalition.taking.clear()
+    async with line.sending(FakeLink([frame]), coalition, custody=False) as links:
+        line.spool.broken = Trouble.DISK_FULL
+        carrying = asyncio.create_task(line.relay.run("national", links))
+        await asyncio.sleep(0.5)
+        assert frame.answer is None  # neither there nor on disk
+
+        line.spool.broken = None
+        await carrying
+    assert frame.answer == "ack"
+    assert {(thing.lane, thing.in_hand) for thing in line.spool.rows.values()} == {("bravo", True), ("charlie", True)}
+    said = line.audit.said()
+    assert ("fault", "spool-disk-full", None) in said
+    assert ("mended", "spool-disk-full", None) in said
+    assert {to for event, reason, to in said if (event, reason) == ("held", "slow")} == {"bravo/ops", "charlie/map"}
+    assert b"Kowalski" not in b"".join(thing.data + thing.facts for thing in line.spool.rows.values())
 
 
 @pytest.mark.parametrize("broken", [{"full": True}, {"full_on_commit": True}], ids=["record", "commit"])
@@ -107,16 +133,18 @@ async def test_what_cannot_be_accounted_for_is_not_acknowledged(
     good, bad = say(a_position()), FakeFrame("tak/alpha/1", b"<event")
 
     for frame in (good, bad):
-        with pytest.raises(OSError, match="disk full"):
+        with pytest.RaisesGroup(pytest.RaisesExc(OSError, match="disk full"), flatten_subgroups=True):
             await line.carry([frame])
         assert frame.answer is None
 
 
 async def test_a_link_that_closes_leaves_the_frame_with_its_sender(line: Line) -> None:
     frame = say(a_position())
-    with pytest.raises(LinkError):
-        await line.relay.run("national", {"national": FakeLink([frame]), "coalition": FakeLink(closed=True)})
-
+    line.spool.broken = Trouble.IO
+    async with line.sending(FakeLink([frame]), FakeLink(closed=True)) as links:
+        carrying = asyncio.create_task(line.relay.run("national", links))
+        await asyncio.sleep(0.1)
+        carrying.cancel()
     assert frame.answer is None
 
 
@@ -180,11 +208,29 @@ async def test_every_reason_to_refuse_is_produced(line: Line, coalition: dict[st
 
 async def test_a_copy_that_a_broker_refuses_is_recorded_and_the_others_arrive(line: Line) -> None:
     frame = say(a_position())
-    await line.carry([frame], refuses={"tak/to-cell": SendRefusal.NOT_AUTHORISED})
+    await line.carry([frame], refuses={"tak/to-cell": SendRefusal.TOO_LARGE})
 
-    assert ("refused", "not-authorised", "alpha/cell") in line.audit.said()
+    assert ("refused", "too-large", "alpha/cell") in line.audit.said()
     assert {to for event, _, to in line.audit.said() if event == "forwarded"} == {"bravo/ops", "charlie/map"}
     assert frame.answer == "ack"
+
+
+async def test_a_copy_that_a_broker_may_take_later_waits_on_disk(line: Line) -> None:
+    frame = say(a_position())
+    await line.carry([frame], refuses={"tak/to-cell": SendRefusal.NOT_AUTHORISED})
+
+    assert ("held", "not-authorised", "alpha/cell") in line.audit.said()
+    (thing,) = line.spool.rows.values()
+    assert (thing.lane, thing.in_hand) == ("alpha/cell", False)
+    assert CANARY.encode() not in thing.data + thing.facts
+    assert frame.answer == "ack"
+
+    line.outbound.lanes["alpha/cell"].paused_until = 0.0
+    async with line.sending(FakeLink(), FakeLink()):
+        await asyncio.sleep(0.2)
+    assert ("delivered", None, "alpha/cell") in line.audit.said()
+    assert line.national.topics() == ["tak/to-cell"]
+    assert not line.spool.rows
 
 
 async def test_what_has_no_label_is_withheld_from_everybody(line: Line) -> None:
@@ -233,10 +279,10 @@ async def test_what_policy_kept_from_everybody_may_come_again_once_the_table_is_
     line.relay.adopt(Table(mended, {agreement.id for agreement in mended.agreements}))
     await line.carry([say(battery)], [say(battery)])
 
-    assert line.audit.said() == [
-        ("withheld", "kind-not-agreed", "bravo/ops"),
+    assert sorted(line.audit.said(), key=str) == [
         ("forwarded", None, "bravo/ops"),
         ("refused", "duplicate", None),
+        ("withheld", "kind-not-agreed", "bravo/ops"),
     ]
 
 
@@ -465,10 +511,10 @@ async def tended(line: Line, seconds: float) -> None:
     """Let the upkeep run once, so many seconds after the tests' time."""
     rules = line.relay._rules
     line.relay._rules = rules._replace(clock=lambda: NOW + timedelta(seconds=seconds))
-    line.national, line.coalition = FakeLink(), FakeLink()
-    upkeep = asyncio.create_task(line.relay.tend({"national": line.national, "coalition": line.coalition}))
-    await asyncio.sleep(0.05)
-    upkeep.cancel()
+    async with line.sending(FakeLink(), FakeLink()):
+        upkeep = asyncio.create_task(line.relay.tend())
+        await asyncio.sleep(0.05)
+        upkeep.cancel()
     line.relay._rules = rules
 
 
@@ -479,7 +525,8 @@ async def test_the_last_checkpoints_are_posted_when_a_gateway_stops(line: Line, 
     bravo.accept(key.data, NOW)
     opened = bravo.unseal(data.data, NOW, "alpha")
     line.coalition = FakeLink()
-    await line.relay.finish({"national": FakeLink(), "coalition": line.coalition})
+    line.links["coalition"] = line.coalition
+    await line.relay.finish()
     (head,) = [parcel for parcel in line.coalition.sent if parcel.topic == data.topic]
 
     last = bravo.unseal(head.data, NOW, "alpha")

@@ -91,8 +91,8 @@ class Vigil:
 
     def _begin(self, limit: int) -> Escalation:
         stream = Stream("alpha", self.audit, self.clock)
-        self.line.relay._stream = stream
-        means = Means(self.line.dispatch, stream, self.shelf, KEY, self.clock)
+        self.line.begin(stream)
+        means = Means(self.line.dispatch, self.line.outbound, stream, self.shelf, KEY, self.clock)
         escalation = Escalation(self.config, self.line.table, means, limit)
         stream.add(escalation)
         return escalation
@@ -135,8 +135,8 @@ class Vigil:
         """Let time pass; where something was delivered to since."""
         self.now += timedelta(seconds=seconds)
         links = {name: FakeLink(refuses=self.refuses) for name in ("national", "coalition")}
-        await self.escalation.once(links)
-        self.line.national, self.line.coalition = links["national"], links["coalition"]
+        async with self.line.sending(**links):
+            await self.escalation.once()
         return links["national"].topics()
 
     def said(self) -> list[tuple[str, str | None, str | None]]:

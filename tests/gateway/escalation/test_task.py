@@ -203,7 +203,7 @@ async def test_a_link_that_refuses_is_a_reason_to_ask_the_next(vigil: Vigil) -> 
     await vigil.tell(told())
 
     assert await vigil.after(600) == ["tak/to-patrols"]
-    assert ("refused", "not-authorised", DESK) in vigil.said()
+    assert ("held", "not-authorised", DESK) in vigil.said()
 
 
 async def test_an_alternate_whose_format_cannot_say_it_is_passed_over(vigil: Vigil) -> None:
@@ -377,11 +377,12 @@ async def test_a_receipt_that_comes_while_the_next_is_being_told_ends_it(vigil: 
     vigil.now += timedelta(seconds=600)
     links = {"national": FakeLink(), "coalition": FakeLink()}
     links["national"].taking.clear()
-    passing_on = asyncio.create_task(vigil.escalation.once(links))
-    await links["national"].asked.wait()
-    await vigil.answer(SUBJECT)
-    links["national"].taking.set()
-    await passing_on
+    async with vigil.line.sending(**links):
+        passing_on = asyncio.create_task(vigil.escalation.once())
+        await links["national"].asked.wait()
+        await vigil.answer(SUBJECT)
+        links["national"].taking.set()
+        await passing_on
 
     assert await vigil.after(6000) == []
     ends = [event for event, _, _ in vigil.said() if event in {"acknowledged", "escalated", "not-acknowledged"}]
@@ -395,17 +396,19 @@ async def test_a_link_that_takes_nothing_holds_nothing_else_up(vigil: Vigil) -> 
     vigil.now += timedelta(seconds=600)
     links = {"national": FakeLink(), "coalition": FakeLink()}
     links["coalition"].taking.clear()
-    stuck = asyncio.create_task(vigil.escalation.run(links))
-    await links["coalition"].asked.wait()
-    vigil.adopt()
-    await vigil.tell(told(2))
-    vigil.now += timedelta(seconds=600)
-    async with asyncio.timeout(5):
-        while links["national"].topics() != ["tak/to-desk"]:
-            await asyncio.sleep(0.02)
-    stuck.cancel()
-    await asyncio.wait([stuck])
-    assert len(vigil.escalation) == 2
+    async with vigil.line.sending(**links):
+        stuck = asyncio.create_task(vigil.escalation.run())
+        await links["coalition"].asked.wait()
+        vigil.adopt()
+        await vigil.tell(told(2))
+        vigil.line.links.update(links)
+        vigil.now += timedelta(seconds=600)
+        async with asyncio.timeout(5):
+            while links["national"].topics() != ["tak/to-desk"]:
+                await asyncio.sleep(0.02)
+        stuck.cancel()
+        await asyncio.wait([stuck])
+    assert [case.unit for case in vigil.escalation.waiting()] == [DESK]  # of the first its origin is told from the disk
 
 
 async def test_the_oldest_is_known_by_its_age(vigil: Vigil) -> None:

@@ -1,0 +1,192 @@
+"""Custody between gateways: word of what we have taken and how it ended, and what partners' gateways say of ours.
+
+Word is cumulative and sealed, sent some milliseconds after the first envelope was taken, so that a burst costs one
+control record. A gateway that has said nothing for a while sends one that says nothing: a heartbeat. Whoever is silent
+for longer than three of them, although something should flow, is reported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from gateway.dispatch import Consignment, Dispatch
+from gateway.keyring.ring import Keyring, Opened
+from gateway.outbound.outbound import Outbound
+from gateway.routing import Table
+from gateway.stream import About, Outcome, Stream
+from protocols.custody import Control, Fate, Taken, Told, pack_control, portions, taken
+from protocols.envelope import Reject
+from protocols.record import Event, Refused, Trouble, Withheld
+from protocols.unit import partner_of
+
+LINGER_S: Final = 0.01  # from the first envelope taken to the word of it
+TOLD_MAX: Final = 20_000  # ends of messages that wait to be told; past that the oldest are not
+HEARTBEAT_S: Final = 30.0
+SILENT_AFTER: Final = 3  # heartbeats
+_FATES = {
+    Event.DELIVERED: Fate.DELIVERED,
+    Event.ACKNOWLEDGED: Fate.READ,
+    Event.WITHHELD: Fate.REFUSED,
+    Event.REFUSED: Fate.REFUSED,
+    Event.NOT_ACKNOWLEDGED: Fate.EXPIRED,
+}
+_UNTOLD = frozenset({Refused.DUPLICATE, Refused.SUPERSEDED})  # the message itself, or a newer one, has its own end
+
+
+class Pair(NamedTuple):
+    """A unit of ours and a unit of a partner's gateway, between whose keys control records go."""
+
+    unit: str
+    peer: str
+
+
+class Ends(NamedTuple):
+    """What custody works with."""
+
+    keyring: Keyring
+    dispatch: Dispatch
+    outbound: Outbound
+    stream: Stream
+    clock: Callable[[], datetime]
+
+
+class Custody:
+    """What one gateway owes its partners' gateways, and hears from them. A reader of the Record stream."""
+
+    def __init__(self, partner: str, table: Table, ends: Ends, heartbeats_s: Mapping[str, float]) -> None:
+        """``heartbeats_s``: seconds between two heartbeats by partner, 0 for none."""
+        self._partner = partner
+        self._keyring, self._dispatch, self._outbound, self._stream, self._clock = ends
+        self._heartbeats_s = heartbeats_s
+        self._owed: dict[bytes, None] = {}  # epochs of which word is due
+        self._told: dict[tuple[str, str], list[Told]] = {}  # ends of messages, by (unit of ours, origin)
+        self._told_count = 0
+        self._checkpoint: bytes | None = None
+        self._heard: dict[str, float] = {}
+        self._said: dict[str, float] = {}
+        self._silent: set[str] = set()
+        self._wake = asyncio.Event()
+        self.adopt(table)
+
+    def adopt(self, table: Table) -> None:
+        """Know the pairs that this table lets speak to each other."""
+        self._pairs: dict[str, Pair] = {}
+        for one, other in table.pairs():
+            for unit, peer in ((one, other), (other, one)):
+                foreign = partner_of(peer) != self._partner
+                if foreign and unit in self._keyring.units and partner_of(peer) not in self._pairs:
+                    self._pairs[partner_of(peer)] = Pair(unit, peer)
+
+    def took(self, opened: Iterable[Opened]) -> None:
+        """These envelopes are ours now: their messages were handed over durably."""
+        for envelope in opened:
+            if envelope.messages:
+                self._owed[envelope.eid] = None
+        self._wake.set()
+
+    def repeated(self, eid: bytes) -> None:
+        """An envelope came again that we have: the word of it was lost."""
+        self._owed[eid] = None
+        self._wake.set()
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Take note of how a partner's message ended here."""
+        record = outcome.record
+        origin, fate = record.source, _FATES.get(record.event)
+        if fate is None or origin is None or record.message is None or record.reason in _UNTOLD:
+            return
+        if partner_of(origin) == self._partner or partner_of(origin) not in self._heartbeats_s:
+            return
+        destination = record.destination or self._partner
+        if partner_of(destination) != self._partner or self._told_count >= TOLD_MAX:
+            return
+        fate = Fate.EXPIRED if record.reason == Withheld.EXPIRED else fate
+        reason = None if fate in {Fate.DELIVERED, Fate.READ} else record.reason
+        unit = destination if destination in self._keyring.units else self._voice(partner_of(origin))
+        if unit is not None:
+            self._told.setdefault((unit, origin), []).append(Told(record.message, origin, destination, fate, reason))
+            self._told_count += 1
+            self._wake.set()
+
+    def witness(self, checkpoint: bytes) -> None:
+        """Have every partner keep a checkpoint of our audit."""
+        self._checkpoint = checkpoint
+        self._wake.set()
+
+    def hear(self, sender: str, control: Control) -> None:
+        """What a partner's gateway says, under the verified signature of one of its units."""
+        partner = partner_of(sender)
+        self._outbound.taken(partner, control.taken)
+        for told in control.told:
+            if partner_of(told.destination) == partner and partner_of(told.origin) == self._partner:
+                reason = told.reason or told.fate if told.fate is Fate.REFUSED else told.fate
+                self._stream.about(Event.RECEIPT, About(reason, told.destination, told.message, told.origin))
+
+    def alive(self, partner: str) -> None:
+        """Something came from a partner whose signature holds."""
+        self._heard[partner] = asyncio.get_running_loop().time()
+        if partner in self._silent:
+            self._silent.discard(partner)
+            self._stream.about(Event.MENDED, About(Trouble.PARTNER_SILENT, partner))
+
+    @property
+    def silent(self) -> Iterable[str]:
+        """Partners of whom nothing is heard although something should be."""
+        return tuple(sorted(self._silent))
+
+    async def run(self) -> None:
+        """Say what is owed, until cancelled."""
+        started = asyncio.get_running_loop().time()
+        for partner in self._pairs:
+            self._heard.setdefault(partner, started)
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._wake.wait()
+                    await asyncio.sleep(LINGER_S)
+            self._wake.clear()
+            now = self._clock()
+            self._outbound.submit(list(self._word(now)), now)
+            self._listen()
+
+    def _word(self, now: datetime) -> Iterable[Consignment]:
+        """Control records for everything owed."""
+        by_pair: dict[Pair, tuple[list[Taken], list[Told]]] = {}
+        owed, self._owed = self._owed, {}
+        for eid in owed:
+            known = self._keyring.custody(eid)
+            if known is not None:
+                by_pair.setdefault(Pair(known.unit, known.sender), ([], []))[0].append(taken(eid, known.received))
+        told, self._told, self._told_count = self._told, {}, 0
+        for (unit, origin), ends in told.items():
+            by_pair.setdefault(Pair(unit, origin), ([], []))[1].extend(ends)
+        checkpoint, self._checkpoint = self._checkpoint, None
+        loop_s = asyncio.get_running_loop().time()
+        for partner, pair in self._pairs.items():
+            every_s = self._heartbeats_s.get(partner, 0.0)
+            if checkpoint is not None or 0 < every_s <= loop_s - self._said.get(partner, 0.0):
+                by_pair.setdefault(pair, ([], []))
+        for pair, (epochs, ends) in by_pair.items():
+            partner = partner_of(pair.peer)
+            kept = checkpoint if pair == self._pairs.get(partner) else None
+            self._said[partner] = loop_s
+            for control in portions(epochs, ends, kept):
+                with suppress(Reject):  # a peer that can be told nothing, since it is revoked or its bundle expired
+                    yield from self._dispatch.control(pair.unit, pair.peer, pack_control(control), now)
+
+    def _listen(self) -> None:
+        """Report who has been silent for too long."""
+        now = asyncio.get_running_loop().time()
+        for partner in self._pairs:
+            patience_s = SILENT_AFTER * self._heartbeats_s.get(partner, 0.0)
+            if patience_s and partner not in self._silent and now - self._heard.setdefault(partner, now) > patience_s:
+                self._silent.add(partner)
+                self._stream.about(Event.FAULT, About(Trouble.PARTNER_SILENT, partner))
+
+    def _voice(self, partner: str) -> str | None:
+        pair = self._pairs.get(partner)
+        return None if pair is None else pair.unit

@@ -1,0 +1,1 @@
+"""From parcels to destinations: nothing is forgotten until its destination has it, or the disk does."""

@@ -1,0 +1,169 @@
+"""One destination: a partner's gateway or a unit of ours, and everything that is on its way there."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
+from typing import Final
+
+from gateway.dispatch import CONTROL
+from gateway.outbound.item import Item, State
+from gateway.outbound.turns import RANKS, URGENT, rank
+from gateway.outbound.window import Window
+from protocols.custody import Taken
+from protocols.record import Holding
+
+PATIENCE_S: Final = 2.0  # for custody, before an envelope is sent again; doubled each time
+PATIENCE_MAX_S: Final = 60.0
+CONTROL_MAX: Final = 1024  # parcels about keys and custody that wait in memory; older ones are sent anew anyhow
+
+
+class Lane:
+    """Queues by precedence. What is READY stands in ``fresh``; older ones of the same precedence never on disk."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.fresh: tuple[deque[Item], ...] = tuple(deque() for _ in range(RANKS))
+        self.disk = [0] * RANKS  # rows on disk that nobody has in hand, and that are due
+        self.unsafe: dict[Item, None] = {}  # in memory alone, so that their sources wait; oldest first
+        self.numbered: dict[bytes, dict[int, Item]] = {}  # envelopes under way, by epoch and number
+        self.announced: set[bytes] = set()  # epochs of rows whose announcements were published again
+        self.spill: list[tuple[Item, str]] = []  # to be put on disk, and why
+        self.spilling = False
+        self.loading = False
+        self.window = Window()
+        self.paused_until = 0.0  # the far side refuses what it may take later
+        self.pauses = 0
+        self.back_at = 0.0  # when the disk may be asked again
+        self._delayed: list[tuple[float, int]] = []
+
+    @property
+    def waiting(self) -> int:
+        """Parcels that wait on disk."""
+        return sum(self.disk) + len(self._delayed)
+
+    def put(self, item: Item) -> Holding | None:
+        """Queue a parcel behind its like, or say why it has to wait on disk."""
+        level = item.precedence
+        if level == CONTROL:
+            queue = self.fresh[CONTROL]
+            if len(queue) >= CONTROL_MAX:
+                queue.popleft()
+            queue.append(item)
+            return None
+        if self.disk[level] or any(each.precedence == level for each, _ in self.spill):
+            return Holding.BEHIND
+        self.fresh[level].append(item)
+        if item.ticket is not None:
+            self.unsafe[item] = None
+        return None
+
+    def back(self, items: Sequence[Item]) -> None:
+        """The disk does not take these: they stay in memory, and their sources go on waiting."""
+        self.unsafe = dict.fromkeys(items) | self.unsafe
+        for item in reversed(items):
+            if item.state is State.READY:
+                self.fresh[item.precedence].appendleft(item)
+
+    def levels(self, now: float) -> Iterator[int]:
+        """Precedences that something may be sent of now: what is urgent always, the rest while there is room."""
+        if now < self.paused_until:
+            return
+        for level in range(CONTROL, -1, -1):
+            if self.fresh[level] and (level >= URGENT or self.window.room):
+                yield level
+
+    def next_level(self, now: float) -> int | None:
+        """The precedence whose turn it is, by rank; None when nothing may be sent."""
+        levels = list(self.levels(now))
+        return max(levels, key=lambda level: rank(level, now - self.fresh[level][0].since), default=None)
+
+    def load_level(self, oldest: Sequence[float]) -> int | None:
+        """The precedence to be read from the disk next; ``oldest``: how long the oldest of each has waited, seconds."""
+        levels = [level for level in range(RANKS) if self.disk[level] and not self.fresh[level]]
+        return max(levels, key=lambda level: rank(level, oldest[level]), default=None)
+
+    def take(self, level: int) -> Item:
+        """The next one of a precedence, now under way."""
+        item = self.fresh[level].popleft()
+        item.state = State.FLYING
+        self.window.sent(item.size)
+        number = item.consignment.custody
+        if number is not None:
+            self.numbered.setdefault(number.eid, {})[number.seq] = item
+        return item
+
+    def wants_load(self, now: float) -> bool:
+        """Whether something should be read from the disk."""
+        if now < self.paused_until or not any(self.disk):
+            return False
+        return bool(self.window.room) and any(n and not queue for n, queue in zip(self.disk, self.fresh, strict=True))
+
+    def loaded(self, level: int, items: Sequence[Item]) -> None:
+        """These came from the disk."""
+        self.fresh[level].extend(items)
+        self.disk[level] = max(0, self.disk[level] - len(items)) if items else 0
+
+    def again(self, item: Item) -> None:
+        """Send it once more, before what has not been sent yet."""
+        item.state = State.READY
+        self.fresh[item.precedence].appendleft(item)
+
+    def forget(self, item: Item, *, delivered: bool) -> None:
+        """It is done with."""
+        item.state = State.DONE
+        self.drop(item)
+        item.safe(delivered=delivered)
+
+    def drop(self, item: Item) -> None:
+        """The memory need not keep it."""
+        self.unsafe.pop(item, None)
+        number = item.consignment.custody
+        if number is not None and (envelopes := self.numbered.get(number.eid)) is not None:
+            envelopes.pop(number.seq, None)
+            if not envelopes:
+                del self.numbered[number.eid]
+
+    def in_hand(self) -> Iterator[Item]:
+        """What was read from the disk, or put there while it was under way."""
+        yield from (item for queue in self.fresh for item in queue if item.row is not None)
+        yield from (item for envelopes in self.numbered.values() for item in envelopes.values())
+
+    def taken(self, said: Taken) -> list[Item]:
+        """What of an epoch is under way and was taken."""
+        envelopes = self.numbered.get(said.eid, {})
+        return [item for seq, item in envelopes.items() if seq in said]
+
+    def overdue(self, now: float) -> list[Item]:
+        """Envelopes that the far side has not said to have taken in its time, oldest first."""
+        patience = max(PATIENCE_S, 4 * self.window.round_trip_s)
+        return [
+            item
+            for envelopes in self.numbered.values()
+            for item in envelopes.values()
+            if item.state is State.SENT and now - item.sent_at > min(PATIENCE_MAX_S, patience * 2**item.tries)
+        ]
+
+    def to_disk(self) -> list[Item]:
+        """Everything whose source waits, in its order; what is not under way leaves the queues."""
+        items = list(self.unsafe)
+        self.unsafe.clear()
+        for queue in self.fresh[:CONTROL]:
+            kept = [item for item in queue if item.row is not None]
+            queue.clear()
+            queue.extend(kept)
+        return items
+
+    def delay(self, due_s: float, level: int) -> None:
+        """One on disk is not due yet."""
+        heappush(self._delayed, (due_s, level))
+
+    def ripen(self, now_s: float) -> bool:
+        """Count what has become due; whether anything has."""
+        found = False
+        while self._delayed and self._delayed[0][0] <= now_s:
+            _, level = heappop(self._delayed)
+            self.disk[level] += 1
+            found = True
+        return found

@@ -1,0 +1,207 @@
+"""Parcels on disk: put there when a destination does not keep up, read back when it does. Over the spool.
+
+Only sealed bytes wait for partners; what waits for a unit of ours is wrapped under a local key. Every row keeps the
+Records that will be told when it ends, so that a restart or an expiry is accounted for like any other end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from gateway.dispatch import Consignment
+from gateway.links import Parcel
+from gateway.outbound.item import Item, State
+from gateway.outbound.turns import RANKS
+from gateway.outbound.wrapping import Wrapping, pack_facts, subjects, unpack_facts
+from gateway.spool import Ended, Kept, Note, Why
+from gateway.spool.spool import Spool
+from gateway.stream import HandedOver, Stream
+from protocols.custody import Numbered, Taken
+from protocols.record import Event, Record, Refused, Trouble, Withheld
+from protocols.topics import key_topic
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)  # stands where facts are missing
+EPOCH_S: Final = 86_400  # seconds an announcement is of use at most
+_EID = 8
+_ENDS = {
+    Why.EXPIRED: (Event.WITHHELD, Withheld.EXPIRED),
+    Why.SUPERSEDED: (Event.REFUSED, Refused.SUPERSEDED),
+    Why.DAMAGED: (Event.REFUSED, Trouble.DAMAGED),
+}
+
+
+class Waiting:
+    """What waits at one gateway."""
+
+    def __init__(self, spool: Spool, wrapping: Wrapping, stream: Stream, partner: str) -> None:
+        self._spool = spool
+        self._wrapping = wrapping
+        self._stream = stream
+        self._partner = partner
+        self._announced: dict[bytes, Note] = {}  # of epochs that something may have to wait under, for each partner
+        self._noted: set[bytes] = set()  # of these the disk has the announcements
+
+    def rows(self) -> dict[str, list[int]]:
+        """Rows that wait, by destination and precedence."""
+        found = {}
+        for lane, levels in self._spool.counts().items():
+            counted = [0] * RANKS
+            for level, count in levels.items():
+                counted[level] = count.rows - count.in_hand
+            found[lane] = counted
+        return found
+
+    def oldest_s(self, lane: str) -> list[float]:
+        """For how long the oldest of each precedence has waited, seconds."""
+        levels = self._spool.counts().get(lane, {})
+        return [levels[level].oldest_s if level in levels else 0.0 for level in range(RANKS)]
+
+    def announced(self, consignment: Consignment, now: datetime) -> None:
+        """Remember an announcement, for envelopes that may have to wait."""
+        if consignment.note is not None:
+            expires_s = now.timestamp() + (consignment.parcel.expires_s or EPOCH_S)
+            name = _name(consignment.note, consignment.to)
+            self._announced[name] = Note(name, consignment.to, consignment.parcel.data, expires_s)
+
+    def announcement(self, eid: bytes, partner: str) -> Parcel | None:
+        """The announcement of an epoch for a partner, where it is known."""
+        note = self._announced.get(_name(eid, partner))
+        if note is None:
+            return None
+        return Parcel(key_topic(partner, self._partner, eid), note.data, retain=True)
+
+    def sweep(self, now: datetime) -> None:
+        """Forget announcements whose epochs are over."""
+        over = [name for name, note in self._announced.items() if note.expires_s < now.timestamp()]
+        for name in over:
+            del self._announced[name]
+            self._noted.discard(name)
+
+    async def recall(self) -> None:
+        """Know the announcements that rows of an earlier process need."""
+        for note in await self._spool.notes():
+            self._announced[note.eid] = note
+            self._noted.add(note.eid)
+
+    async def keep(self, lane: str, held: Sequence[tuple[Item, str]]) -> None:
+        """Put parcels on disk; each then has its row, in hand when it is under way. Raise SpoolError: nothing was kept."""
+        things, drafts = [], []
+        for item, _ in held:
+            records = self._drafts(item)
+            drafts.append(records)
+            things.append(await self._thing(lane, item, records))
+        put = await self._spool.put(things)
+        for (item, reason), records, row in zip(held, drafts, put.ids, strict=True):
+            item.row = row
+            what = item.consignment
+            data = what.parcel.data if what.event is Event.DELIVERED else None
+            for record, copy in zip(records, what.copies, strict=True):
+                self._stream.held(record, reason, copy.message, data)
+        self.tell(put.superseded)
+
+    async def load(self, lane: str, level: int, limit: int, now_s: float) -> list[Item]:
+        """Parcels of one precedence from the disk, oldest first, now in hand."""
+        items = []
+        for row in await self._spool.take(lane, (level,), limit):
+            try:
+                drafts = unpack_facts(row.facts)
+                parcel, messages = self._wrapping.open(row.data, wrapped=not row.key)
+            except ValueError:
+                self.tell([Ended(row.id, row.lane, row.precedence, row.key, row.facts, Why.DAMAGED)])
+                self._spool.done((row.id,))
+                continue
+            number = Numbered(row.key[:_EID], int.from_bytes(row.key[_EID:], "big")) if row.key else None
+            event = drafts[0].event if drafts else Event.FORWARDED
+            consignment = Consignment(lane, parcel, event, precedence=level, custody=number)
+            item = Item(consignment, drafts[0].at if drafts else _LONG_AGO, now_s - row.waited_s, None)
+            item.row, item.drafts, item.messages = row.id, drafts, messages
+            items.append(item)
+        return items
+
+    def release(self, items: Iterable[Item]) -> None:
+        """These are not in hand any more: they wait on disk alone."""
+        self._spool.release([item.row for item in items if item.row is not None])
+
+    def done(self, rows: Iterable[int]) -> None:
+        """These are over, and their Records are written."""
+        self._spool.done(rows)
+
+    async def settle(self, lane: str, said: Sequence[Taken]) -> Sequence[Ended]:
+        """Rows that a partner's gateway has taken, whoever gave them to it."""
+        return await self._spool.settle(lane, [each for taken in said for each in _ranges(taken)])
+
+    async def expire(self) -> Sequence[Ended]:
+        """End what is too old."""
+        return await self._spool.expire()
+
+    def tell(self, ended: Iterable[Ended], event: Event | None = None) -> None:
+        """The Records of rows that ended unseen; ``event`` where they ended well."""
+        for each in ended:
+            try:
+                drafts = unpack_facts(each.facts)
+            except ValueError:
+                continue
+            for draft in drafts:
+                what, reason = _ENDS.get(each.why, (draft.event, draft.reason))
+                self._stream.ended(draft, event or what, draft.reason if event else reason)
+
+    def _drafts(self, item: Item) -> tuple[Record, ...]:
+        what = item.consignment
+        handed = HandedOver(what.form, what.parcel.data, what.loss, item.arrived, what.reason)
+        return tuple(self._stream.draft(what.event, message, way, handed) for message, way in what.copies)
+
+    async def _thing(self, lane: str, item: Item, drafts: Sequence[Record]) -> Kept:
+        what = item.consignment
+        number = what.custody
+        ends = [copy.message.times.valid_until for copy in what.copies]
+        known = [end for end in ends if end is not None]
+        expires = max(known) if known and len(known) == len(ends) else None
+        note = b"" if number is None else await self._note(number.eid, lane)
+        return Kept(
+            lane,
+            what.precedence,
+            self._wrapping.wrapped(what.parcel, [copy.message for copy in what.copies])
+            if number is None
+            else self._wrapping.sealed(what.parcel),
+            pack_facts(drafts),
+            b"" if number is None else number.eid + number.seq.to_bytes(4, "big"),
+            note,
+            None if expires is None else expires.timestamp(),
+            None if what.due is None else what.due.timestamp(),
+            subjects(what.copies),
+            item.state is not State.READY,
+        )
+
+    async def _note(self, eid: bytes, partner: str) -> bytes:
+        """Have the announcement on disk that an envelope needs; empty where none is known."""
+        name = _name(eid, partner)
+        if name not in self._noted and (note := self._announced.get(name)) is not None:
+            await self._spool.put_note(note)
+            self._noted.add(name)
+        return name if name in self._noted else b""
+
+
+def _name(eid: bytes, partner: str) -> bytes:
+    return eid + partner.encode()
+
+
+def _ranges(taken: Taken) -> list[tuple[bytes, bytes]]:
+    """Keys of the envelopes that were taken, as ranges whose ends both belong."""
+    found = []
+    if taken.below:
+        found.append((_key(taken.eid, 0), _key(taken.eid, taken.below - 1)))
+    start = None
+    stop = taken.below + 1 + 8 * len(taken.beyond)
+    for seq in range(taken.below + 1, stop + 1):
+        if seq in taken:
+            start = seq if start is None else start
+        elif start is not None:
+            found.append((_key(taken.eid, start), _key(taken.eid, seq - 1)))
+            start = None
+    return found
+
+
+def _key(eid: bytes, seq: int) -> bytes:
+    return eid + seq.to_bytes(4, "big")
