@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache, partial
+from threading import Lock
 from typing import TypeAlias
 
 from lxml import etree
@@ -20,9 +22,10 @@ ELEMENTS_MAX = 20_000
 ATTRIBUTES_MAX = 256  # of one element
 NAMES_MAX = 1024  # different names of elements and attributes; libxml2 keeps every name for as long as the thread lives
 NAMES_COUNTED_FROM = 16_384  # bytes; less cannot hold many
-SMALL = 4 * ATTRIBUTES_MAX  # bytes; too few for so many attributes (`` a=""`` each), let alone elements
-
-_DECLARED = re.compile(rb"""^(?:\xef\xbb\xbf)?<\?xml[^>]{0,80}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,32})["']""")
+SMALL = 4 * ATTRIBUTES_MAX  # bytes; too few for so many attributes (`` a=""`` each)
+_DECLARATION_MAX = 128  # bytes; honest ones have 60
+_DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s")
+_ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _NAMES = re.compile(rb"[<\s]([A-Za-z_:\x80-\xff][^\s<>/=\"']{0,200})[\s/>=]")
 _ENCODINGS = frozenset({b"utf-8", b"us-ascii", b"ascii", b"iso-8859-1", b"windows-1252"})
 _MARKUP = re.compile("[&<>\"'\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -47,7 +50,23 @@ class XmlError(ValueError):
         self.fault = fault
 
 
-_parser = etree.XMLParser(
+class _Collector:
+    """A parser's target that builds no tree: the attributes of elements by tag, of two with one tag the first.
+
+    Python is not entered for an element: what the parser calls is the dictionary itself.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[str, dict[str, str]] = {}
+        self.start = self.found.setdefault
+
+    def close(self) -> dict[str, dict[str, str]]:
+        """What one document had; the parser calls this at its end, also where it fails."""
+        return {tag: given or {} for tag, given in self.found.items()}  # lxml's own empty mapping is no Mapping
+
+
+_safe_parser = partial(
+    etree.XMLParser,
     resolve_entities=False,
     no_network=True,
     load_dtd=False,
@@ -56,26 +75,53 @@ _parser = etree.XMLParser(
     remove_comments=True,
     remove_pis=True,
 )
+_parser = _safe_parser()
+_collector = _Collector()
+_flat_parser = _safe_parser(target=_collector)  # type: ignore[arg-type]  # lxml asks for the methods that are wanted
+_flat_turn = Lock()  # a parser that is fed has one document at a time
 
 
 def parse(data: bytes) -> XmlElement:
     """Parse one document and give its root. Raise XmlError on anything unsafe, too large or not well formed."""
-    if len(data) > SIZE_MAX:
-        raise XmlError(XmlFault.TOO_LARGE, "document")
-    if b"!" in data and b"<!DOCTYPE" in data:  # one character first: that search costs next to nothing
-        raise XmlError(XmlFault.UNSAFE, "DOCTYPE")
-    declared = _DECLARED.match(data)
-    if b"\0" in data or (declared is not None and declared[1].lower() not in _ENCODINGS):
-        raise XmlError(XmlFault.MALFORMED, "encoding")
-    if len(data) > NAMES_COUNTED_FROM and _has_many_names(data):
-        raise XmlError(XmlFault.UNSAFE, "too many names")
+    _refuse_unsafe(data)
     try:
         root = etree.fromstring(data, _parser)
     except (etree.XMLSyntaxError, ValueError, LookupError):
         raise XmlError(XmlFault.MALFORMED, "not well formed") from None
-    if len(data) > SMALL or data.count(b"</") >= DEPTH_MAX:  # each level but the last has an end tag
+    # Each level but the last has an end tag, each element a "<", each attribute a "=": too few are no trouble.
+    if data.count(b"</") >= DEPTH_MAX or data.count(b"=") > ATTRIBUTES_MAX or data.count(b"<") > ELEMENTS_MAX:
         _bounded(root)
     return root
+
+
+def parse_flat(data: bytes, inner: bytes, outer: bytes = b"") -> dict[str, dict[str, str]] | None:
+    """Parse a document of empty elements in one or two others: their attributes by tag, in order. Raise XmlError.
+
+    That is what nearly all CoT is. ``inner`` and ``outer`` are the only end tags there are, and the document ends with
+    them; no two elements are alike. None where a document is anything else, which ``parse`` reads. A tree costs as much
+    again as the parsing: every element and every attribute would have to be asked for.
+    """
+    _, end, tail = data.rpartition(inner)
+    if not end or tail.strip() != outer or b"&" in data:  # a reference comes out of this parser half resolved
+        return None
+    _refuse_unsafe(data)
+    with _flat_turn:
+        _collector.found.clear()
+        try:
+            _flat_parser.feed(data)
+            found: dict[str, dict[str, str]] = _flat_parser.close()  # type: ignore[assignment]  # what the target gives
+        except (etree.XMLSyntaxError, ValueError, LookupError):
+            raise XmlError(XmlFault.MALFORMED, "not well formed") from None
+        if _flat_parser.feed_error_log:  # a prefix without its namespace, over which this parser only complains
+            return None
+    # The end tags at the end are there, since the document is well formed. As many elements were collected as there are
+    # "<" but for those and the declaration's: so none was lost under the tag of another, every other element is empty,
+    # and there is no comment, no instruction and no CDATA.
+    if len(found) + (2 if outer else 1) + (b"<?xml" in data[:8]) != data.count(b"<"):
+        return None
+    if len(data) > SMALL and max(map(len, found.values())) > ATTRIBUTES_MAX:
+        raise XmlError(XmlFault.UNSAFE, "too many attributes")
+    return found
 
 
 def attributes_of(element: XmlElement) -> dict[str, str]:
@@ -111,6 +157,28 @@ def _escaped(match: re.Match[str]) -> str:
     if named is not None:
         return named
     return REPLACEMENT if _NOT_XML.match(character) else f"&#{ord(character)};"
+
+
+def _refuse_unsafe(data: bytes) -> None:
+    """Raise XmlError for what must not even reach the parser."""
+    if len(data) > SIZE_MAX:
+        raise XmlError(XmlFault.TOO_LARGE, "document")
+    if b"!" in data and b"<!DOCTYPE" in data:  # one character first: that search costs next to nothing
+        raise XmlError(XmlFault.UNSAFE, "DOCTYPE")
+    if b"\0" in data or (b"<?xml" in data[:8] and not _is_read(data[:_DECLARATION_MAX].partition(b"?>")[:2])):
+        raise XmlError(XmlFault.MALFORMED, "encoding")
+    if len(data) > NAMES_COUNTED_FROM and _has_many_names(data):
+        raise XmlError(XmlFault.UNSAFE, "too many names")
+
+
+@lru_cache(maxsize=64)
+def _is_read(declaration: tuple[bytes, bytes]) -> bool:
+    """Whether a declaration (and its end) is whole, and names no encoding but one that keeps ASCII."""
+    said, end = declaration
+    if _DECLARATION.match(said) is None:  # another instruction
+        return True
+    named = _ENCODING.findall(said)
+    return bool(end) and said.count(b"encoding") == len(named) and {name.lower() for name in named} <= _ENCODINGS
 
 
 def _has_many_names(data: bytes) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
 from protocols.body import NOBODY, Identity
-from protocols.cot.event import Details, Element, Node, number
+from protocols.cot.event import Details, Element, Node, number, pairs_of
 from protocols.ledger import Ledger
 from protocols.message import Hop, LossReason, Message, Reference
 from protocols.moment import read_iso, write_iso
@@ -16,6 +15,7 @@ from protocols.xml import escape
 _XML_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 REFERENCES_MAX = 256
 HOPS_MAX = 64
+FASTEST_MPS = 1e6
 
 _NO_NODE: Node = {}
 
@@ -64,22 +64,36 @@ def write_identity(identity: Identity) -> list[Element]:
     return elements
 
 
-def read_kinematics(details: Details, unread: list[str]) -> Kinematics:
+def read_kinematics(track: Node, unread: list[str]) -> Kinematics:
     """The track element: course in degrees true, speed in metres a second; -1 stands for unknown (iTAK)."""
-    track = details.first.get("track")
-    if track is None:
-        return STILL
-    course = _tolerant(track.get("course"), "kinematics.course_deg", unread)
-    speed = _tolerant(track.get("speed"), "kinematics.speed_mps", unread)
+    course_text, speed_text = track.get("course") or "", track.get("speed") or ""
+    try:
+        course, speed = float(course_text), float(speed_text)
+        if 0 <= course < 360 and 0 <= speed < FASTEST_MPS and "_" not in course_text and "_" not in speed_text:
+            return Kinematics(course_deg=course, speed_mps=speed)
+    except ValueError:
+        pass
+    return _partial_kinematics(course_text, speed_text, unread)
+
+
+def _partial_kinematics(course_text: str, speed_text: str, unread: list[str]) -> Kinematics:
+    course = _tolerant(course_text, "kinematics.course_deg", unread)
+    speed = _tolerant(speed_text, "kinematics.speed_mps", unread)
     if course is not None and not 0 <= course < 360:
         if course not in (-1, 360):
             unread.append("kinematics.course_deg")
         course = 0.0 if course == 360 else None
-    if speed is not None and not 0 <= speed < 1e6:
+    if speed is not None and not 0 <= speed < FASTEST_MPS:
         if speed != -1:
             unread.append("kinematics.speed_mps")
         speed = None
     return STILL if course is None and speed is None else Kinematics(course_deg=course, speed_mps=speed)
+
+
+def fix_source_of(details: Details) -> str | None:
+    """Where a position comes from, where that is said."""
+    source = details.get("precisionlocation", "geopointsrc")
+    return None if source == "???" else source
 
 
 def read_references(details: Details) -> tuple[Reference, ...]:
@@ -109,11 +123,19 @@ def read_provenance(details: Details, unread: list[str]) -> tuple[Hop, ...]:
     node = details.first.get("_flow-tags_")
     if node is None:
         return ()
-    tags = node.items()
+    tags = pairs_of(node)
     if len(tags) > HOPS_MAX:
         unread.append("provenance")
         return ()
-    return tuple([Hop(system=str(system), at=_moment(str(text), unread)) for system, text in tags])
+    hops = []
+    for system, text in tags:
+        try:
+            at = read_iso(text)
+        except ValueError:
+            at = None
+            unread.append("provenance")
+        hops.append(Hop(system=system, at=at))
+    return tuple(hops)
 
 
 def write_provenance(message: Message, ledger: Ledger) -> list[Element]:
@@ -130,14 +152,6 @@ def write_provenance(message: Message, ledger: Ledger) -> list[Element]:
 def write_remarks(text: str | None) -> list[Element]:
     """The remarks element, where there are any."""
     return [Element("remarks", inner=escape(text))] if text else []
-
-
-def _moment(text: str, unread: list[str]) -> datetime | None:
-    try:
-        return read_iso(text)
-    except ValueError:
-        unread.append("provenance")
-        return None
 
 
 def _tolerant(text: str | None, field: str, unread: list[str]) -> float | None:

@@ -8,7 +8,7 @@ geometry of their own and stay as they are.
 from __future__ import annotations
 
 from protocols.body import Graphic, Shape
-from protocols.cot.detail import write_remarks
+from protocols.cot.detail import fix_source_of, write_remarks
 from protocols.cot.event import (
     CannotSayError,
     CotError,
@@ -52,8 +52,7 @@ def read_graphic(event: Event, details: Details) -> Graphic | None:
     if len(corners) > 1:
         return _path(event, details, corners)
     if kind.startswith(("b-m-p", "u-d-p")):
-        fix = details.get("precisionlocation", "geopointsrc")
-        position = event.point.position(None if fix == "???" else fix)
+        position = event.point.position(fix_source_of(details))
         return _graphic(details, Shape.POINT, (position,), stroke=_colour(details.get("color", "argb")))
     return None
 

@@ -11,15 +11,20 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from itertools import islice
+from typing import NamedTuple, NoReturn, TypeAlias
+
+import msgspec
 
 from protocols.moment import read_iso, write_iso
 from protocols.quantity import AltitudeDatum, Position
-from protocols.xml import XmlElement, XmlError, escape, is_plain, parse
+from protocols.xml import XmlElement, XmlError, escape, is_plain, parse, parse_flat
 
 UNKNOWN = "9999999.0"  # metres; hae, ce and le in XML
 UNKNOWN_FROM = 999_999.0  # metres; TAK Protocol writes one digit fewer than XML
-_UNKNOWN_MARKS = frozenset({"", UNKNOWN, "9999999", "999999", "NaN"})
+REMEMBERED_EVENT_MAX = 4096  # bytes of an event of which a part may be known again
+REMEMBERED_MAX = 128  # characters of a text that is looked at once and then known again
+_UNKNOWN_MARKS = frozenset({None, "", UNKNOWN, "9999999", "999999", "NaN"})
 _TYPE = re.compile(r"\w+(?:-\w+)*(?:;[^;]*)?")  # MITRE base event schema, event/@type
 _WRITTEN = ' %s="%s"'.__mod__  # an attribute of (name, value)
 _HOW = re.compile(r"\w(?:-\w+)*")
@@ -50,11 +55,12 @@ class CannotSayError(ValueError):
     """CoT cannot say this message; the text says what it lacks."""
 
 
+Attributes: TypeAlias = dict[str, str]
 Node: TypeAlias = XmlElement | Mapping[str, str]
-"""One detail element: as parsed, or only its attributes where a protobuf message stands for it."""
+"""One detail element: as parsed, or only its attributes where it has nothing else."""
 
 
-class Point(NamedTuple):
+class Point(msgspec.Struct, frozen=True, gc=False):
     """Where an event is, as it was written: degrees, metres; None is unknown. Checked when a Position is made of it."""
 
     latitude: float
@@ -84,11 +90,16 @@ class Point(NamedTuple):
         return self.latitude == 0 and self.longitude == 0 and self.ce_m is None
 
 
-class Details(NamedTuple):
-    """The children of ``detail``, found by tag; ``links`` in order. A repeated element counts once, the first."""
+class Details(msgspec.Struct, frozen=True, gc=False):
+    """The children of ``detail``, found by tag; ``links`` in order. A repeated element counts once, the first.
+
+    ``flat`` is ``first`` where no element has more than attributes and all are of one small event without links: then
+    what was read of them may be remembered.
+    """
 
     first: Mapping[str, Node]
     links: Sequence[Node]
+    flat: dict[str, Attributes] | None = None
 
     def get(self, tag: str, attribute: str) -> str | None:
         """One attribute of an element; empty counts as not given."""
@@ -101,7 +112,7 @@ class Details(NamedTuple):
         return None if node is None else text_of(node) or None
 
 
-class Event(NamedTuple):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One event."""
 
     type: str
@@ -162,11 +173,17 @@ class Draft(NamedTuple):
 
 
 NOTHING = Details({}, ())
+_FLAT = ("event", "point", "detail")  # how nearly every event begins
 
 
 def text_of(node: Node) -> str:
     """The character data directly in a detail element."""
     return node.text or "" if isinstance(node, XmlElement) else ""
+
+
+def pairs_of(node: Node) -> list[tuple[str, str]]:
+    """The attributes of a detail element, in order."""
+    return list(node.items())  # type: ignore[arg-type]  # text, since the document is
 
 
 def children_of(node: Node) -> Sequence[XmlElement]:
@@ -203,22 +220,22 @@ def decimal(value: float) -> str:
 def parse_event(data: bytes) -> Event:
     """Read one CoT event in XML. Raise CotError."""
     try:
-        root = parse(data)
+        found = None if b"</remarks>" in data else parse_flat(data, b"</detail>", b"</event>")
+        if found is None or tuple(islice(found, 3)) != _FLAT:
+            return event_of(parse(data))
     except XmlError as error:
         raise CotError(CotFault(error.fault), "document") from None
-    return event_of(root)
+    root, point, _ = found.pop("event"), found.pop("point"), found.pop("detail")
+    link = found.pop("link", None)
+    if link is not None:
+        return _event(root, point, Details(found, (link,)))
+    return _event(root, point, Details(found, (), found if len(data) <= REMEMBERED_EVENT_MAX else None))
 
 
 def event_of(root: XmlElement) -> Event:
     """Read a parsed event. Raise CotError."""
     if root.tag != "event":
         raise CotError(CotFault.MALFORMED, "root is not event")
-    given = root.get
-    version = given("version")
-    if version is None:
-        raise CotError(CotFault.MISSING, "event@version")
-    if version != "2.0" and (_VERSION.fullmatch(version) is None or float(version) < 2):
-        raise CotError(CotFault.UNSUPPORTED, "event@version")
     point: XmlElement | None = None
     detail: XmlElement | None = None
     for child in root:
@@ -227,45 +244,75 @@ def event_of(root: XmlElement) -> Event:
             point = child
         elif tag == "detail" and detail is None:
             detail = child
+    return _event(root, point, NOTHING if detail is None else read_details(detail))
+
+
+def _event(root: Node, point: Node | None, details: Details) -> Event:
+    given = root.get
+    version = given("version")
+    if version is None:
+        raise CotError(CotFault.MISSING, "event@version")
+    if version != "2.0" and (_VERSION.fullmatch(version) is None or float(version) < 2):
+        raise CotError(CotFault.UNSUPPORTED, "event@version")
     if point is None:
         raise CotError(CotFault.MISSING, "point")
-    unread: list[str] = []
-    time_text = _required(root, "time")
-    time = _time(time_text, "time")
-    cot_type = _required(root, "type")
+    time_text = given("time") or _missing("time")
+    try:
+        time = read_iso(time_text)
+    except ValueError:
+        raise CotError(CotFault.MALFORMED, "event@time") from None
+    cot_type = given("type") or _missing("type")
     if not is_type(cot_type):
         raise CotError(CotFault.MALFORMED, "event@type")
+    uid, start, stale, how = given("uid") or _missing("uid"), given("start"), given("stale"), given("how")
+    unread: tuple[str, ...] = ()
+    if start is None or stale is None or how is None or not is_how(how):
+        missing = (("times.valid_from", start), ("times.valid_until", stale))
+        unread = tuple([name for name, text in missing if text is None])
+        if how is None or not is_how(how):
+            unread, how = (*unread, "quality.how"), None
+    try:
+        valid_from = time if start == time_text else None if start is None else read_iso(start)
+    except ValueError:
+        raise CotError(CotFault.MALFORMED, "event@start") from None
+    try:
+        valid_until = None if stale is None else read_iso(stale)
+    except ValueError:
+        raise CotError(CotFault.MALFORMED, "event@stale") from None
     return Event(  # in the order of the fields: names would cost as much as the values
         cot_type,
-        _required(root, "uid"),
+        uid,
         time,
-        time if given("start") == time_text else _optional_time(root, "start", unread),
-        _optional_time(root, "stale", unread),
-        _how(given("how"), unread),
+        valid_from,
+        valid_until,
+        how,
         read_point(point),
-        NOTHING if detail is None else read_details(detail),
+        details,
         version,
         given("access"),
         given("qos"),
         given("opex"),
         given("caveat"),
         given("releasableTo"),
-        tuple(unread),
+        unread,
     )
 
 
 def read_point(point: Node) -> Point:
     """Read a point. Raise CotError where a number is none."""
-    latitude, longitude = point.get("lat"), point.get("lon")
+    given = point.get
+    latitude, longitude, hae, ce, le = given("lat"), given("lon"), given("hae"), given("ce"), given("le")
     if latitude is None or longitude is None:
         raise CotError(CotFault.MISSING, "point")
     try:
+        if "_" in latitude or "_" in longitude:  # Python's numbers may be written so, nobody else's
+            raise ValueError("not a decimal number")  # noqa: TRY301  # the same refusal as for any other
         return Point(
             float(latitude),
             float(longitude),
-            measure(point.get("hae")),
-            measure(point.get("ce")),
-            measure(point.get("le")),
+            None if hae in _UNKNOWN_MARKS else measure(hae),
+            None if ce in _UNKNOWN_MARKS else measure(ce),
+            None if le in _UNKNOWN_MARKS else measure(le),
         )
     except ValueError:
         raise CotError(CotFault.OUT_OF_RANGE, "point") from None
@@ -273,12 +320,15 @@ def read_point(point: Node) -> Point:
 
 def read_details(detail: Iterable[XmlElement]) -> Details:
     """Index detail elements by tag."""
-    nodes = list(detail)
-    nodes.reverse()  # so that the first of a repeated element is the one that stays
-    first: dict[str, Node] = {node.tag: node for node in nodes}
-    if first.pop("link", None) is None:
-        return Details(first, ())
-    return Details(first, [node for node in reversed(nodes) if node.tag == "link"])
+    first: dict[str, Node] = {}
+    links: list[Node] = []
+    for node in detail:
+        tag = node.tag
+        if tag == "link":
+            links.append(node)
+        else:
+            first.setdefault(tag, node)
+    return Details(first, links)
 
 
 def write_event(draft: Draft) -> bytes:
@@ -324,42 +374,25 @@ def point_of(position: Position | None) -> tuple[str, str, str, str, str]:
     )
 
 
-@lru_cache(maxsize=256)
 def is_how(text: str) -> bool:
     """Whether a text can stand in event/@how."""
+    return _is_how(text) if len(text) <= REMEMBERED_MAX else _HOW.fullmatch(text) is not None
+
+
+def is_type(text: str) -> bool:
+    """Whether a text can stand in event/@type."""
+    return _is_type(text) if len(text) <= REMEMBERED_MAX else _TYPE.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=256)
+def _is_how(text: str) -> bool:
     return _HOW.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=1024)
-def is_type(text: str) -> bool:
-    """Whether a text can stand in event/@type."""
+def _is_type(text: str) -> bool:
     return _TYPE.fullmatch(text) is not None
 
 
-def _required(root: XmlElement, name: str) -> str:
-    value = root.get(name)
-    if not value:
-        raise CotError(CotFault.MISSING, f"event@{name}")
-    return value
-
-
-def _how(text: str | None, unread: list[str]) -> str | None:
-    if text is None or not is_how(text):
-        unread.append("quality.how")
-        return None
-    return text
-
-
-def _time(text: str, name: str) -> datetime:
-    try:
-        return read_iso(text)
-    except ValueError:
-        raise CotError(CotFault.MALFORMED, f"event@{name}") from None
-
-
-def _optional_time(root: XmlElement, name: str, unread: list[str]) -> datetime | None:
-    text = root.get(name)
-    if text is None:
-        unread.append("times.valid_from" if name == "start" else "times.valid_until")
-        return None
-    return _time(text, name)
+def _missing(name: str) -> NoReturn:
+    raise CotError(CotFault.MISSING, f"event@{name}")

@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from operator import attrgetter, methodcaller
+from operator import attrgetter
+from typing import get_args
 
 from lxml import etree
 
 from protocols.body import Alert, Body, Contact, Delete, Graphic, Receipt, Shape, Status, Track
 from protocols.cot.event import (
     CotError,
+    Details,
     Element,
     Event,
     Node,
     Point,
     children_of,
     decimal,
+    pairs_of,
     read_point,
     text_of,
 )
 from protocols.cot.medevac import ATTRIBUTES as MEDEVAC_ATTRIBUTES
 from protocols.ledger import Ledger
 from protocols.message import EXTRAS_MAX, Extra, Message
-from protocols.quantity import Position
+from protocols.quantity import Position, Value
 from protocols.xml import XmlElement, XmlError, escape, parse
 
 FORMAT = "cot"
+KIND_OF: Mapping[type[Value], str] = {body: str(body.__struct_config__.tag) for body in get_args(Body)}
 USUAL_TYPES = frozenset({"u-d-f", "u-d-c-c", "u-d-c-e", "b-m-p-s-m"})  # what a drawing is written as by its shape
 SIZE_MAX = 8192  # characters of all extras of one message
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}", re.ASCII)
@@ -89,54 +92,55 @@ _KNOWN: Mapping[str, Mapping[str, frozenset[str]]] = {
         "precisionlocation": frozenset({"geopointsrc"}),
     },
 }
-_KEYS = methodcaller("keys")
 _ORDER = attrgetter("name", "attributes")
 _ANY_ATTRIBUTE = frozenset({"shape", "_flow-tags_", "marti", "task", "request"})  # read whole elsewhere
+_READ: Mapping[str, Mapping[str, frozenset[str] | None]] = {  # None: nothing of this element is left over
+    kind: {tag: None if tag in _ANY_ATTRIBUTE else names for tag, names in known.items()}
+    for kind, known in _KNOWN.items()
+}
+_UNKNOWN = frozenset({"", "an element that is not known"})
 
 
 def read_extras(event: Event, body: Body, unread: list[str]) -> tuple[Extra, ...]:
     """What of an event is in no field of this body or of the message around it."""
     kind = _kind_of(body)
-    if kind not in _KNOWN:
+    if kind not in _READ:
         return ()
-    extras = _of_event(event, body)
-    first, links = event.details
-    for tag, names in _unkept(kind, tuple(first), tuple(map(tuple, map(_KEYS, first.values())))):
-        node = first[tag]
-        if names is None:
-            extras.append(_whole(tag, node))
-        else:
-            extras.append(_rest(tag, node, names))
-    for node in links:
-        if not _LINK.issuperset(node.keys()) and node.get("point") is None:
-            extras.append(_rest("link", node, _LINK) if node.get("uid") else _whole("link", node))
-    if not extras:
-        return ()
-    extras = [extra for extra in extras if extra.attributes or extra.inner is not None]
-    extras.sort(key=_ORDER)  # the order of elements means nothing in CoT
-    if len(extras) > EXTRAS_MAX or _size(extras) > SIZE_MAX:
+    extras = _bounded([*_of_event(event, body), *_left_over(kind, event.details)])
+    if extras is None:
         unread.append("extras")
         return ()
+    return extras
+
+
+def extras_of(kind: str, details: Details) -> tuple[Extra, ...] | None:
+    """What of these elements is in no field of a body of this kind; None where that is too much."""
+    return _bounded(_left_over(kind, details))
+
+
+def _left_over(kind: str, details: Details) -> list[Extra]:
+    known = _READ[kind]
+    extras: list[Extra] = []
+    for tag, node in details.first.items():
+        names = known.get(tag, _UNKNOWN)
+        if names is _UNKNOWN:
+            extras.append(_whole(tag, node))
+        elif names is not None and not names.issuperset(node.keys()):
+            _append_rest(extras, tag, node, names)
+    for node in details.links:
+        if not _LINK.issuperset(node.keys()) and node.get("point") is None:
+            if node.get("uid"):
+                _append_rest(extras, "link", node, _LINK)
+            else:
+                extras.append(_whole("link", node))
+    return extras
+
+
+def _bounded(extras: list[Extra]) -> tuple[Extra, ...] | None:
+    if len(extras) > EXTRAS_MAX or _size(extras) > SIZE_MAX:
+        return None
+    extras.sort(key=_ORDER)  # the order of elements means nothing in CoT
     return tuple(extras)
-
-
-@lru_cache(maxsize=512)
-def _unkept(
-    kind: str, tags: tuple[str, ...], attributes: tuple[tuple[str, ...], ...]
-) -> tuple[tuple[str, frozenset[str] | None], ...]:
-    """Which elements of an event of this shape are kept whole (None) or beside their known attributes.
-
-    Cached, because a client sends the same elements with the same attributes again and again.
-    """
-    known = _KNOWN[kind]
-    found: list[tuple[str, frozenset[str] | None]] = []
-    for tag, given in zip(tags, attributes, strict=True):
-        names = known.get(tag)
-        if names is None:
-            found.append((tag, None))
-        elif tag not in _ANY_ATTRIBUTE and not names.issuperset(given):
-            found.append((tag, names))
-    return tuple(found)
 
 
 def write_extras(message: Message, details: list[Element], ledger: Ledger) -> None:
@@ -200,15 +204,15 @@ def middle(points: Sequence[Position]) -> Position:
 
 def _kind_of(body: Body) -> str:
     """The kind, and of drawings whether it is a point, which has other elements."""
-    if isinstance(body, Graphic) and body.shape is Shape.POINT:
-        return "point"
-    return str(body.__struct_config__.tag)
+    kind = KIND_OF[type(body)]
+    return "point" if kind == "graphic" and body.shape is Shape.POINT else kind  # type: ignore[union-attr]  # a Graphic
 
 
 def _of_event(event: Event, body: Body) -> list[Extra]:
     """What the event itself says beside its elements."""
     extras = [] if event.qos is None else [Extra(format=FORMAT, name="@qos", inner=event.qos)]
-    if isinstance(body, Track | Contact):
+    kind = type(body)
+    if kind is Track or kind is Contact:
         return extras
     said = event.details.text("emergency") if isinstance(body, Alert) else None
     if said is not None and said != event.details.get("contact", "callsign"):
@@ -230,8 +234,14 @@ def _is_placeless(body: Body) -> bool:
 
 
 def _of_point(point: Point) -> Extra:
-    said = zip(("lat", "lon", "hae", "ce", "le"), point, strict=True)
-    pairs = tuple((name, decimal(number)) for name, number in said if number is not None)
+    said = (
+        ("lat", point.latitude),
+        ("lon", point.longitude),
+        ("hae", point.hae_m),
+        ("ce", point.ce_m),
+        ("le", point.le_m),
+    )
+    pairs = tuple((name, decimal(value)) for name, value in said if value is not None)
     return Extra(format=FORMAT, name="@point", attributes=pairs)
 
 
@@ -240,7 +250,7 @@ def _of_graphic(event: Event) -> list[Extra]:
     usual = event.type in USUAL_TYPES
     extras = [] if usual else [Extra(format=FORMAT, name="@type", inner=event.type)]
     for index, node in enumerate(node for node in event.details.links if node.get("point")):
-        pairs = [pair for pair in _pairs(node) if pair[0] != "point" and pair[1]]
+        pairs = [pair for pair in pairs_of(node) if pair[0] != "point" and pair[1]]
         if pairs:
             extras.append(Extra(format=FORMAT, name=f"@point-{index}", attributes=tuple(pairs), inner=""))
     shape = event.details.first.get("shape")
@@ -264,19 +274,22 @@ def write_corners(message: Message, corners: list[Element]) -> None:
 
 
 def _whole(tag: str, node: Node) -> Extra:
-    if not etree.iselement(node):
-        return Extra(format=FORMAT, name=tag, attributes=tuple(_pairs(node)), inner="")
-    inner = escape(text_of(node)) + "".join([etree.tostring(child, encoding="unicode") for child in _children(node)])
-    return Extra(format=FORMAT, name=tag, attributes=tuple(_pairs(node)), inner=inner.strip())
+    inner = ""
+    if isinstance(node, XmlElement):
+        texts = [escape(text_of(node)), *(etree.tostring(child, encoding="unicode") for child in children_of(node))]
+        inner = "".join(texts).strip()
+    return Extra(format=FORMAT, name=tag, attributes=tuple(pairs_of(node)), inner=inner)
 
 
-def _rest(tag: str, node: Node, known: frozenset[str]) -> Extra:
-    pairs = [pair for pair in _pairs(node) if pair[0] not in known and pair[1]]
+def _append_rest(extras: list[Extra], tag: str, node: Node, known: frozenset[str]) -> None:
+    """Keep the attributes that are not known, where they say anything."""
+    pairs = [pair for pair in pairs_of(node) if pair[0] not in known and pair[1]]
     if tag == "precisionlocation":  # the same source for both is what our writer says
         pairs = [pair for pair in pairs if pair != ("altsrc", node.get("geopointsrc"))]
-    if tag == "link":  # which of them
+    elif tag == "link":  # which of them
         pairs.append(("uid", node.get("uid") or ""))
-    return Extra(format=FORMAT, name=tag, attributes=tuple(pairs))
+    if pairs:
+        extras.append(Extra(format=FORMAT, name=tag, attributes=tuple(pairs)))
 
 
 def _merge(extra: Extra, known: frozenset[str], details: list[Element]) -> None:
@@ -303,15 +316,10 @@ def _is_sound(extra: Extra) -> bool:
     return True
 
 
-def _pairs(node: Node) -> list[tuple[str, str]]:
-    return list(node.items())  # type: ignore[arg-type]  # text, since the document is
-
-
-def _children(node: XmlElement) -> list[XmlElement]:
-    return list(node)
-
-
 def _size(extras: list[Extra]) -> int:
-    return sum(
-        len(extra.name) + len(extra.inner or "") + sum(len(a) + len(b) for a, b in extra.attributes) for extra in extras
-    )
+    size = 0
+    for extra in extras:
+        size += len(extra.name) + len(extra.inner or "")
+        for name, value in extra.attributes:
+            size += len(name) + len(value)
+    return size

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from protocols.body import FileReference, Task
 from protocols.cot.chat import place
-from protocols.cot.event import CannotSayError, CotError, CotFault, Details, Element, Event, Part, is_type
+from protocols.cot.event import CannotSayError, CotError, CotFault, Details, Element, Event, Part, is_type, pairs_of
 from protocols.ledger import Ledger
-from protocols.xml import XmlElement, attributes_of
 
 FILE = "b-f-t-r"
 PARAMETERS_MAX = 64
@@ -30,8 +29,8 @@ def read_task(event: Event, details: Details) -> Task:
     parameters: list[tuple[str, str]] = []
     for part in _PARTS:
         node = details.first.get(part)
-        if isinstance(node, XmlElement):
-            parameters += [(f"{part}.{name}", value) for name, value in attributes_of(node).items()]
+        if node is not None:
+            parameters += [(f"{part}.{name}", value) for name, value in pairs_of(node)]
     return Task(
         verb=event.type,
         target=targets[0] if targets else None,

@@ -6,6 +6,8 @@ Commands to weapons and the protocol's own negotiation are refused.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from protocols.alphabet import bounded_hint
 from protocols.body import Body, Opaque, Status
 from protocols.cot.alert import CANCEL, alert_subject, is_alert, read_alert
@@ -13,7 +15,7 @@ from protocols.cot.chat import chat_sender, chat_subject, read_chat, read_receip
 from protocols.cot.detail import read_provenance, read_references
 from protocols.cot.drawing import read_graphic
 from protocols.cot.event import CotError, CotFault, Details, Event, children_of
-from protocols.cot.extras import read_extras
+from protocols.cot.extras import KIND_OF, read_extras
 from protocols.cot.medevac import TYPE as MEDEVAC
 from protocols.cot.medevac import read_medevac
 from protocols.cot.notice import DELETE, heartbeat, read_delete, read_report
@@ -22,6 +24,7 @@ from protocols.cot.track import read_atom
 from protocols.message import (
     UNGRADED,
     Derived,
+    Extra,
     Loss,
     LossReason,
     Message,
@@ -37,16 +40,19 @@ ADDRESSEES_MAX = 256
 HINT_MAX = 256  # characters of the format's own marking that are kept
 _MODES = {"o": Mode.OPERATION, "e": Mode.EXERCISE, "s": Mode.SIMULATION}
 _POSITION_KINDS = frozenset({"track", "contact"})
+_NOTHING_DERIVED: tuple[Derived, ...] = ()
 
 
 def read_message(event: Event, form: str, raw: bytes) -> Message:
     """Read an event that came as ``form``; ``raw`` is its XML, kept where the kind is not known. Raise CotError."""
     details = event.details
-    refuse_commands(event, details)
     unread = list(event.unread)
     try:
-        body = _body(event, details, unread) or Opaque(format="cot", data=raw)
-        return _message(event, details, body, form, unread)
+        if event.type[:2] == "a-":
+            body, extras = read_atom(event, details, unread)
+            return _message(event, body, extras, form, unread)
+        refuse_commands(event, details)
+        return _message(event, _body(event, details, unread) or Opaque(format="cot", data=raw), None, form, unread)
     except CotError:
         raise
     except ValueError:  # a struct refused a value: the model's bounds hold for every format
@@ -67,8 +73,6 @@ def refuse_commands(event: Event, details: Details) -> None:
 
 def _body(event: Event, details: Details, unread: list[str]) -> Body | None:  # noqa: PLR0911  # one return a kind
     kind = event.type
-    if kind.startswith("a-"):
-        return read_atom(event, details, unread)
     if kind == "b-t-f":
         return read_chat(event, details)
     if kind in ("b-t-f-d", "b-t-f-r") or kind.startswith("y-"):
@@ -89,30 +93,35 @@ def _body(event: Event, details: Details, unread: list[str]) -> Body | None:  # 
     return read_report(event, details) or read_graphic(event, details)
 
 
-def _message(event: Event, details: Details, body: Body, form: str, unread: list[str]) -> Message:
-    kind = str(type(body).__struct_config__.tag)
-    subject = _subject(event, details, kind)
-    family = "position" if kind in _POSITION_KINDS else kind
-    cancelled = ("cancelled",) if kind == "alert" and body.cancelled else ()  # type: ignore[union-attr]  # kind says so
-    mode, exercise = _mode(event.opex)
+def _message(event: Event, body: Body, extras: tuple[Extra, ...] | None, form: str, unread: list[str]) -> Message:
+    kind, details = KIND_OF[type(body)], event.details
+    time, how, opex = event.time, event.how, event.opex
+    mode, exercise = _mode(opex) if opex else (Mode.UNSTATED, None)
     provenance = read_provenance(details, unread)
-    extras = read_extras(event, body, unread)
-    references = read_references(details)
-    derived: tuple[Derived, ...] = ()
-    if kind == "chat" and not any(reference.relation == "p-p" for reference in references):
-        references, derived = _with_sender(references, details)
+    if extras is None or event.qos is not None:
+        extras = read_extras(event, body, unread)
+    references, derived = read_references(details) if details.links else (), _NOTHING_DERIVED
+    if kind in _POSITION_KINDS:
+        subject = event.uid
+        name = message_id("position", subject, time)
+    else:
+        subject = _subject(event, details, kind)
+        cancelled = ("cancelled",) if kind == "alert" and body.cancelled else ()  # type: ignore[union-attr]  # an Alert
+        name = message_id(kind, subject, time, *cancelled)
+        if kind == "chat" and not any(reference.relation == "p-p" for reference in references):
+            references, derived = _with_sender(references, details)
     return Message(
-        id=message_id(family, subject, event.time, *cancelled),
+        id=name,
         subject=subject,
         body=body,
-        source=Source(format=form, version=event.version, label_hint=label_hint(event)),
-        times=Times(observed=event.time, created=event.time, valid_from=event.start, valid_until=event.stale),
+        source=_source(event, form),
+        times=Times(observed=time, created=time, valid_from=event.start, valid_until=event.stale),
         mode=mode,
         exercise=exercise,
         addressees=_addressees(details),
         references=references,
         provenance=provenance,
-        quality=UNGRADED if event.how is None else Quality(how=event.how),
+        quality=UNGRADED if how is None else Quality(how=how),
         extras=extras,
         derived=derived,
         loss=tuple([Loss(field=field, reason=LossReason.UNREADABLE) for field in unread]) if unread else (),
@@ -130,22 +139,28 @@ def _with_sender(
     return (*references, Reference(relation="p-p", subject=uid)), (derived,)
 
 
-def _mode(opex: str | None) -> tuple[Mode, str | None]:
-    if not opex:
-        return Mode.UNSTATED, None
+def _mode(opex: str) -> tuple[Mode, str | None]:
     letter, _, name = opex.partition("-")
-    if letter not in _MODES:
+    mode = _MODES.get(letter)
+    if mode is None:
         raise CotError(CotFault.OUT_OF_RANGE, "event@opex")
-    return _MODES[letter], name or None
+    return mode, name or None
 
 
-def label_hint(event: Event) -> str | None:
-    """The event's own marking, as one bounded text. Never a label: an operator's table decides what it means."""
-    if event.access is None and event.caveat is None and event.releasable_to is None:
-        return None
-    given = (("access", event.access), ("caveat", event.caveat), ("releasableTo", event.releasable_to))
+def _source(event: Event, form: str) -> Source:
+    """What was read; ``label_hint`` is the event's own marking as one bounded text, and never a label."""
+    if event.details.flat is None:
+        return _read_source(form, event.version, event.access, event.caveat, event.releasable_to)
+    return _known_source(form, event.version, event.access, event.caveat, event.releasable_to)
+
+
+def _read_source(form: str, version: str, access: str | None, caveat: str | None, releasable_to: str | None) -> Source:
+    given = (("access", access), ("caveat", caveat), ("releasableTo", releasable_to))
     hint = ";".join([f"{name}={value.replace(';', ',')}" for name, value in given if value])
-    return bounded_hint(hint, HINT_MAX)
+    return Source(format=form, version=version, label_hint=bounded_hint(hint, HINT_MAX))
+
+
+_known_source = lru_cache(maxsize=256)(_read_source)  # a feed has few markings
 
 
 def _subject(event: Event, details: Details, kind: str) -> str:

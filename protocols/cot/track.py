@@ -3,47 +3,53 @@
 from __future__ import annotations
 
 from protocols.body import Contact, Track
-from protocols.cot.detail import (
-    read_identity,
-    read_kinematics,
-    write_identity,
-    write_remarks,
-)
-from protocols.cot.event import CotError, CotFault, Details, Element, Event, Part, decimal, number
+from protocols.cot.detail import fix_source_of, read_identity, read_kinematics, write_identity, write_remarks
+from protocols.cot.event import CotError, CotFault, Details, Element, Event, Part, decimal, text_of
+from protocols.cot.portrait import portrait
 from protocols.ledger import Ledger
-from protocols.message import LossReason, Message
-from protocols.quantity import Affiliation, Kinematics, Symbol
+from protocols.message import Extra, LossReason, Message
+from protocols.quantity import STILL, Affiliation, Kinematics, Symbol
 from protocols.symbols import from_cot, to_cot
 
 OWN = frozenset({Affiliation.FRIEND, Affiliation.ASSUMED_FRIEND})
 EMERGENCY = "911 Alert"
 
 
-def read_atom(event: Event, details: Details, unread: list[str]) -> Track | Contact:
-    """A Track when the event is a device's own report, or a friend that nobody else produced; else a Contact."""
+def read_atom(event: Event, details: Details, unread: list[str]) -> tuple[Track | Contact, tuple[Extra, ...] | None]:
+    """A Track when the event is a device's own report, or a friend that nobody else produced; else a Contact.
+
+    Beside it the extras of the event, or None where they have to be read.
+    """
     symbol = from_cot(event.type)
     if symbol is None:
         raise CotError(CotFault.UNSUPPORTED, "event@type: affiliation")
-    fix = details.get("precisionlocation", "geopointsrc")
-    position = event.point.position(None if fix == "???" else fix)
-    if is_own_report(event, details, symbol):
-        return Track(
-            position=position,
-            symbol=symbol,
-            identity=read_identity(details),
-            kinematics=read_kinematics(details, unread),
-            battery_percent=_battery(details, unread),
-            ready=_flag(details.get("status", "readiness")),
-            in_distress=_distress(details),
-            remarks=details.text("remarks"),
-        )
-    return Contact(
+    own, find = is_own_report(event, details, symbol), details.first.get
+    extras = None
+    if details.flat is None:
+        identity, fix_source = read_identity(details), fix_source_of(details)
+    else:
+        identity, fix_source, extras = portrait("track" if own else "contact", details.flat)
+    position = event.point.position(fix_source)
+    movement, remarks = find("track"), find("remarks")
+    kinematics = STILL if movement is None else read_kinematics(movement, unread)
+    text = None if remarks is None else text_of(remarks) or None
+    if not own:
+        body = Contact(position=position, symbol=symbol, identity=identity, kinematics=kinematics, remarks=text)
+        return body, extras
+    status, emergency = find("status"), find("emergency")
+    own_body = Track(
         position=position,
         symbol=symbol,
-        identity=read_identity(details),
-        kinematics=read_kinematics(details, unread),
-        remarks=details.text("remarks"),
+        identity=identity,
+        kinematics=kinematics,
+        battery_percent=_battery(battery, unread)
+        if status is not None and (battery := status.get("battery"))
+        else None,
+        ready=None if status is None else _flag(status.get("readiness")),
+        in_distress=None if emergency is None else not _flag(emergency.get("cancel")),
+        remarks=text,
     )
+    return own_body, extras
 
 
 def is_own_report(event: Event, details: Details, symbol: Symbol) -> bool:
@@ -126,25 +132,20 @@ def _write_kinematics(kinematics: Kinematics) -> Element:
     return Element("track", attributes)
 
 
-def _battery(details: Details, unread: list[str]) -> float | None:
+def _battery(text: str, unread: list[str]) -> float | None:
     try:
-        percent = number(details.get("status", "battery"))
+        percent = float(text)
     except ValueError:
         percent = -1
-    if percent is not None and not 0 <= percent <= 100:
+    if 0 <= percent <= 100 and "_" not in text:
+        return percent
+    if percent == percent:  # noqa: PLR0124  # NaN, which alone is not equal to itself, says nothing
         unread.append("battery_percent")
-        return None
-    return percent
-
-
-def _distress(details: Details) -> bool | None:
-    if "emergency" not in details.first:
-        return None
-    return not _flag(details.get("emergency", "cancel"))
+    return None
 
 
 def _flag(text: str | None) -> bool | None:
-    return None if text is None else text.lower() in ("true", "1")
+    return None if not text else text.lower() in ("true", "1")
 
 
 def _word(*, flag: bool) -> str:
