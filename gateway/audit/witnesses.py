@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from gateway.audit.checkpoints import keep_bundle
+from gateway.audit.lines import AuditError
 from gateway.audit.statements import append, latest
 from gateway.keyring.ring import Keyring
 from protocols.envelope import Reject
@@ -117,9 +118,13 @@ class Witnesses:
     def _of(self, partner: str) -> _Known:
         """What is known of a partner, read from the disk at first."""
         if partner not in self._known:
-            known = self._known[partner] = _Known()
-            for statement in latest(witness_file(self._state, partner)):
-                known.note(read_checkpoint(statement))
+            known, path = _Known(), witness_file(self._state, partner)
+            try:
+                for statement in latest(path):
+                    known.note(read_checkpoint(statement))
+            except Reject:
+                raise AuditError(f"{path}: not a checkpoint") from None
+            self._known[partner] = known
         return self._known[partner]
 
 
