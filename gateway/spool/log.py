@@ -41,7 +41,10 @@ class Log:
         self._repaired = 0
         self.gaps = 0  # stretches in which neither copy can be read
         self._open: OrderedDict[int, Twin] = OrderedDict()
-        self._sizes = {number: self._twin(number).size() for number in numbers}
+        self._sizes: dict[int, int] = {}
+        for number in numbers:
+            self._twin(number).even()
+            self._sizes[number] = self._twin(number).size()
         self.head = numbers[-1] if numbers else self._begin(1)
 
     @property

@@ -23,7 +23,7 @@ class Twin:
     def __init__(self, folder: Path, number: int, *, create: bool = False) -> None:
         """Raise OSError. A side that is missing is begun anew; reading puts into it what it lacks."""
         self.number = number
-        self.repaired = 0
+        self.repaired = sum(not path(folder, number, side).exists() for side in SIDES) % len(SIDES)
         flags = os.O_RDWR | os.O_CREAT | (os.O_EXCL if create else 0)
         self._files: list[int] = []
         try:
@@ -32,6 +32,11 @@ class Twin:
         except OSError:
             self.close()
             raise
+
+    def even(self) -> None:
+        """Where one side is missing or too short, put into it what the other has."""
+        if len({os.fstat(file).st_size for file in self._files}) > 1:
+            self.entries(0, both=True)
 
     def size(self) -> int:
         """How far the longer side reaches."""
@@ -103,8 +108,9 @@ class Twin:
         self._files.clear()
 
     def _repair(self, file: int, raw: bytes, offset: int) -> None:
-        """Counted also where the disk does not take it: the other side still has it."""
-        self.repaired += 1
+        """Counted also where the disk does not take it, and not where the side only ends too early, as after a kill."""
+        if os.fstat(file).st_size >= offset + len(raw):
+            self.repaired += 1
         with contextlib.suppress(OSError):
             os.pwrite(file, raw, offset)
             os.fdatasync(file)
