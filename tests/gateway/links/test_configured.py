@@ -8,6 +8,7 @@ from gateway.config import Loaded
 from gateway.links import Settings, Share, Subscription
 from gateway.links.configured import link_of, settings_of
 from gateway.links.listen import ListenLink
+from gateway.table.sharing import Part
 from tests.gateway.table.test_linking import field
 
 PLACE = Path("/etc/comity/alpha.toml")
@@ -29,7 +30,7 @@ session_expiry_s = 11
 """
     config = field("nats+tls://10.0.0.1:4333", more=more)
 
-    assert settings_of(Loaded(config, PLACE), config.links[2], Share(1, 2)) == Settings(
+    assert settings_of(Loaded(config, PLACE), config.links[2], Part(1, 2)) == Settings(
         "nats+tls://10.0.0.1:4333",
         "comity-alpha-field",
         (Subscription("field/in"),),
@@ -45,6 +46,7 @@ session_expiry_s = 11
         receive_maximum=9,
         session_expiry_s=11,
         share=Share(1, 2),
+        inflight_file="/etc/comity/state/worker-1/field.inflight",
     )
 
 
@@ -52,7 +54,10 @@ def test_what_an_entry_does_not_say_has_the_usual_value() -> None:
     config = field("mqtt://10.0.0.1")
 
     assert settings_of(Loaded(config, PLACE), config.links[2]) == Settings(
-        "mqtt://10.0.0.1", "comity-alpha-field", (Subscription("field/in"),)
+        "mqtt://10.0.0.1",
+        "comity-alpha-field",
+        (Subscription("field/in"),),
+        inflight_file="/etc/comity/state/field.inflight",
     )
 
 
@@ -74,3 +79,26 @@ def test_a_stream_is_cut_by_the_format_of_its_unit() -> None:
     assert isinstance(link, ListenLink)
     assert link._intake.split(b"<event>1</event><event>") == ([b"<event>1</event>"], b"<event>")
     assert link._intake.topic == "field/in"
+
+
+def test_workers_have_all_shards_between_them_and_every_key() -> None:
+    config = field("mqtt://10.0.0.1")
+    seen: list[str] = []
+    for worker in range(3):
+        settings = settings_of(Loaded(config, PLACE), config.links[1], Part(worker, 3))
+        keys, *data, control = settings.subscriptions
+        assert (keys, control) == (
+            Subscription("comity/1/alpha/+/k/#", retained=True),
+            Subscription("comity/1/alpha/+/c"),
+        )
+        seen += [each.filter for each in data]
+    assert sorted(seen) == sorted(f"comity/1/alpha/+/d/{shard}" for shard in range(16))
+
+
+def test_over_mqtt_each_unit_is_read_by_one_worker_in_a_session_of_its_own() -> None:
+    config = field("mqtt://10.0.0.1")
+    worker = [settings_of(Loaded(config, PLACE), config.links[2], Part(number, 2)) for number in range(2)]
+
+    assert sorted(len(each.subscriptions) for each in worker) == [0, 1]
+    assert [each.client_id for each in worker] == ["comity-alpha-field-0", "comity-alpha-field-1"]
+    assert not any(each.share for each in worker)
