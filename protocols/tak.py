@@ -6,12 +6,18 @@ message only whole: with an attribute or a child that the message cannot hold, o
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
+from struct import Struct
 from typing import NamedTuple
 
 from protocols.cot.event import (
+    REMEMBERED_EVENT_MAX,
+    REMEMBERED_MAX,
+    Attributes,
     CannotSayError,
     CotError,
     CotFault,
@@ -19,7 +25,6 @@ from protocols.cot.event import (
     Draft,
     Element,
     Event,
-    Node,
     Point,
     is_how,
     is_type,
@@ -28,6 +33,7 @@ from protocols.cot.event import (
 )
 from protocols.moment import EPOCH, read_epoch
 from protocols.quantity import AltitudeDatum, Position
+from protocols.tak_schema import Parts, Said, read_tak
 from protocols.wire import (
     Value,
     WireError,
@@ -39,7 +45,7 @@ from protocols.wire import (
     write_text,
     write_varint,
 )
-from protocols.xml import XmlError, parse
+from protocols.xml import XmlError, parse, parse_flat
 
 MAGIC = 0xBF
 MESH = b"\xbf\x01\xbf"
@@ -56,6 +62,14 @@ _TYPED = {  # detail.proto: field, tag, and the attribute of each field of that 
     7: ("track", {1: "speed", 2: "course"}),
 }
 _BY_TAG = {tag: (number, {name: at for at, name in names.items()}) for number, (tag, names) in _TYPED.items()}
+_MOVEMENT = Struct("<BdBd")
+_SPEED, _COURSE = 1 << 3 | 1, 2 << 3 | 1  # keys of two doubles
+_FLOW = re.compile(  # of plain ASCII only, and without entities
+    rb"<_flow-tags_"
+    rb"((?: +(?!xml)[A-Za-z_][A-Za-z0-9_.-]{0,63}=(?:\"[ !#-%'-;=-~]*\"|'[ !-%(-;=-~]*')){1,16})"
+    rb" */>"
+)
+_ATTRIBUTE = re.compile(r"""([A-Za-z0-9_.-]+)=(?:"([^"]*)"|'([^']*)')""")
 _MILLISECOND = timedelta(milliseconds=1)
 _NUMBERS = frozenset({"speed", "course"})
 
@@ -86,10 +100,8 @@ def read_frame(data: bytes) -> Event | None:
 def read_message(data: bytes) -> Event | None:
     """Read a TakMessage; None where it holds only control information. Raise CotError."""
     try:
-        event = read_fields(data).get(2)
-        if event is None:
-            return None
-        return _event(read_fields(_bytes(event)))
+        found = read_tak(data)
+        return None if found is None else _event(*found)
     except (WireError, UnicodeDecodeError):
         raise CotError(CotFault.MALFORMED, "TakMessage") from None
     except XmlError as error:
@@ -167,7 +179,7 @@ def read_control(data: bytes) -> Control | None:
             return None
         fields = read_fields(_bytes(control))
         lowest, highest = fields.get(1, 0), fields.get(2, 0)
-        uid = _text(fields, 3) or ""
+        uid = _bytes(fields.get(3, b"")).decode()
     except (WireError, UnicodeDecodeError):
         raise CotError(CotFault.MALFORMED, "TakControl") from None
     if not isinstance(lowest, int) or not isinstance(highest, int):
@@ -175,62 +187,121 @@ def read_control(data: bytes) -> Control | None:
     return Control(lowest or VERSION, highest or VERSION, uid)
 
 
-def _event(fields: Mapping[int, Value]) -> Event:
-    cot_type, uid, how = _text(fields, 1), _text(fields, 5), _text(fields, 9)
+def _event(said: Said, parts: Parts) -> Event:
+    cot_type, access, qos, opex, uid, sent, start, stale, how, latitude, longitude, hae, ce, le, caveat, releasable = (
+        said
+    )
     if not cot_type or not uid:
         raise CotError(CotFault.MISSING, "CotEvent: type or uid")
     if not is_type(cot_type):
         raise CotError(CotFault.MALFORMED, "CotEvent: type")
-    unread = []
-    if how is None or not is_how(how):
-        how = None
-        unread.append("quality.how")
-    time, start, stale = (_time(fields, number) for number in (6, 7, 8))
-    if time is None:
+    if not sent:
         raise CotError(CotFault.MISSING, "CotEvent: sendTime")
-    unread += [name for name, at in (("times.valid_from", start), ("times.valid_until", stale)) if at is None]
-    return Event(
-        type=cot_type,
-        uid=uid,
-        time=time,
-        start=start,
-        stale=stale,
-        how=how,
-        point=Point(
-            _number(fields, 10), _number(fields, 11), *(_measure(_number(fields, number)) for number in (12, 13, 14))
-        ),
-        details=_read_detail(_bytes(fields.get(15, b""))),
-        access=_text(fields, 2),
-        qos=_text(fields, 3),
-        opex=_text(fields, 4),
-        caveat=_text(fields, 16),
-        releasable_to=_text(fields, 17),
-        unread=tuple(unread),
+    said_how = is_how(how)
+    unread: tuple[str, ...] = ()
+    if not (said_how and start and stale):
+        said_or_not = (("quality.how", said_how), ("times.valid_from", start), ("times.valid_until", stale))
+        unread = tuple([field for field, there in said_or_not if not there])
+    time = _time(sent)
+    return Event(  # in the order of the fields: names would cost as much as the values
+        cot_type,
+        uid,
+        time,
+        time if start == sent else _time(start) if start else None,
+        _time(stale) if stale else None,
+        how if said_how else None,
+        Point(latitude, longitude, _measure(hae), _measure(ce), _measure(le)),
+        _read_detail(parts),
+        "2.0",
+        access or None,
+        qos or None,
+        opex or None,
+        caveat or None,
+        releasable or None,
+        unread,
     )
 
 
-def _read_detail(data: bytes) -> Details:
+def _read_detail(parts: Parts) -> Details:
     """The XML that is left and the typed messages; where both have an element the XML counts."""
-    fields = read_fields(data)
-    xml = _bytes(fields.get(1, b""))
-    details = read_details(parse(b"<detail>" + xml + b"</detail>")) if xml else Details({}, ())
-    first: dict[str, Node] = dict(details.first)
-    for number, (tag, names) in _TYPED.items():
-        message = fields.get(number)
-        if message is not None and tag not in first:
-            first[tag] = _attributes(read_fields(_bytes(message)), names)
-    return Details(first, details.links)
+    xml = parts[0] or b""
+    row = _read_row(xml)
+    if row is None:
+        details = read_details(parse(b"<detail>%b</detail>" % xml))
+        return Details({**details.first, **_read_messages(parts, details.first)}, details.links)
+    row.update(_read_messages(parts, row))
+    link = row.pop("link", None)
+    if link is not None:
+        return Details(row, (link,))
+    return Details(row, (), row if sum(map(len, filter(None, parts))) <= REMEMBERED_EVENT_MAX else None)
 
 
-def _attributes(fields: Mapping[int, Value], names: Mapping[int, str]) -> dict[str, str]:
+def _read_messages(parts: Parts, said: Container[str]) -> dict[str, Attributes]:
+    """The typed messages as elements, but for those that are said already."""
+    _, contact, group, precision, status, takv, track = parts
+    found = {}
+    for number, message in ((2, contact), (3, group), (4, precision), (5, status), (6, takv)):
+        if message is not None and (tag := _TYPED[number][0]) not in said:
+            known = len(message) <= REMEMBERED_MAX
+            found[tag] = _known_attributes(number, message) if known else _attributes(number, message)
+    if track is not None and "track" not in said:
+        found["track"] = _read_track(track)
+    return found
+
+
+def _read_track(message: bytes) -> Attributes:
+    if len(message) == _MOVEMENT.size and message[0] == _SPEED and message[9] == _COURSE:  # as nearly all are
+        _, speed, _, course = _MOVEMENT.unpack(message)
+        return {"speed": repr(speed), "course": repr(course)}
+    return _attributes(7, message)
+
+
+def _read_row(xml: bytes) -> dict[str, Attributes] | None:
+    """A row of empty elements of which no two are alike; None for what only a parser can read.
+
+    What a device says lasts and is remembered; flow tags, which a server puts into the middle, are others each time.
+    """
+    if len(xml) > REMEMBERED_EVENT_MAX:
+        return None
+    flow = _FLOW.search(xml)
+    if flow is None:
+        row = _known_row(xml)
+        return None if row is None else row.copy()
+    # Apart, so that each must be sound by itself: else something that only begins before the tags could pass.
+    before, after = _known_row(xml[: flow.start()]), _known_row(xml[flow.end() :])
+    if before is None or after is None:
+        return None
+    given = _ATTRIBUTE.findall(flow[1].decode("ascii"))
+    tags = {name: one or other for name, one, other in given}
+    row = {**before, "_flow-tags_": tags, **after}
+    return row if len(row) == len(before) + 1 + len(after) and len(tags) == len(given) else None
+
+
+@lru_cache(maxsize=2048)
+def _known_row(xml: bytes) -> dict[str, Attributes] | None:
+    try:
+        found = parse_flat(b"<detail>%b</detail>" % xml, b"</detail>")
+    except XmlError:
+        return None  # the parser of the whole says why
+    if found is None or found.pop("detail", None) is None:
+        return None
+    return found
+
+
+def _attributes(number: int, message: bytes) -> Attributes:
+    """What a typed message says, as attributes of its element. Raise WireError or UnicodeDecodeError."""
+    fields = read_fields(message)
     attributes = {}
-    for number, name in names.items():
-        value = fields.get(number)
+    for at, name in _TYPED[number][1].items():
+        value = fields.get(at)
         if isinstance(value, bytes):
             attributes[name] = value.decode()
         elif name in _NUMBERS or name == "battery":
             attributes[name] = repr(value or 0)  # proto3 does not send a zero
     return attributes
+
+
+_known_attributes = lru_cache(maxsize=4096)(_attributes)
 
 
 def _write_detail(details: Sequence[Element]) -> bytes:
@@ -283,30 +354,15 @@ def _milliseconds(moment: datetime) -> int:
     return milliseconds
 
 
-def _time(fields: Mapping[int, Value], number: int) -> datetime | None:
-    value = fields.get(number, 0)
-    if not isinstance(value, int):
-        raise CotError(CotFault.MALFORMED, "CotEvent: time")
+def _time(milliseconds: int) -> datetime:
     try:
-        return read_epoch(value) if value else None
+        return read_epoch(milliseconds)
     except ValueError:
         raise CotError(CotFault.OUT_OF_RANGE, "CotEvent: time") from None
 
 
 def _measure(value: float) -> float | None:
-    return None if value >= UNKNOWN_M or value != value else value  # noqa: PLR0124  # NaN is not equal to itself
-
-
-def _number(fields: Mapping[int, Value], number: int) -> float:
-    value = fields.get(number, 0.0)
-    if not isinstance(value, float):
-        raise CotError(CotFault.MALFORMED, "CotEvent: number")
-    return value
-
-
-def _text(fields: Mapping[int, Value], number: int) -> str | None:
-    value = fields.get(number, b"")
-    return _bytes(value).decode() or None
+    return value if value < UNKNOWN_M else None  # NaN is not less than anything
 
 
 def _bytes(value: Value) -> bytes:
