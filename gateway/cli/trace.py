@@ -17,11 +17,11 @@ from gateway.cli.secrets import Json
 from gateway.exits import Status, reported
 from protocols.record import Event, Record
 
-WIDTH = 160  # columns of the table where there is no terminal
+WIDTH = 180  # columns of the table where there is no terminal
 MEANING = {
-    Event.FORWARDED: "the partner's gateway has it",
+    Event.FORWARDED: "its gateway has it",
     Event.HELD: "waits on disk",
-    Event.RECEIPT: "says the partner's gateway",
+    Event.RECEIPT: "says its gateway",
 }
 
 
