@@ -72,7 +72,9 @@ class RefusalError(Exception):
 class Intake:
     """Reads frames of one gateway."""
 
-    def __init__(self, partner: str, table: Table, keyring: Keyring) -> None:
+    def __init__(self, partner: str, table: Table, keyring: Keyring, *, alone: bool = True) -> None:
+        """``alone``: no other process of this gateway began epochs that partners may ask for."""
+        self._alone = alone
         self._partner = partner
         self._table = table
         self._labelling = Labelling(table.policies)
@@ -126,6 +128,8 @@ class Intake:
                 return Arrival(waits=unpack_envelope(data)[0].eid)
             return self._vouched((envelope,), mailbox, now)
         except Reject as error:
+            if error.code is Refusal.UNKNOWN_EPOCH and not self._alone and mailbox.slot is Slot.CONTROL:
+                return Arrival()  # asked of every worker; the one whose epoch it is answers
             eid = unpack_envelope(data)[0].eid if error.code is Refusal.REPLAY else None
             raise RefusalError(error.code, mailbox.sender, "cse1", eid) from None
 

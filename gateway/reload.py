@@ -189,4 +189,4 @@ def _keep(versions: Path, text: bytes) -> None:
     file.write_bytes(text)
     file.chmod(0o600)
     for old in kept[: max(0, len(kept) + 1 - VERSIONS_MAX)]:
-        old.unlink()
+        old.unlink(missing_ok=True)

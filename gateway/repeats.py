@@ -9,7 +9,7 @@ Memory is two generations, here and on disk alike: when the newer one is full it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from gateway.keyring.keystore import KeyringError
-from gateway.traces import DIGEST, Generation, Owned, Trace, Traces
+from gateway.traces import DIGEST, Generation, Others, Owned, Trace, Traces
 from protocols.body import Alert, Contact, Delete, Track
 from protocols.message import Authenticity, Message
 from protocols.record import Refused, Withheld
@@ -40,18 +40,20 @@ class _Fresh(NamedTuple):
 class Repeats:
     """The gateway's memory of ids and subjects; with ``traces`` it outlives the process."""
 
-    def __init__(self, remembered: int = REMEMBERED, traces: Traces | None = None) -> None:
+    def __init__(self, remembered: int = REMEMBERED, traces: Traces | None = None, beside: Sequence[Path] = ()) -> None:
+        """``beside``: folders of other processes of this gateway, whose traces count too, soon after they are left."""
         self._full = max(1, remembered // 2)
         self._traces = traces
+        self._others = Others(beside, self._full) if beside else None
         self._new = traces.newer if traces else Generation()
         self._old = traces.older if traces else Generation()
         self._fresh: dict[tuple[str, str], _Fresh] = {}
 
     @classmethod
-    def open(cls, state: Path, remembered: int = REMEMBERED) -> Self:
+    def open(cls, state: Path, remembered: int = REMEMBERED, beside: Sequence[Path] = ()) -> Self:
         """The memory of a state directory, as the last process left it. Raise KeyringError, one line."""
         try:
-            return cls(remembered, Traces(state, max(1, remembered // 4)))  # a message has two ids at most
+            return cls(remembered, Traces(state, max(1, remembered // 4)), beside)  # a message has two ids at most
         except OSError as error:
             raise KeyringError(f"traces in {state}: {error.strerror}") from None
 
@@ -71,6 +73,8 @@ class Repeats:
             subject = _digest(message.body.target.encode(*_ANY))
         owner = _owner(message.origin or "")
         held = self._new.subjects.get(subject) or self._old.subjects.get(subject)
+        if held is None and self._others is not None:
+            held = self._others.owned(subject)
         owned = Owned.unpack(held) if held else None
         if (owned is None or owned.owner != owner) and not _may_claim(message, owned):
             return Withheld.NOT_ORIGINATOR
@@ -117,7 +121,9 @@ class Repeats:
             self._traces.close()
 
     def _seen(self, digest: bytes) -> bool:
-        return digest in self._new.ids or digest in self._old.ids
+        if digest in self._new.ids or digest in self._old.ids:
+            return True
+        return self._others is not None and self._others.seen(digest)
 
     def _keep(self, message: Message, trace: Trace, before: int | None) -> None:
         if len(self._new.ids) + len(trace.ids) > self._full or len(self._new.subjects) >= self._full:

@@ -8,16 +8,19 @@ unit or of a subject, and no id of a message.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
+import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 NEWER: Final = "traces.log"
 OLDER: Final = "traces.old"
 DIGEST: Final = 16  # bytes
+LOOK_S: Final = 0.02  # that others' files are not looked at again
 _OWNED = struct.Struct(">16sqB3x")
 _RECORD = struct.Struct(">16s16s16s28sI")  # two ids, subject, whose it is, check over all before
 _SIZE = _RECORD.size  # 80 bytes
@@ -62,6 +65,60 @@ class Generation:
     def __init__(self) -> None:
         self.ids: set[bytes] = set()
         self.subjects: dict[bytes, bytes] = {}
+
+
+class Others:
+    """What other processes of this gateway wrote: whose subjects are, and ids. Read on, at most every ``LOOK_S``."""
+
+    def __init__(self, folders: Sequence[Path], full: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """``full``: how many subjects, or ids, are kept in each of two generations."""
+        self._places = dict.fromkeys(folders, (0, 0))  # the inode of the newer file, and how far it was read
+        self._full = full
+        self._clock = clock
+        self._looked = float("-inf")
+        self._new, self._old = Generation(), Generation()
+
+    def owned(self, subject: bytes) -> bytes | None:
+        """Whose a subject is, packed; None when none of them knows."""
+        self._look()
+        return self._new.subjects.get(subject) or self._old.subjects.get(subject)
+
+    def seen(self, digest: bytes) -> bool:
+        """Whether one of them had an id."""
+        self._look()
+        return digest in self._new.ids or digest in self._old.ids
+
+    def _look(self) -> None:
+        now = self._clock()
+        if now - self._looked < LOOK_S:
+            return
+        self._looked = now
+        for folder, (inode, at) in self._places.items():
+            with contextlib.suppress(OSError):  # a worker that never started has nothing
+                self._places[folder] = self._follow(folder, inode, at)
+
+    def _follow(self, folder: Path, inode: int, at: int) -> tuple[int, int]:
+        with (folder / NEWER).open("rb") as newer:
+            there = os.fstat(newer.fileno()).st_ino
+            if there != inode:  # it became the older one, or we begin
+                with contextlib.suppress(OSError), (folder / OLDER).open("rb") as older:
+                    older.seek(at if os.fstat(older.fileno()).st_ino == inode else 0)
+                    self._take(older.read())
+                at = 0
+            newer.seek(at)
+            data = newer.read()
+        whole = len(data) - len(data) % _SIZE
+        self._take(data[:whole])
+        return there, at + whole
+
+    def _take(self, data: bytes) -> None:
+        for trace in _unpacked(data):
+            if trace is None:
+                continue
+            if len(self._new.subjects) >= self._full or len(self._new.ids) >= self._full:
+                self._new, self._old = Generation(), self._new
+            self._new.subjects[trace.subject] = trace.owned
+            self._new.ids.update(trace.ids)
 
 
 class Traces:
@@ -116,17 +173,25 @@ class Traces:
             data = path.read_bytes()
         except FileNotFoundError:
             return Generation()
-        found, view = Generation(), memoryview(data)
-        whole = view[: len(data) - len(data) % _SIZE]
-        for at, (first, second, subject, owned, check) in enumerate(_RECORD.iter_unpack(whole)):
-            if zlib.crc32(view[at * _SIZE : at * _SIZE + _CHECKED], _SEED) != check:
+        found = Generation()
+        for trace in _unpacked(data):
+            if trace is None:
                 self.damaged += 1
                 continue
-            found.subjects[subject] = owned
-            found.ids.add(first)
-            found.ids.add(second)
-        found.ids.discard(_NOTHING)
+            found.subjects[trace.subject] = trace.owned
+            found.ids.update(trace.ids)
         return found
+
+
+def _unpacked(data: bytes) -> Iterator[Trace | None]:
+    """The whole records of a file; None for one that is damaged."""
+    view = memoryview(data)
+    whole = view[: len(data) - len(data) % _SIZE]
+    for at, (first, second, subject, owned, check) in enumerate(_RECORD.iter_unpack(whole)):
+        if zlib.crc32(view[at * _SIZE : at * _SIZE + _CHECKED], _SEED) == check:
+            yield Trace(tuple(each for each in (first, second) if each != _NOTHING), subject, owned)
+        else:
+            yield None
 
 
 def _pack(trace: Trace) -> bytes:

@@ -109,14 +109,22 @@ class Keyring:
 
     @classmethod
     def open(
-        cls, directory: Path, now: datetime, secret: Secret | None = None, horizon_s: float = LATE_HORIZON_S
+        cls,
+        directory: Path,
+        now: datetime,
+        secret: Secret | None = None,
+        horizon_s: float = LATE_HORIZON_S,
+        memory: Path | None = None,
     ) -> Keyring:
-        """Check every primitive and unlock a state directory. Raise KeyringError, one line that says what to do."""
+        """Check every primitive and unlock a state directory. Raise KeyringError, one line that says what to do.
+
+        ``memory``: where what was received is noted, if not there: processes that share keys share no envelopes.
+        """
         check_primitives()
         secret = secret or find_secret(directory, _credentials())
         if secret is None:
             raise KeyringError(f"no secret for {directory}: give a passphrase, a key file or a systemd credential")
-        return cls(Holdings.open(directory, secret), Journal(directory, now.timestamp()), horizon_s)
+        return cls(Holdings.open(directory, secret), Journal(memory or directory, now.timestamp()), horizon_s)
 
     @property
     def units(self) -> frozenset[str]:

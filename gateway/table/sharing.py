@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from gateway.table.entries import Config, LinkEntry, host_and_port
 from gateway.table.transport import TRANSPORTS
 from protocols.topics import SHARDS
 
 FOLDER = "worker-"
-WORKERS_MAX = SHARDS  # the fewest shares that anything is cut into
+WORKERS_MAX = SHARDS // 2  # each keeps a log, and partners tell sixteen logs of one gateway apart
 
 
 class Part(NamedTuple):
@@ -38,6 +40,22 @@ class Part(NamedTuple):
     def folder(self, state: Path) -> Path:
         """Where this worker alone writes: what it audits, keeps, waits for and has seen. Keys are beside it, shared."""
         return state if self.alone else state / f"{FOLDER}{self.worker}"
+
+    def beside(self, state: Path) -> tuple[Path, ...]:
+        """Where the other workers write, for us to read."""
+        return tuple(state / f"{FOLDER}{number}" for number in range(self.workers) if number != self.worker)
+
+    def placed(self, config: Config) -> Config:
+        """The table with the ports of this worker: its number above those that are named."""
+        http = config.http
+        moved = replace(http, console=self._above(http.console), metrics=self._above(http.metrics))
+        return replace(config, http=moved)
+
+    def _above(self, address: str | None) -> str | None:
+        if address is None or self.alone:
+            return address
+        host, _, port = address.rpartition(":")
+        return f"{host}:{int(port) + self.worker}"
 
     def shards(self) -> tuple[int, ...]:
         """The shards of envelopes that are this worker's."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.keyring.keystore import KeyringError
 from gateway.repeats import Repeats
-from gateway.traces import NEWER, OLDER, Owned, Trace, Traces
+from gateway.traces import NEWER, OLDER, Others, Owned, Trace, Traces
 from protocols.message import Message
 from protocols.record import Refused, Withheld
 from tests.gateway.reports import a_delete, a_track
@@ -176,3 +176,40 @@ def test_writing_nothing_touches_nothing(tmp_path: Path) -> None:
 
     assert (tmp_path / NEWER).stat().st_size == SIZE
     assert not (tmp_path / OLDER).exists()
+
+
+def test_workers_know_what_the_others_let_pass_and_whose_subjects_are(tmp_path: Path) -> None:
+    one, two, three = (tmp_path / name for name in ("one", "two", "three"))
+    for folder in (one, two):
+        folder.mkdir()
+    first = Repeats.open(one, beside=(two, three))
+    second = Repeats.open(two, beside=(one, three))
+    for memory in (first, second):
+        assert memory._others is not None
+        memory._others._looked = float("-inf")
+        memory._others._clock = lambda: float("inf")  # look each time
+
+    report = a_track(5)
+    assert first.objection(report) is None
+    first.commit([report])
+    assert second.objection(a_track(5)) is Refused.DUPLICATE
+    assert second.objection(a_track(6, **BRAVO)) is Withheld.NOT_ORIGINATOR  # type: ignore[arg-type]
+    assert second.objection(a_delete("S-1", **BRAVO)) is Withheld.NOT_ORIGINATOR
+    assert second.objection(a_delete("S-1")) is None
+    first.close()
+    second.close()
+
+
+def test_a_worker_reads_on_where_another_began_a_new_file(tmp_path: Path) -> None:
+    one = tmp_path / "one"
+    one.mkdir()
+    written = Traces(one, 4)
+    seen = Others((one,), 1000, lambda: float("inf"))
+    for number in range(23):
+        written.write([Trace((bytes([number + 1]) * 16,), bytes([number + 1]) * 16, bytes(28))])
+        if number % 3 == 0:
+            assert seen.seen(bytes([number + 1]) * 16)
+    assert all(seen.seen(bytes([number + 1]) * 16) for number in range(23))
+    assert seen.owned(b"\x05" * 16) == bytes(28)
+    assert seen.owned(b"\xee" * 16) is None
+    written.close()
