@@ -6,7 +6,7 @@ import asyncio
 import gc
 import resource
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry
 
 from adapters import load as load_adapter
 from gateway.audit import Audit
+from gateway.audit.checkpoints import Checkpoints
+from gateway.audit.witnesses import Witnesses
 from gateway.broker import EmbeddedBroker
 from gateway.broker_config import Access, BrokerSpec
 from gateway.config import Config, LinkEntry, Loaded, host_and_port
@@ -23,7 +25,7 @@ from gateway.console.feed import Feed
 from gateway.console.pages import Behind
 from gateway.console.server import serve_console, serve_metrics
 from gateway.countersigned import Countersigned
-from gateway.custody import Custody, Ends
+from gateway.custody import Books, Custody, Ends
 from gateway.decisions import Decisions
 from gateway.dispatch import Dispatch
 from gateway.escalation.shelf import Shelf
@@ -33,7 +35,7 @@ from gateway.keyring.keystore import Secret, SecretKind, read_secret
 from gateway.keyring.ring import Keyring, secret
 from gateway.links import Link, LinkState
 from gateway.links.configured import link_of, received, settings_of
-from gateway.metrics import Metrics
+from gateway.metrics import LaneFigures, Metrics
 from gateway.outbound.outbound import Outbound, Roads
 from gateway.outbound.turns import Turns
 from gateway.outbound.waiting import Waiting
@@ -73,6 +75,10 @@ class _Parts(NamedTuple):
     links: dict[str, Link]
     stream: Stream
     escalation: Escalation
+    audit: Audit
+    spool: Spool
+    outbound: Outbound
+    custody: Custody
 
 
 async def run(loaded: Loaded, eyes: Eyes = NOBODY, until: Coroutine[None, None, object] | None = None) -> None:
@@ -108,12 +114,14 @@ async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
         spool = await stack.enter_async_context(await Spool.open(state / SPOOL))
         waiting = Waiting(spool, Wrapping(state), stream, partner)
         outbound = Outbound(Roads(links, _turns(config)), waiting, dispatch, stream, now)
-        custody = Custody(partner, table, Ends(keyring, dispatch, outbound, stream, now), _heartbeats(config))
+        books = Books(Checkpoints(audit, keyring), Witnesses(state))
+        custody = Custody(partner, table, Ends(keyring, dispatch, outbound, stream, now), _heartbeats(config), books)
         repeats = stack.enter_context(closing(Repeats.open(state)))
         relay = Relay(rules, Intake(partner, table, keyring), WaysOut(dispatch, outbound, custody), stream, repeats)
         shelf = stack.enter_context(closing(Shelf(state)))
         escalation = Escalation(config, table, Means(dispatch, outbound, stream, shelf, rules.pseudonym_key, now))
-        await _watched(config, _Parts(links, stream, escalation), stack, eyes)
+        parts = _Parts(links, stream, escalation, audit, spool, outbound, custody)
+        await _watched(config, parts, stack, eyes)
         for reader in eyes.readers:
             stream.add(reader)
         stream.add(custody)
@@ -124,6 +132,7 @@ async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
         stream.gateway(Event.STARTED)
         stack.callback(stream.gateway, Event.STOPPED)
         async with asyncio.TaskGroup() as group:
+            group.create_task(audit.keep(), name="audit")
             group.create_task(outbound.run(), name="outbound")
             group.create_task(custody.run(), name="custody")
             for name in links:
@@ -213,24 +222,68 @@ def _passphrase(loaded: Loaded) -> Secret | None:
     return None if file is None else read_secret(loaded.path(file), SecretKind.PASSPHRASE)
 
 
+def _gauges(parts: _Parts) -> Iterator[tuple[str, str, Callable[[], float]]]:
+    """What disk, audit and partners stand at."""
+    audit, spool, custody = parts.audit, parts.spool, parts.custody
+    yield "audit_writable", "1 while the audit can be written.", lambda: float(audit.fault is None)
+    yield "audit_records", "Records in the audit.", lambda: float(audit.size)
+    yield "audit_pending_records", "Records that are not written yet.", lambda: float(audit.pending)
+    yield "spool_writable", "1 while the spool can be written.", lambda: float(spool.health().trouble is None)
+    yield "spool_repaired", "Damaged places of the spool that were repaired.", lambda: float(spool.health().repaired)
+    yield "spool_lost", "Rows of the spool that no copy was left of.", lambda: float(spool.health().lost)
+    yield "spool_disk_bytes", "Bytes that the spool takes on disk.", lambda: float(spool.health().disk_bytes)
+    yield "partners_silent", "Partners of whom nothing is heard although it should be.", lambda: len(custody.silent)
+
+
+def _lanes(spool: Spool, outbound: Outbound) -> Iterator[LaneFigures]:
+    """What waits and what is under way, by destination."""
+    counts = spool.counts()
+    for name in counts.keys() | outbound.lanes.keys():
+        levels = counts.get(name, {}).values()
+        lane = outbound.lanes.get(name)
+        yield LaneFigures(
+            name,
+            sum(level.rows for level in levels),
+            sum(level.bytes for level in levels),
+            max((level.oldest_s for level in levels), default=0.0),
+            0 if lane is None else lane.window.parcels,
+            outbound.sent_bytes(name),
+        )
+
+
+def _not_ready(parts: _Parts, away: Sequence[str]) -> Iterator[str]:
+    """Why nobody should rely on this gateway now, one reason each."""
+    if away:
+        yield f"not connected: {', '.join(away)}"
+    if parts.audit.fault is not None:
+        yield f"the audit cannot be written: {parts.audit.fault}"
+    if parts.spool.health().trouble is not None:
+        yield f"the spool cannot be written: {parts.spool.health().trouble}"
+    if parts.custody.silent:
+        yield f"nothing is heard from: {', '.join(parts.custody.silent)}"
+
+
 async def _watched(config: Config, parts: _Parts, stack: AsyncExitStack, eyes: Eyes) -> None:
     """Metrics and console: readers of the stream, each with a listener where the configuration names one."""
     partner = config.gateway.partner
-    links, stream, escalation = parts
+    links, stream, escalation = parts.links, parts.stream, parts.escalation
     registry, feed = CollectorRegistry(), Feed()
     metrics = Metrics(registry)
     metrics.build(version("comity"), partner)
     metrics.watch(links)
     metrics.gauge("acknowledgements_waiting", "Messages that wait for acknowledgement.", lambda: len(escalation))
     metrics.gauge("acknowledgement_oldest_seconds", "For how long the oldest of them waits.", escalation.oldest_s)
+    metrics.lanes(lambda: _lanes(parts.spool, parts.outbound))
+    for name, text, read in _gauges(parts):
+        metrics.gauge(name, text, read)
     for route in config.routes:
         for source, to in {(partner_of(s), partner_of(t)) for s in route.sources for t in route.to}:
             metrics.expect(source, to, now().timestamp())
     stream.add(metrics)
 
     def ready() -> str | None:
-        waiting = [name for name, link in links.items() if link.state is not LinkState.UP]
-        return f"not connected: {', '.join(waiting)}" if waiting else None
+        away = [name for name, link in links.items() if link.state is not LinkState.UP]
+        return "; ".join(_not_ready(parts, away)) or None
 
     if config.http.metrics is not None:
         served = serve_metrics(registry, *host_and_port(config.http.metrics), config.http.metrics_hosts)

@@ -8,11 +8,14 @@ for longer than three of them, although something should flow, is reported.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from gateway.audit import AuditError
+from gateway.audit.checkpoints import Checkpoints
+from gateway.audit.witnesses import Witnesses
 from gateway.dispatch import Consignment, Dispatch
 from gateway.keyring.ring import Keyring, Opened
 from gateway.outbound.outbound import Outbound
@@ -44,6 +47,13 @@ class Pair(NamedTuple):
     peer: str
 
 
+class Books(NamedTuple):
+    """Checkpoints of our audit, for partners to keep, and theirs, for us."""
+
+    checkpoints: Checkpoints
+    witnesses: Witnesses
+
+
 class Ends(NamedTuple):
     """What custody works with."""
 
@@ -57,9 +67,12 @@ class Ends(NamedTuple):
 class Custody:
     """What one gateway owes its partners' gateways, and hears from them. A reader of the Record stream."""
 
-    def __init__(self, partner: str, table: Table, ends: Ends, heartbeats_s: Mapping[str, float]) -> None:
+    def __init__(
+        self, partner: str, table: Table, ends: Ends, heartbeats_s: Mapping[str, float], books: Books | None = None
+    ) -> None:
         """``heartbeats_s``: seconds between two heartbeats by partner, 0 for none."""
         self._partner = partner
+        self._books = books
         self._keyring, self._dispatch, self._outbound, self._stream, self._clock = ends
         self._heartbeats_s = heartbeats_s
         self._owed: dict[bytes, None] = {}  # epochs of which word is due
@@ -112,11 +125,6 @@ class Custody:
             self._told_count += 1
             self._wake.set()
 
-    def witness(self, checkpoint: bytes) -> None:
-        """Have every partner keep a checkpoint of our audit."""
-        self._checkpoint = checkpoint
-        self._wake.set()
-
     def hear(self, sender: str, control: Control) -> None:
         """What a partner's gateway says, under the verified signature of one of its units."""
         partner = partner_of(sender)
@@ -125,6 +133,19 @@ class Custody:
             if partner_of(told.destination) == partner and partner_of(told.origin) == self._partner:
                 reason = told.reason or told.fate if told.fate is Fate.REFUSED else told.fate
                 self._stream.about(Event.RECEIPT, About(reason, told.destination, told.message, told.origin))
+        if control.checkpoint is not None and self._books is not None:
+            self._witness(partner, control.checkpoint, self._books.witnesses)
+
+    def _witness(self, partner: str, checkpoint: bytes, witnesses: Witnesses) -> None:
+        """Keep what a partner says its audit is; one that contradicts an earlier one is an alarm."""
+        try:
+            seen = witnesses.take(partner, checkpoint, self._keyring, self._clock())
+        except (Reject, AuditError, OSError) as error:
+            reason = error.code if isinstance(error, Reject) else Trouble.WITNESS_NOT_KEPT
+            self._stream.about(Event.FAULT, About(reason, partner))
+            return
+        if seen.alarm:
+            self._stream.about(Event.FAULT, About(seen.standing, partner))
 
     def alive(self, partner: str) -> None:
         """Something came from a partner whose signature holds."""
@@ -134,7 +155,7 @@ class Custody:
             self._stream.about(Event.MENDED, About(Trouble.PARTNER_SILENT, partner))
 
     @property
-    def silent(self) -> Iterable[str]:
+    def silent(self) -> Sequence[str]:
         """Partners of whom nothing is heard although something should be."""
         return tuple(sorted(self._silent))
 
@@ -150,6 +171,8 @@ class Custody:
                     await asyncio.sleep(LINGER_S)
             self._wake.clear()
             now = self._clock()
+            if self._books is not None and self._checkpoint is None:
+                self._checkpoint = await self._books.checkpoints.due(now)
             self._outbound.submit(list(self._word(now)), now)
             self._listen()
 

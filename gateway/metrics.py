@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import accumulate
 from typing import NamedTuple, Protocol
@@ -55,6 +55,17 @@ class Observed(Protocol):
     @property
     def statistics(self) -> Statistics:
         """Counts so far."""
+
+
+class LaneFigures(NamedTuple):
+    """One destination: what waits for it on disk, what is under way to it, what it had of links with a budget."""
+
+    destination: str
+    rows: int
+    bytes: int
+    oldest_s: float
+    under_way: int
+    sent_bytes: Mapping[str, int]
 
 
 def partner_of(unit: str | None) -> str:
@@ -111,6 +122,7 @@ class Metrics(Collector):
         self._build: dict[str, str] = {}
         self._links: dict[str, Observed] = {}
         self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
+        self._lanes: Callable[[], Iterable[LaneFigures]] = tuple
         registry.register(self)
         ProcessCollector(registry=registry)
 
@@ -151,6 +163,10 @@ class Metrics(Collector):
         """Report one more value, ``comity_<name>``, read whenever somebody looks."""
         self._gauges[f"comity_{name}"] = (text, read)
 
+    def lanes(self, read: Callable[[], Iterable[LaneFigures]]) -> None:
+        """Report what waits for each destination, whenever somebody looks."""
+        self._lanes = read
+
     def collect(self) -> Iterator[Metric]:
         """Yield every family as it is now."""
         yield self._records.metric(CounterMetricFamily)
@@ -166,6 +182,7 @@ class Metrics(Collector):
             "comity_age_seconds", "From the report's creation until its destination acknowledged it.", self._age
         )
         yield from _links(self._links)
+        yield from _waiting(self._lanes())
         for name, (text, read) in self._gauges.items():
             yield GaugeMetricFamily(name, text, value=read())
         if self._build:
@@ -340,3 +357,21 @@ def _links(links: Mapping[str, Observed]) -> Iterator[Metric]:
         for link_name, link in links.items():
             family.add_metric((link_name,), float(getattr(link.statistics, field)))
         yield family
+
+
+def _waiting(lanes: Iterable[LaneFigures]) -> Iterator[Metric]:
+    rows = GaugeMetricFamily("comity_waiting_parcels", "Parcels on disk.", labels=("destination",))
+    size = GaugeMetricFamily("comity_waiting_bytes", "Bytes on disk.", labels=("destination",))
+    oldest = GaugeMetricFamily("comity_waiting_oldest_seconds", "Age of the oldest on disk.", labels=("destination",))
+    way = GaugeMetricFamily("comity_under_way_parcels", "Sent and not yet taken.", labels=("destination",))
+    shares = CounterMetricFamily(
+        "comity_budget_sent_bytes", "Bytes sent over a link with a budget.", labels=("link", "destination")
+    )
+    for lane in lanes:
+        rows.add_metric((lane.destination,), lane.rows)
+        size.add_metric((lane.destination,), lane.bytes)
+        oldest.add_metric((lane.destination,), lane.oldest_s)
+        way.add_metric((lane.destination,), lane.under_way)
+        for link, sent in lane.sent_bytes.items():
+            shares.add_metric((link, lane.destination), sent)
+    yield from (rows, size, oldest, way, shares)

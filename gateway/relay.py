@@ -46,7 +46,8 @@ class _Batch(NamedTuple):
     """Frames that were read together, and what has to be safe before they are acknowledged."""
 
     ticket: Ticket
-    taken: Sequence[tuple[Frame, Arrival]]
+    taken: list[tuple[Frame, Arrival]]
+    refused: list[tuple[Frame, RefusalError]]
     arrived: datetime
 
 
@@ -91,19 +92,29 @@ class Relay:
             group.create_task(self._acknowledge(handed), name=f"acknowledge {name}")
             async for frames in links[name].batches():
                 arrived = self._rules.clock()
-                taken = list(self._read(name, frames, arrived))
-                copies = [copy for _, got in taken for report in got.reports for copy in self._copies(report, arrived)]
-                plan = self._dispatch.plan(copies)
-                for announced in self._dispatch.prepare(plan, arrived):
-                    self._outbound.submit(announced, arrived)
-                    await asyncio.sleep(0)  # each step takes milliseconds; others may have the loop in between
-                ready, unsent = self._dispatch.seal(plan, arrived)
-                for copy, reason in unsent:
-                    self._stream.kept(Event.WITHHELD, reason, copy.message, copy.way)
-                answers = [got.answer for _, got in taken if got.answer is not None]
-                ticket = self._outbound.submit([*self._dispatch.answers(answers, arrived), *ready], arrived)
-                await handed.put(_Batch(ticket, taken, arrived))
+                batch = _Batch(Ticket(), [], [], arrived)
+                for frame in frames:
+                    self._read(name, frame, batch)
+                copies = [
+                    copy for _, got in batch.taken for each in got.reports for copy in self._copies(each, arrived)
+                ]
+                await self._stream.committed()  # what cannot be accounted for is not sealed
+                await self._pass_on(copies, batch.ticket, arrived)
+                answers = [got.answer for _, got in batch.taken if got.answer is not None]
+                self._outbound.submit(self._dispatch.answers(answers, arrived), arrived)
+                await handed.put(batch)
             await handed.put(None)
+
+    async def _pass_on(self, copies: Sequence[Copy], ticket: Ticket, arrived: datetime) -> None:
+        """Encode or seal copies, and put them on their way out."""
+        plan = self._dispatch.plan(copies)
+        for announced in self._dispatch.prepare(plan, arrived):
+            self._outbound.submit(announced, arrived)
+            await asyncio.sleep(0)  # each step takes milliseconds; others may have the loop in between
+        ready, unsent = self._dispatch.seal(plan, arrived)
+        for copy, reason in unsent:
+            self._stream.kept(Event.WITHHELD, reason, copy.message, copy.way)
+        self._outbound.submit(ready, arrived, ticket)
 
     async def _acknowledge(self, handed: asyncio.Queue[_Batch | None]) -> None:
         """Acknowledge batches in their order, each when all that came of it is safe and accounted for."""
@@ -112,6 +123,10 @@ class Relay:
             await self._stream.committed()
             self._intake.settle(got for _, got in batch.taken)
             self._repeats.commit([report.message for _, got in batch.taken for report in got.reports])
+            for frame, refusal in batch.refused:
+                frame.refuse(refusal.reason)
+                if refusal.eid is not None:
+                    self._custody.repeated(refusal.eid)
             for frame in self._finished(batch.taken, batch.arrived):
                 frame.ack()
             for _, got in batch.taken:
@@ -132,23 +147,19 @@ class Relay:
             async with asyncio.timeout(FINISH_S):
                 await self._outbound.finish(self._dispatch.final(self._rules.clock()))
 
-    def _read(self, link: str, frames: Sequence[Frame], arrived: datetime) -> Iterator[tuple[Frame, Arrival]]:
-        """What the gateway vouches for, by frame; a frame that is not accepted ends here."""
-        for frame in frames:
-            try:
-                got = self._intake.read(link, frame, arrived)
-            except RefusalError as refusal:
-                self._stream.frame(refusal.reason, refusal.source, refusal.form)
-                self._stream.commit()
-                frame.refuse(refusal.reason)
-                if refusal.eid is not None:
-                    self._custody.repeated(refusal.eid)
-                continue
-            for envelope in got.opened:
-                self._custody.alive(partner_of(envelope.sender))
-            for said in got.said:
-                self._custody.hear(said.sender, said.control)
-            yield frame, got
+    def _read(self, link: str, frame: Frame, batch: _Batch) -> None:
+        """What the gateway vouches for in a frame, or why it is not accepted."""
+        try:
+            got = self._intake.read(link, frame, batch.arrived)
+        except RefusalError as refusal:
+            self._stream.frame(refusal.reason, refusal.source, refusal.form)
+            batch.refused.append((frame, refusal))
+            return
+        for envelope in got.opened:
+            self._custody.alive(partner_of(envelope.sender))
+        for said in got.said:
+            self._custody.hear(said.sender, said.control)
+        batch.taken.append((frame, got))
 
     def _finished(self, taken: Sequence[tuple[Frame, Arrival]], now: datetime) -> Iterator[Frame]:
         """The frames that are done with. One that waits for its key is not yet: a crash now must not lose it."""

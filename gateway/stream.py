@@ -35,7 +35,10 @@ class Accountant(Protocol):
         """Take one Outcome."""
 
     def commit(self) -> None:
-        """Write what was taken; called before anything is acknowledged. Raise when that fails."""
+        """Write what was taken. Raise when that fails; it stays pending."""
+
+    async def committed(self) -> None:
+        """Return once what was taken is written; called before anything is sealed or acknowledged."""
 
 
 class HandedOver(NamedTuple):
@@ -78,8 +81,8 @@ class Stream:
         self._audit.commit()
 
     async def committed(self) -> None:
-        """Return once every Record so far is durable."""
-        self._audit.commit()
+        """Return once every Record so far is durable; for as long as it cannot be, nothing goes on."""
+        await self._audit.committed()
 
     def gateway(self, event: Event, changes: tuple[str, ...] = ()) -> None:
         """The gateway itself started, stopped, or was given another table."""

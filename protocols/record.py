@@ -134,4 +134,5 @@ class Trouble(StrEnum):
     SPOOL_FULL = "spool-full"  # a destination's limit is reached, so that its sources are not read
     SPOOL_NEARLY_FULL = "spool-nearly-full"
     CLOCK_JUMPED = "clock-jumped"
+    WITNESS_NOT_KEPT = "witness-not-kept"  # a partner's checkpoint could not be written down
     DAMAGED = "damaged"  # it waited on a disk that has lost it

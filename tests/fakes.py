@@ -174,7 +174,7 @@ class FakeAudit:
 
     def __init__(self, *, full: bool = False, full_on_commit: bool = False) -> None:
         self.outcomes: list[Outcome] = []
-        self.committed = 0
+        self.written = 0
         self._full = full
         self._full_on_commit = full_on_commit
 
@@ -186,7 +186,10 @@ class FakeAudit:
     def commit(self) -> None:
         if self._full_on_commit:
             raise OSError("disk full")
-        self.committed = len(self.outcomes)
+        self.written = len(self.outcomes)
+
+    async def committed(self) -> None:
+        self.commit()
 
     def said(self) -> list[tuple[str, str | None, str | None]]:
         """Event, reason and destination of every Record, in order."""

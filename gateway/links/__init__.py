@@ -30,6 +30,7 @@ class SendRefusal(StrEnum):
     BAD_TOPIC = "bad-topic"
     QUOTA = "quota"
     REJECTED = "rejected"
+    BY_HAND = "by-hand"  # nothing takes it there but an export on a medium
 
 
 class LinkError(Exception):
@@ -160,7 +161,7 @@ class Link(Protocol):
         """Counts so far."""
 
     async def __aenter__(self) -> Self:
-        """Start connecting; returns once the link is up, or raises LinkError when it never can be."""
+        """Start connecting; returns once the link is up, or after two seconds. Raise LinkError when it never can be."""
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -16,6 +16,7 @@ from gateway.links.fault import LostError, RefusedError
 from gateway.links.inbox import Inbox
 from gateway.links.ledger import Entry, Ledger
 
+START_S = 2.0  # that a start waits for a link; after that it goes on connecting while the gateway works
 F = TypeVar("F", bound=Frame)
 
 BYTES_MAX = 64 * 1024 * 1024  # payload waiting in either direction
@@ -57,7 +58,7 @@ class Upkeep(Generic[F]):
         self._keeper = asyncio.create_task(self._keep(), name=f"link {self.name}")
         up = asyncio.create_task(self._up.wait(), name=f"link {self.name} up")
         try:
-            await asyncio.wait((up, self._keeper), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((up, self._keeper), return_when=asyncio.FIRST_COMPLETED, timeout=START_S)
         except asyncio.CancelledError:
             await self._stop()
             raise

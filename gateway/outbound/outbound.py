@@ -67,9 +67,13 @@ class Outbound:
         """Every destination so far, for those who look on."""
         return self._lanes
 
-    def submit(self, ready: Sequence[Consignment], arrived: datetime) -> Ticket:
+    def sent_bytes(self, destination: str) -> dict[str, int]:
+        """Bytes sent to a destination over links with a budget, by link."""
+        return {name: turns.bytes[destination] for name, turns in self._turns.items() if destination in turns.bytes}
+
+    def submit(self, ready: Sequence[Consignment], arrived: datetime, ticket: Ticket | None = None) -> Ticket:
         """Take parcels; never waits. The ticket is settled when all that deliver something are safe."""
-        ticket = Ticket()
+        ticket = ticket or Ticket()
         since = asyncio.get_running_loop().time()
         for consignment in ready:
             lane = self._lane(consignment.to)

@@ -86,7 +86,7 @@ class Waiting:
             self._noted.add(note.eid)
 
     async def keep(self, lane: str, held: Sequence[tuple[Item, str]]) -> None:
-        """Put parcels on disk; each then has its row, in hand when it is under way. Raise SpoolError: nothing was kept."""
+        """Put parcels on disk; each then has its row, in hand when under way. Raise SpoolError: nothing was kept."""
         things, drafts = [], []
         for item, _ in held:
             records = self._drafts(item)

@@ -44,4 +44,4 @@ async def test_a_revoked_unit_is_left_out_at_once_and_its_neighbours_are_not(tmp
 def outcomes(told: list[Told]) -> set[tuple[str | None, str, str | None]]:
     """What alpha says became of its patrol's message, by destination."""
     ours = [each.record for each in told if each.record.gateway == "alpha" and each.record.source == "alpha/patrols"]
-    return {(record.destination, str(record.event), record.reason) for record in ours}
+    return {(end.destination, str(end.event), end.reason) for end in ours if end.event is not Event.RECEIPT}

@@ -112,7 +112,7 @@ class Line:
         links = {
             name: FakeLink(*(batches if name == by else ()), refuses=refuses) for name in ("national", "coalition")
         }
-        async with self.sending(**links) as roads:
+        async with self.sending(links["national"], links["coalition"]) as roads:
             await self.relay.run(by, roads)
 
     def _take(self, parcels: Sequence[Parcel]) -> None:

@@ -61,7 +61,7 @@ async def test_one_report_reaches_three_units_each_in_its_own_form(line: Line, c
     assert frame.answer == "ack"
     assert {(event, reason) for event, reason, _ in line.audit.said()} == {("forwarded", None), ("delivered", None)}
     assert {to for _, _, to in line.audit.said()} == ALL_THREE
-    assert len(line.audit.outcomes) == line.audit.committed == 3
+    assert len(line.audit.outcomes) == line.audit.written == 3
     (ours,) = line.national.sent
     assert (ours.topic, from_json(ours.data).body) == ("tak/to-cell", a_position().body)
     (whole,) = received(line.coalition.sent, "bravo", coalition["bravo"])
@@ -172,7 +172,7 @@ async def test_a_frame_is_refused_only_when_that_is_in_the_audit(line: Line) -> 
         committed = 0
 
         def refuse(self, reason: str) -> None:
-            self.committed = line.audit.committed
+            self.committed = line.audit.written
             super().refuse(reason)
 
     frame = Watched("tak/alpha/1", b"<event")
@@ -447,7 +447,8 @@ async def test_there_is_one_record_for_each_report_and_destination(line: Line) -
     batches = [[say(report) for report in reports[start : start + 50]] for start in range(0, 300, 50)]
     await line.carry(*batches)
 
-    pairs = [(o.record.message, o.record.destination) for o in line.audit.outcomes]
+    ends = [o.record for o in line.audit.outcomes if o.record.event is not Event.HELD]  # a busy machine may be slow
+    pairs = [(end.message, end.destination) for end in ends]
     assert len(pairs) == len(set(pairs)) == 900
     assert all(frame.answer == "ack" for batch in batches for frame in batch)
     assert len(line.national.sent) == 300

@@ -113,11 +113,11 @@ def test_what_cannot_be_accounted_for_is_told_to_nobody() -> None:
 
 def test_commit_reaches_the_audit(stream: Stream, audit: FakeAudit) -> None:
     stream.frame("malformed", None, None)
-    assert audit.committed == 0
+    assert audit.written == 0
 
     stream.commit()
 
-    assert audit.committed == 1
+    assert audit.written == 1
 
 
 def test_no_record_says_what_a_message_said(stream: Stream, audit: FakeAudit) -> None:

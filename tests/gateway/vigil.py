@@ -135,7 +135,7 @@ class Vigil:
         """Let time pass; where something was delivered to since."""
         self.now += timedelta(seconds=seconds)
         links = {name: FakeLink(refuses=self.refuses) for name in ("national", "coalition")}
-        async with self.line.sending(**links):
+        async with self.line.sending(links["national"], links["coalition"]):
             await self.escalation.once()
         return links["national"].topics()
 

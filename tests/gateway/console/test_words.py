@@ -10,10 +10,11 @@ from adapters import Fault
 from gateway.console.words import TEXT_SHOWN, load, plain
 from gateway.links import SendRefusal
 from protocols.body import Body, Marking, Security
+from protocols.custody import Fate
 from protocols.envelope import Refusal
 from protocols.message import Authenticity, LossReason, Mode, Precedence
 from protocols.quantity import Affiliation, AltitudeDatum
-from protocols.record import Attention, Event, Refused, Withheld
+from protocols.record import Attention, Event, Holding, Refused, Trouble, Withheld
 
 TABLES: list[tuple[str, type[StrEnum]]] = [
     ("event", Event),
@@ -21,6 +22,9 @@ TABLES: list[tuple[str, type[StrEnum]]] = [
     ("reason", Withheld),
     ("reason", Refused),
     ("reason", Attention),
+    ("reason", Holding),
+    ("reason", Trouble),
+    ("reason", Fate),
     ("reason", Fault),
     ("reason", SendRefusal),
     ("reason", Refusal),

@@ -66,7 +66,7 @@ async def test_what_is_not_acknowledged_goes_to_the_next_and_the_next_and_then_t
         ("not-acknowledged", "not-in-time", PATROLS),
     ]
     assert await vigil.after(100_000) == []
-    assert vigil.audit.committed == len(vigil.audit.outcomes)
+    assert vigil.audit.written == len(vigil.audit.outcomes)
 
 
 async def test_whoever_was_given_it_may_acknowledge_also_late(vigil: Vigil) -> None:
@@ -247,7 +247,7 @@ async def test_the_console_acknowledges_for_the_unit_and_the_origin_hears_of_it(
     (case,) = vigil.escalation.waiting()
 
     assert vigil.escalation.acknowledge(case.key)
-    assert vigil.audit.committed == len(vigil.audit.outcomes)
+    assert vigil.audit.written == len(vigil.audit.outcomes)
     assert not vigil.escalation.acknowledge(case.key)
     assert await vigil.after(0) == []
     assert vigil.heard() == [Receipt(of=SUBJECT, state=ReceiptState.ACCEPTED, reason="by-console")]
@@ -377,7 +377,7 @@ async def test_a_receipt_that_comes_while_the_next_is_being_told_ends_it(vigil: 
     vigil.now += timedelta(seconds=600)
     links = {"national": FakeLink(), "coalition": FakeLink()}
     links["national"].taking.clear()
-    async with vigil.line.sending(**links):
+    async with vigil.line.sending(links["national"], links["coalition"]):
         passing_on = asyncio.create_task(vigil.escalation.once())
         await links["national"].asked.wait()
         await vigil.answer(SUBJECT)
@@ -396,7 +396,7 @@ async def test_a_link_that_takes_nothing_holds_nothing_else_up(vigil: Vigil) -> 
     vigil.now += timedelta(seconds=600)
     links = {"national": FakeLink(), "coalition": FakeLink()}
     links["coalition"].taking.clear()
-    async with vigil.line.sending(**links):
+    async with vigil.line.sending(links["national"], links["coalition"]):
         stuck = asyncio.create_task(vigil.escalation.run())
         await links["coalition"].asked.wait()
         vigil.adopt()
