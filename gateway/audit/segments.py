@@ -105,7 +105,11 @@ class Walk:
                     text = line[CHAIN + 1 : -1]
                     leaf = leaf_of(text)
                     following = link(chain, leaf)
-                    if line[: CHAIN + 1] != b"%b " % following.hex().encode() or len(line) < LINE_MIN:
+                    if (
+                        line[CHAIN : CHAIN + 1] != b" "
+                        or len(line) < LINE_MIN
+                        or line[:CHAIN] != following.hex().encode()
+                    ):
                         raise _broken(path, Spot(size, chain, first, offset))
                     size, chain, offset = size + 1, following, offset + len(line)
                     yield Line(size, chain, leaf, text)

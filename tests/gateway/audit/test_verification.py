@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.audit import Audit, AuditError
+from gateway.audit import Audit, AuditError, verification
 from gateway.audit.resume import checkpoint_file
 from gateway.audit.segments import segments
 from gateway.audit.verification import Verified, claims, verify
@@ -56,7 +56,9 @@ def verified(kept: Kept, lines: list[bytes], checkpoints: list[bytes] | None = N
     return verify(kept.file, found)
 
 
-def test_an_honest_log_holds(kept: Kept) -> None:
+@pytest.mark.parametrize("block", [1, 3, 7, 4096])
+def test_an_honest_log_holds(kept: Kept, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verification, "_BLOCK", block)
     held = verified(kept, kept.lines)
 
     assert held[:2] + held[3:] == (COUNT, 1, 4, 3, 40, 33)
