@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Final, TypeVar
@@ -15,10 +15,12 @@ import msgspec
 from gateway.spool import SpoolError, Trouble
 from gateway.spool.entry import Entry, Kind
 from gateway.spool.fault import IndexDamagedError, of_index, of_system
-from gateway.spool.index import PRECEDENCES, Arrival, Index, Mark
+from gateway.spool.index import Arrival, Index, Mark, lane_of
 from gateway.spool.log import Log, Place
+from gateway.spool.schema import SEQUENCE_BITS
 
 _CHUNK: Final = 2048  # entries of the log that are applied in one transaction
+_SEQUENCE: Final = (1 << SEQUENCE_BITS) - 1
 _ASIDE_MAX: Final = 3  # damaged indexes that are kept to be looked at
 _DAMAGE: Final = (IndexDamagedError, msgspec.MsgspecError)
 T = TypeVar("T")
@@ -165,7 +167,7 @@ class Catalogue:
         """Entries as they stand in the log; to see one again changes nothing."""
         for one in entries:
             if one.kind is Kind.THING:
-                self.next_id = max(self.next_id, one.id + 1)
+                self.next_id = max(self.next_id, (one.id & _SEQUENCE) + 1)
         last = entries[-1]
         with self.index.change(self._mark()._replace(segment=last.segment, offset=last.offset + last.length)):
             for kind, run in groupby(entries, key=lambda one: one.kind):
@@ -178,15 +180,11 @@ class Catalogue:
                         self.index.note(one.noted(), place(one))
 
     def _apply_things(self, run: Iterable[Entry]) -> None:
-        latest = {one.id: one for one in run}
-        self.index.remove(latest)  # one that was moved in the log is there twice
-        self.index.add(list(self._arrivals(latest.values())))
-
-    def _arrivals(self, entries: Iterable[Entry]) -> Iterator[Arrival]:
-        for one in entries:
-            thing = one.thing()
-            self.stamp = max(self.stamp, (thing.at, thing.wall))
-            yield Arrival(one.id, self.index.lane(thing.lane) * PRECEDENCES + one.precedence, place(one), thing)
+        arrivals = {one.id: Arrival(one.id, place(one), one.thing()) for one in run}
+        self.stamp = max(self.stamp, *((one.thing.at, one.thing.wall) for one in arrivals.values()))
+        self.index.keep_lanes({one.thing.lane: lane_of(one.id) for one in arrivals.values()})
+        self.index.remove(arrivals)  # one that was moved in the log is there twice
+        self.index.add(list(arrivals.values()))
 
     def _mark(self) -> Mark:
         return Mark(*self.log.end, self.next_id, *self.stamp)

@@ -5,27 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from gateway.spool.index import queue_of
+
 
 class Hand:
     """Rows that were given out and not yet given back or done."""
 
     def __init__(self) -> None:
-        self._queues: dict[int, int] = {}
+        self._rows: set[int] = set()
         self._after: dict[int, int] = {}
         self.counts: Counter[int] = Counter()
 
     def __contains__(self, row: int) -> bool:
-        return row in self._queues
+        return row in self._rows
 
     def after(self, queue: int) -> int:
         """Every row up to here is in hand."""
         return self._after.get(queue, 0)
 
-    def hold(self, row: int, queue: int) -> None:
-        """It is given out."""
-        if row not in self._queues:
-            self._queues[row] = queue
-            self.counts[queue] += 1
+    def hold(self, rows: Iterable[int]) -> None:
+        """They are given out."""
+        new = set(rows) - self._rows
+        self._rows |= new
+        self.counts.update(map(queue_of, new))
 
     def seen(self, queue: int, row: int) -> None:
         """Up to here every row is given out."""
@@ -33,18 +35,16 @@ class Hand:
 
     def release(self, rows: Iterable[int]) -> None:
         """They are given back."""
-        for row in rows:
-            queue = self._queues.pop(row, None)
-            if queue is not None:
-                self.counts[queue] -= 1
-                self._after[queue] = min(self.after(queue), row - 1)
+        for row in self.drop(rows):
+            queue = queue_of(row)
+            self._after[queue] = min(self.after(queue), row - 1)
 
-    def drop(self, rows: Iterable[int]) -> None:
-        """They wait no longer."""
-        for row in rows:
-            queue = self._queues.pop(row, None)
-            if queue is not None:
-                self.counts[queue] -= 1
+    def drop(self, rows: Iterable[int]) -> set[int]:
+        """They wait no longer. Those that were in hand."""
+        held = self._rows.intersection(rows)
+        self._rows -= held
+        self.counts.subtract(map(queue_of, held))
+        return held
 
     def look_again(self, queues: Iterable[int] | None = None) -> None:
         """Look through these queues, or all, from their beginning."""

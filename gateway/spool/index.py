@@ -18,7 +18,7 @@ import msgspec
 from gateway.spool.entry import Noted, Thing
 from gateway.spool.fault import IndexDamagedError
 from gateway.spool.log import Place
-from gateway.spool.schema import COLUMNS, PRAGMAS, SCHEMA, VERSION
+from gateway.spool.schema import COLUMNS, PRAGMAS, SCHEMA, SEQUENCE_BITS, VERSION
 from gateway.spool.subjects import freshen
 
 PRECEDENCES: Final = 8  # queue = lane * PRECEDENCES + precedence
@@ -31,38 +31,26 @@ class Arrival(NamedTuple):
     """A thing that is in the log."""
 
     id: int
-    queue: int
     place: Place
     thing: Thing
 
 
 class Found(NamedTuple):
-    """Where a waiting row stands."""
+    """Where a waiting row stands in the log."""
 
-    id: int
-    queue: int
     segment: int
     offset: int
     length: int
-
-    @property
-    def place(self) -> Place:
-        """In the log."""
-        return Place(self.segment, self.offset, self.length)
+    id: int
 
 
 class FoundNote(NamedTuple):
-    """Where a note stands."""
+    """Where a note stands in the log."""
 
-    eid: str
     segment: int
     offset: int
     length: int
-
-    @property
-    def place(self) -> Place:
-        """In the log."""
-        return Place(self.segment, self.offset, self.length)
+    eid: str
 
 
 class Mark(NamedTuple):
@@ -87,7 +75,7 @@ _found_notes = msgspec.json.Decoder(list[FoundNote]).decode
 _parted = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int]]).decode
 _oldest = msgspec.json.Decoder(list[tuple[int, float | None]]).decode
 _numbers = msgspec.json.Decoder(list[int]).decode
-_AS_FOUND: Final = "json_group_array(json_array(id, queue, segment, offset, length))"
+_AS_FOUND: Final = "json_group_array(json_array(segment, offset, length, id))"
 _AMONG: Final = "id IN (SELECT value FROM json_each(?1))"
 
 
@@ -138,9 +126,11 @@ class Index:
         return self.lanes[name]
 
     def keep_lanes(self, lanes: Mapping[str, int]) -> None:
-        """Give lanes the numbers that they had in an index before."""
-        self._db.executemany("INSERT INTO lanes (name, lane) VALUES (?, ?)", lanes.items())
-        self.lanes, self.names = dict(lanes), {lane: name for name, lane in lanes.items()}
+        """Give lanes the numbers that they have in the log."""
+        new = {name: lane for name, lane in lanes.items() if name not in self.lanes}
+        self._db.executemany("INSERT INTO lanes (name, lane) VALUES (?, ?)", new.items())
+        self.lanes |= new
+        self.names |= {lane: name for name, lane in new.items()}
 
     @contextmanager
     def change(self, mark: Mark) -> Iterator[None]:
@@ -174,9 +164,7 @@ class Index:
 
     def add(self, arrivals: Sequence[Arrival]) -> list[int]:
         """Take in what is in the log; give the rows that have something newer now about all their subjects."""
-        subjects = [
-            (a.id, a.queue // PRECEDENCES, about.hex()) for a in arrivals for about in dict.fromkeys(a.thing.subjects)
-        ]
+        subjects = [(a.id, lane_of(a.id), about.hex()) for a in arrivals for about in dict.fromkeys(a.thing.subjects)]
         fresh, stale = freshen(self._db, subjects) if subjects else ({}, [])
         start = 0
         for chunk in _CHUNKS:
@@ -189,9 +177,10 @@ class Index:
                 start += chunk
         came: Counter[tuple[int, int]] = Counter()
         sizes: Counter[tuple[int, int]] = Counter()
-        for _, queue, place, _ in arrivals:
-            came[queue, place.segment] += 1
-            sizes[queue, place.segment] += place.length
+        for row, place, _ in arrivals:
+            at = row >> SEQUENCE_BITS, place.segment
+            came[at] += 1
+            sizes[at] += place.length
         for (queue, segment), rows in came.items():
             self._count(queue, segment, rows, sizes[queue, segment])
         named = Counter(arrival.thing.note for arrival in arrivals if arrival.thing.note)
@@ -205,8 +194,9 @@ class Index:
         among = _list(ids)
         parts = _parted(
             self._one(
-                "SELECT json_group_array(json_array(queue, segment, n, size, subjects, notes)) FROM (SELECT queue, "  # noqa: S608
-                "segment, count(*) n, sum(length) size, count(fresh) subjects, count(note) notes FROM waiting "
+                "SELECT json_group_array(json_array(queue, segment, n, size, subjects, notes)) FROM (SELECT "  # noqa: S608
+                f"id >> {SEQUENCE_BITS} queue, segment, count(*) n, sum(length) size, count(fresh) subjects, "
+                "count(note) notes FROM waiting "
                 f"WHERE {_AMONG} GROUP BY queue, segment)",
                 (among,),
             )
@@ -233,8 +223,8 @@ class Index:
             [(place.segment, place.offset, found.id) for found, place in rows],
         )
         for found, place in rows:
-            self._count(found.queue, found.segment, -1, -found.length)
-            self._count(found.queue, place.segment, 1, place.length)
+            self._count(queue_of(found.id), found.segment, -1, -found.length)
+            self._count(queue_of(found.id), place.segment, 1, place.length)
 
     def note(self, noted: Noted, place: Place) -> None:
         """Take in a note, or where it stands now."""
@@ -250,7 +240,7 @@ class Index:
     def notes(self, eids: Sequence[bytes] | None = None) -> list[FoundNote]:
         """Those, or all."""
         where = "" if eids is None else "WHERE hex(eid) IN (SELECT upper(value) FROM json_each(?1))"
-        sql = f"SELECT json_group_array(json_array(hex(eid), segment, offset, length)) FROM notes {where}"  # noqa: S608
+        sql = f"SELECT json_group_array(json_array(segment, offset, length, hex(eid))) FROM notes {where}"  # noqa: S608
         return _found_notes(self._one(sql, () if eids is None else (_JSON.encode([e.hex() for e in eids]).decode(),)))
 
     def drop_notes(self, now_s: float) -> set[bytes]:
@@ -269,20 +259,23 @@ class Index:
 
     def ready(self, queue: int, after: int, limit: int) -> list[Found]:
         """Rows that may go, oldest first."""
-        return self._rows("queue = ? AND id > ? AND due IS NULL AND fresh IS NOT 0 ORDER BY id", limit, queue, after)
+        first, last = _span(queue, queue)
+        where = "id > ? AND id < ? AND due IS NULL AND fresh IS NOT 0 ORDER BY id"
+        return self._rows(where, limit, max(first, after), last)
 
     def mature(self, now_s: float) -> set[int]:
         """Make ready what is due; give the queues in which something became so."""
         if now_s < self.next_due:
             return set()
-        due = {row[0] for row in self._db.execute("SELECT DISTINCT queue FROM waiting WHERE due <= ?", (now_s,))}
+        due = self._rows("due <= ?", -1, now_s)
         self._db.execute("UPDATE waiting SET due = NULL WHERE due <= ?", (now_s,))
         self.next_due = self._earliest_due()
-        return due
+        return {queue_of(found.id) for found in due}
 
     def keyed(self, lane: int, first: bytes, last: bytes, limit: int) -> list[Found]:
         """Rows of a lane by their keys, both included."""
-        return self._rows("key BETWEEN ? AND ? AND queue / ? = ? ORDER BY key", limit, first, last, PRECEDENCES, lane)
+        span = _span(lane * PRECEDENCES, (lane + 1) * PRECEDENCES - 1)
+        return self._rows("key BETWEEN ? AND ? AND id > ? AND id < ? ORDER BY key", limit, first, last, *span)
 
     def expired(self, now_s: float, limit: int, offset: int) -> list[Found]:
         """Rows whose own time is over."""
@@ -290,7 +283,11 @@ class Index:
 
     def aged(self, queue: int, before_s: float, limit: int, offset: int) -> list[Found]:
         """Rows of a queue that have waited for too long."""
-        return self._rows("queue = ? AND at <= ? ORDER BY id", limit, queue, before_s, offset=offset)
+        sql = (
+            f"SELECT {_AS_FOUND} FROM (SELECT * FROM waiting WHERE id > ? AND id < ? ORDER BY id "  # noqa: S608
+            "LIMIT ? OFFSET ?) WHERE at <= ?"  # they came in this order, so that nothing beyond is looked at
+        )
+        return _found(self._one(sql, (*_span(queue, queue), limit, offset, before_s)))
 
     def stale(self, limit: int, offset: int) -> list[Found]:
         """Rows that have something newer about all their subjects."""
@@ -302,7 +299,7 @@ class Index:
 
     def _rows(self, where: str, limit: int, *values: float | bytes | str, offset: int = 0) -> list[Found]:
         sql = (
-            f"SELECT {_AS_FOUND} FROM (SELECT id, queue, segment, offset, length FROM waiting WHERE {where} "  # noqa: S608
+            f"SELECT {_AS_FOUND} FROM (SELECT segment, offset, length, id FROM waiting WHERE {where} "  # noqa: S608
             f"LIMIT {limit} OFFSET {offset})"
         )
         return _found(self._one(sql, values))
@@ -324,8 +321,8 @@ class Index:
 
     def _oldest_of(self, queues: Iterable[int]) -> dict[int, float]:
         rows = self._one(
-            "SELECT json_group_array(json_array(q.value, (SELECT at FROM waiting WHERE queue = q.value ORDER BY id "
-            "LIMIT 1))) FROM json_each(?) AS q",
+            "SELECT json_group_array(json_array(q.value, (SELECT at FROM waiting WHERE id > q.value << "  # noqa: S608
+            f"{SEQUENCE_BITS} AND id < (q.value + 1) << {SEQUENCE_BITS} ORDER BY id LIMIT 1))) FROM json_each(?) AS q",
             (_list(queues),),
         )
         return {queue: at for queue, at in _oldest(rows) if at is not None}
@@ -347,11 +344,25 @@ class Index:
         self.oldest.update(oldest)
 
 
+def queue_of(row: int) -> int:
+    """Lane and precedence."""
+    return row >> SEQUENCE_BITS
+
+
+def lane_of(row: int) -> int:
+    """The number of its lane."""
+    return queue_of(row) // PRECEDENCES
+
+
+def _span(first: int, last: int) -> tuple[int, int]:
+    """Ids between these two are in these queues."""
+    return first << SEQUENCE_BITS, last + 1 << SEQUENCE_BITS
+
+
 def _columns(arrival: Arrival, fresh: Mapping[int, int]) -> tuple[int | float | bytes | None, ...]:
     thing = arrival.thing
     return (
         arrival.id,
-        arrival.queue,
         *arrival.place,
         thing.at,
         thing.due,

@@ -10,7 +10,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from gateway.spool.entry import Entry, entry, opened
 from gateway.spool.twin import SIDES, Twin, path
@@ -28,6 +28,22 @@ class Place(NamedTuple):
     segment: int
     offset: int
     length: int
+
+
+class Placed(Protocol):
+    """What stands somewhere in the log."""
+
+    @property
+    def segment(self) -> int:
+        """The segment's number."""
+
+    @property
+    def offset(self) -> int:
+        """From its beginning."""
+
+    @property
+    def length(self) -> int:
+        """Of the whole entry."""
 
 
 class Log:
@@ -104,7 +120,7 @@ class Log:
         self._twin(self.head).sync()
         self.head = self._begin(self.head + 1)
 
-    def read(self, places: Sequence[Place]) -> list[Entry | None]:
+    def read(self, places: Sequence[Placed]) -> list[Entry | None]:
         """The entries that stand there; None where none is whole in either copy."""
         found: list[Entry | None] = []
         for span in _spans(places):
@@ -135,7 +151,7 @@ class Log:
         twin.cut(end)
         self._sizes[self.head] = end
 
-    def broken(self, place: Place) -> bool:
+    def broken(self, place: Placed) -> bool:
         """Whether there was something here, and both copies of it are damaged."""
         if place.offset >= self.size(place.segment):
             return False
@@ -189,9 +205,9 @@ class Log:
         twin.close()
 
 
-def _spans(places: Sequence[Place]) -> Iterator[list[Place]]:
+def _spans(places: Sequence[Placed]) -> Iterator[list[Placed]]:
     """Stretches that are worth reading in one piece."""
-    span: list[Place] = []
+    span: list[Placed] = []
     for place in places:
         if span:
             first, last = span[0], span[-1]

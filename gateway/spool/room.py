@@ -26,7 +26,7 @@ class Draft(NamedTuple):
 
     position: int
     things: Sequence[Kept]
-    first_id: int
+    ids: list[int]
     bodies: list[Thing]
     raws: list[bytes]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 VERSION: Final = 1  # stands in the schema too
-COLUMNS: Final = 11  # of ``waiting``
+COLUMNS: Final = 10  # of ``waiting``
+SEQUENCE_BITS: Final = 40  # of an id; above them stands the queue, so that a queue's rows lie side by side
 
 # The folder's lock keeps other processes out, so that the index needs no shared memory file. Commits are not synced:
 # the log is.
@@ -23,10 +24,9 @@ CREATE TABLE state (one INTEGER PRIMARY KEY, segment INTEGER NOT NULL, offset IN
     next_id INTEGER NOT NULL, lived REAL NOT NULL, wall REAL NOT NULL);
 INSERT INTO state VALUES (1, 0, 0, 1, 0.0, -1.0);
 CREATE TABLE lanes (lane INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE waiting (id INTEGER PRIMARY KEY, queue INTEGER NOT NULL, segment INTEGER NOT NULL,
+CREATE TABLE waiting (id INTEGER PRIMARY KEY, segment INTEGER NOT NULL,
     offset INTEGER NOT NULL, length INTEGER NOT NULL, at REAL NOT NULL, due REAL, expires REAL, fresh INTEGER,
     note BLOB, key BLOB);
-CREATE INDEX ready ON waiting (queue);
 CREATE INDEX keyed ON waiting (key) WHERE key IS NOT NULL;
 CREATE INDEX expiring ON waiting (expires) WHERE expires IS NOT NULL;
 CREATE INDEX stale ON waiting (id) WHERE fresh = 0;

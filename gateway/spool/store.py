@@ -13,9 +13,10 @@ from gateway.spool.catalogue import Catalogue
 from gateway.spool.entry import Entry, Kind, Noted, Thing, write
 from gateway.spool.fault import IndexDamagedError, of_system
 from gateway.spool.hand import Hand
-from gateway.spool.index import PRECEDENCES, Arrival, Found
+from gateway.spool.index import PRECEDENCES, Arrival, Found, lane_of, queue_of
 from gateway.spool.log import Place
 from gateway.spool.room import Allowed, Draft, Room
+from gateway.spool.schema import SEQUENCE_BITS
 from gateway.spool.tidy import Tidying
 
 ENDED_MAX: Final = 2000  # rows that one call ends
@@ -94,15 +95,21 @@ class Store:
     def _draft(self, position: int, things: Sequence[Kept]) -> Draft:
         """As it is to stand in the log. Raise SpoolError, ValueError for what cannot be."""
         self._know_notes({kept.note for kept in things if kept.note})
+        lanes = {kept.lane: self._lane(kept.lane) for kept in things}
         at, wall = self.catalogue.stamp
-        first = self.catalogue.next_id
-        bodies, raws = [], []
-        for number, kept in enumerate(things, first):
+        ids, bodies, raws = [], [], []
+        for number, kept in enumerate(things, self.catalogue.next_id):
+            row = lanes[kept.lane] * PRECEDENCES + kept.precedence << SEQUENCE_BITS | number
             body = self._body(kept, at, wall)
+            ids.append(row)
             bodies.append(body)
-            raws.append(write(Kind.THING, body, number, kept.precedence))
-        self.catalogue.next_id += len(bodies)
-        return Draft(position, things, first, bodies, raws)
+            raws.append(write(Kind.THING, body, row, kept.precedence))
+        self.catalogue.next_id += len(ids)
+        return Draft(position, things, ids, bodies, raws)
+
+    def _lane(self, name: str) -> int:
+        number = self.catalogue.index.lanes.get(name)
+        return self.catalogue.read(lambda: self.catalogue.index.lane(name)) if number is None else number
 
     def _body(self, kept: Kept, at: float, wall: float) -> Thing:
         expires = None if kept.expires_s is None else self.ageing.at_s(kept.expires_s)
@@ -136,7 +143,7 @@ class Store:
             return [error] * len(drafts)
         self.trouble = None
         self.commits += 1
-        puts = [Put(tuple(range(d.first_id, d.first_id + len(d.raws))), ()) for d in drafts]
+        puts = [Put(tuple(d.ids), ()) for d in drafts]
         for one in ended:  # given to one that put something newer into the lane
             at = next(i for i, d in enumerate(drafts) if any(k.subjects and k.lane == one.lane for k in d.things))
             puts[at] = puts[at]._replace(superseded=(*puts[at].superseded, one))
@@ -144,16 +151,13 @@ class Store:
 
     def _write(self, drafts: Sequence[Draft], *, strict: bool) -> list[Ended]:
         lanes = {kept.lane for draft in drafts for kept in draft.things}
-        numbers = self.catalogue.read(lambda: {lane: self.catalogue.index.lane(lane) for lane in lanes})
-        queues = [numbers[k.lane] * PRECEDENCES + k.precedence for d in drafts for k in d.things]
-        in_hand = [(i, k.in_hand) for d in drafts for i, k in enumerate(d.things, d.first_id)]
-        given = {row: queue for (row, held), queue in zip(in_hand, queues, strict=True) if held}
+        ids = [row for draft in drafts for row in draft.ids]
+        given = {row for draft in drafts for row, k in zip(draft.ids, draft.things, strict=True) if k.in_hand}
 
         def apply(places: Sequence[Place]) -> list[Found]:
             index = self.catalogue.index
             bodies = [body for draft in drafts for body in draft.bodies]
-            rows = zip(in_hand, queues, places, bodies, strict=True)
-            stale = index.add([Arrival(row, queue, place, body) for (row, _), queue, place, body in rows])
+            stale = index.add(list(map(Arrival, ids, places, bodies)))
             found = index.among(row for row in stale if row not in given and row not in self.hand) if stale else []
             if found:
                 index.remove(one.id for one in found)
@@ -162,10 +166,9 @@ class Store:
             return found
 
         found = self.catalogue.write([raw for d in drafts for raw in d.raws], apply, sync=True) or []
-        for row, queue in given.items():
-            self.hand.hold(row, queue)
+        self.hand.hold(given)
         self._done.update(one.id for one in found)
-        entries = self.catalogue.log.read([one.place for one in found])
+        entries = self.catalogue.log.read(found)
         things = [entry.thing() if entry and entry.kind is Kind.THING else None for entry in entries]
         return [self._ended(one, thing, Why.SUPERSEDED) for one, thing in zip(found, things, strict=True)]
 
@@ -179,13 +182,10 @@ class Store:
                 self._broken.append(self._ended(one, None, Why.DAMAGED))
                 self._done.add(one.id)
                 continue
-            self.hand.hold(one.id, one.queue)
-            precedence, waited_s = one.queue % PRECEDENCES, max(0.0, now_s - thing.at)
-            rows.append(
-                Row(one.id, lane, precedence, thing.data, thing.facts, thing.key, thing.note, thing.expires_s, waited_s)
-            )
-        for queue, row in seen.items():
-            self.hand.seen(queue, row)
+            rows.append(_row(one.id, thing, now_s))
+        self.hand.hold(row.id for row in rows)
+        for queue, seen_row in seen.items():
+            self.hand.seen(queue, seen_row)
         return rows
 
     def _look(
@@ -225,16 +225,14 @@ class Store:
         """What the log has there; None where both copies are damaged. Raise IndexDamagedError when it is not that."""
         log, names = self.catalogue.log, self.catalogue.index.names
         things: list[Thing | None] = []
-        for one, entry in zip(found, log.read([one.place for one in found]), strict=True):
+        for one, entry in zip(found, log.read(found), strict=True):
             if entry is None:
-                if not log.broken(one.place):
+                if not log.broken(one):
                     raise IndexDamagedError
                 things.append(None)
                 continue
-            if (entry.kind, entry.id, entry.precedence) != (Kind.THING, one.id, one.queue % PRECEDENCES):
-                raise IndexDamagedError
-            thing = entry.thing()
-            if thing.lane != names.get(one.queue // PRECEDENCES):
+            thing = entry.thing() if entry.id == one.id and entry.kind is Kind.THING else None
+            if thing is None or thing.lane != names.get(lane_of(one.id)):
                 raise IndexDamagedError
             things.append(thing)
         return things
@@ -326,11 +324,11 @@ class Store:
         return [self._ended(one, thing, why) for one, thing in zip(found, things, strict=True)]
 
     def _ended(self, one: Found, thing: Thing | None, why: Why) -> Ended:
-        lane = self.catalogue.index.names.get(one.queue // PRECEDENCES, "")
+        lane = self.catalogue.index.names.get(lane_of(one.id), "")
         if thing is None:
             self.lost += 1
-            return Ended(one.id, lane, one.queue % PRECEDENCES, b"", b"", Why.DAMAGED)
-        return Ended(one.id, lane, one.queue % PRECEDENCES, thing.key, thing.facts, why)
+            return Ended(one.id, lane, queue_of(one.id) % PRECEDENCES, b"", b"", Why.DAMAGED)
+        return Ended(one.id, lane, queue_of(one.id) % PRECEDENCES, thing.key, thing.facts, why)
 
     def put_note(self, note: Note) -> None:
         """Keep a note. Raise SpoolError."""
@@ -349,7 +347,7 @@ class Store:
         """Those notes, or all."""
 
         def look() -> list[Entry | None]:
-            return self.catalogue.log.read([one.place for one in self.catalogue.index.notes(eids)])
+            return self.catalogue.log.read(self.catalogue.index.notes(eids))
 
         bodies = [entry.noted() for entry in self.catalogue.read(look) if entry and entry.kind is Kind.NOTE]
         return [Note(body.eid, body.partner, body.data, body.expires_s) for body in bodies]
@@ -368,3 +366,10 @@ class Store:
         if lived_s - self.catalogue.index.mark.lived_s >= after_s:
             dropped = self.catalogue.write([], lambda _: self.catalogue.index.drop_notes(lived_s), sync=False)
             self._notes -= dropped or set()
+
+
+def _row(number: int, thing: Thing, now_s: float) -> Row:
+    precedence, waited_s = queue_of(number) % PRECEDENCES, max(0.0, now_s - thing.at)
+    return Row(
+        number, thing.lane, precedence, thing.data, thing.facts, thing.key, thing.note, thing.expires_s, waited_s
+    )

@@ -9,6 +9,9 @@ from typing import Final
 
 import msgspec
 
+from gateway.spool.schema import SEQUENCE_BITS
+
+_SEQUENCE: Final = (1 << SEQUENCE_BITS) - 1  # what came later, of whatever precedence
 _JSON: Final = msgspec.json.Encoder()
 _newest = msgspec.json.Decoder(list[tuple[int, str, int]]).decode
 _numbers = msgspec.json.Decoder(list[int]).decode
@@ -24,7 +27,7 @@ def freshen(db: sqlite3.Connection, subjects: Sequence[tuple[int, int, str]]) ->
     less: Counter[int] = Counter()
     for row, lane, subject in subjects:
         before = newest.get((lane, subject), 0)
-        if row <= before:
+        if row & _SEQUENCE <= before & _SEQUENCE:
             continue
         newest[lane, subject] = row
         fresh[row] += 1

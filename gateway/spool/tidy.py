@@ -49,8 +49,10 @@ class Tidying:
 
     def _move(self, entries: list[Entry]) -> None:
         index = self._catalogue.index
-        rows = {found.place: found for found in index.among(one.id for one in entries if one.kind is Kind.THING)}
-        notes = {found.place for found in index.notes([one.noted().eid for one in entries if one.kind is Kind.NOTE])}
+        rows = {Place(*found[:3]): found for found in index.among(one.id for one in entries if one.kind is Kind.THING)}
+        notes = {
+            Place(*found[:3]) for found in index.notes([one.noted().eid for one in entries if one.kind is Kind.NOTE])
+        }
         live = [one for one in entries if place(one) in rows or place(one) in notes]
         if not live:
             return

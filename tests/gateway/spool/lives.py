@@ -40,7 +40,7 @@ async def live(folder: Path, life: int, out: int) -> None:
             for row in rows:
                 number = int(row.key)
                 say("have" if row.data == data(number) else "torn", number)
-            ended = [row for row in rows if row.id % 3]
+            ended = [row for row in rows if int(row.key) % 3]
             for row in ended:
                 say("done", int(row.key))
             spool.done([row.id for row in ended])
