@@ -1,6 +1,6 @@
 """What waits for one destination, read by another process while the spool is in use, or not. Changes nothing.
 
-Only the log is read, since the index belongs to whoever has the folder. What another process ends meanwhile may still be
+Only the log is read, since the index belongs to whoever has the folder. What ends meanwhile may still be
 given: whoever it is delivered to knows a repeat.
 """
 
@@ -10,10 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import msgspec
-
 from gateway.spool import Note, Row, SpoolError, Trouble
-from gateway.spool.entry import MAGIC, Entry, Kind, Thing, entry, opened, whole
+from gateway.spool.entry import MAGIC, Entry, Kind, entry, opened, whole
 from gateway.spool.log import Place
 from gateway.spool.twin import SIDES, path
 
@@ -34,12 +32,12 @@ def read_lane(folder: Path, lane: str, now_s: float) -> Iterator[Row]:
 
     Left out is what is expired, superseded, or damaged in both copies.
     """
-    given: set[int] = set()
+    log, given = folder / LOG, set[int]()
     for _ in range(_TRIES):
         vanished = False
-        waiting = _survey(folder, lane, now_s)
+        waiting = _survey(log, lane, now_s)
         for number in sorted(waiting.keys() - given, key=lambda each: (-waiting[each].precedence, each)):
-            one = _read(folder, waiting[number].place)
+            one = _read(log, waiting[number].place)
             if one is None:
                 vanished = True
                 continue
@@ -55,7 +53,7 @@ def read_lane(folder: Path, lane: str, now_s: float) -> Iterator[Row]:
 def read_notes(folder: Path, now_s: float) -> list[Note]:
     """The notes that are not over. Raise SpoolError."""
     found = {}
-    for one in _entries(folder):
+    for one in _entries(folder / LOG):
         if one.kind is Kind.NOTE:
             noted = one.noted()
             found[noted.eid] = Note(noted.eid, noted.partner, noted.data, noted.expires_s)
