@@ -7,11 +7,13 @@ stands for everything below it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import msgspec
 
 from protocols.message import Derived, Loss, LossReason, Message
 from protocols.quantity import Value
+from protocols.remembered import Remembered
 
 LOSSES_MAX = 64  # one message; past that the account says less, never the message
 
@@ -22,32 +24,30 @@ class Ledger:
     __slots__ = ("_derived", "_loss")
 
     def __init__(self) -> None:
-        self._loss: list[Loss] = []
-        self._derived: list[Derived] = []
+        self._loss: dict[tuple[str, LossReason, bool], None] = {}  # once each, in order
+        self._derived: dict[tuple[str, str, str], None] = {}
 
     @property
     def loss(self) -> tuple[Loss, ...]:
         """What did not come through whole, in order."""
-        return tuple(self._loss)
+        return tuple([_losses[entry] for entry in islice(self._loss, LOSSES_MAX)]) if self._loss else ()
 
     @property
     def derived(self) -> tuple[Derived, ...]:
         """What was computed, in order."""
-        return tuple(self._derived)
+        return tuple([_deriveds[entry] for entry in islice(self._derived, LOSSES_MAX)]) if self._derived else ()
 
     def drop(self, field: str, reason: LossReason = LossReason.NO_FIELD) -> None:
         """Nothing of this field comes through."""
-        self._add(Loss(field=field, reason=reason))
+        self._loss[field, reason, False] = None
 
     def approximate(self, field: str, reason: LossReason) -> None:
         """Something of this field comes through, not all."""
-        self._add(Loss(field=field, reason=reason, approximated=True))
+        self._loss[field, reason, True] = None
 
     def derive(self, field: str, source: str, rule: str) -> None:
         """This field is computed from another, by a named rule."""
-        entry = Derived(field=field, source=source, rule=rule)
-        if entry not in self._derived and len(self._derived) < LOSSES_MAX:
-            self._derived.append(entry)
+        self._derived[field, source, rule] = None
 
     def drop_given(self, prefix: str, value: Value, *names: str) -> None:
         """Drop those of a value's fields that say anything."""
@@ -63,9 +63,20 @@ class Ledger:
             if not carries(text):
                 self.approximate(path, LossReason.CHARSET)
 
-    def _add(self, loss: Loss) -> None:
-        if loss not in self._loss and len(self._loss) < LOSSES_MAX:
-            self._loss.append(loss)
+
+def _loss(entry: tuple[str, LossReason, bool]) -> Loss:
+    field, reason, approximated = entry
+    return Loss(field=field, reason=reason, approximated=approximated)
+
+
+def _derived(entry: tuple[str, str, str]) -> Derived:
+    field, source, rule = entry
+    return Derived(field=field, source=source, rule=rule)
+
+
+# A route loses the same fields of every message.
+_losses: Remembered[tuple[str, LossReason, bool], Loss] = Remembered(_loss)
+_deriveds: Remembered[tuple[str, str, str], Derived] = Remembered(_derived)
 
 
 def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:

@@ -10,9 +10,11 @@ from protocols.ledger import Ledger
 from protocols.message import Hop, LossReason, Message, Reference
 from protocols.moment import read_iso, write_iso
 from protocols.quantity import STILL, Kinematics
+from protocols.remembered import Remembered
 from protocols.xml import escape
 
 _XML_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+_is_name: Remembered[str, bool] = Remembered(lambda text: _XML_NAME.fullmatch(text) is not None)
 REFERENCES_MAX = 256
 HOPS_MAX = 64
 FASTEST_MPS = 1e6
@@ -142,7 +144,7 @@ def write_provenance(message: Message, ledger: Ledger) -> list[Element]:
     """The flow-tags element, where there is anything to say that can be said."""
     tags: dict[str, str] = {}
     for hop in message.provenance:
-        if hop.at is None or _XML_NAME.fullmatch(hop.system) is None:
+        if hop.at is None or not _is_name[hop.system]:
             ledger.approximate("provenance", LossReason.NO_CODE)
         else:
             tags[hop.system] = write_iso(hop.at)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple, NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias
 
 import msgspec
 
@@ -21,11 +21,14 @@ from protocols.quantity import AltitudeDatum, Position
 from protocols.xml import XmlElement, XmlError, escape, is_plain, parse, parse_flat
 
 UNKNOWN = "9999999.0"  # metres; hae, ce and le in XML
+UNKNOWN_M = float(UNKNOWN)
 UNKNOWN_FROM = 999_999.0  # metres; TAK Protocol writes one digit fewer than XML
 REMEMBERED_EVENT_MAX = 4096  # bytes of an event of which a part may be known again
 REMEMBERED_MAX = 128  # characters of a text that is looked at once and then known again
 _UNKNOWN_MARKS = frozenset({None, "", UNKNOWN, "9999999", "999999", "NaN"})
 _TYPE = re.compile(r"\w+(?:-\w+)*(?:;[^;]*)?")  # MITRE base event schema, event/@type
+_HAE = AltitudeDatum.HAE
+_json = msgspec.json.Encoder().encode  # writes numbers as repr() does, at a tenth of what that takes
 _WRITTEN = ' %s="%s"'.__mod__  # an attribute of (name, value)
 _HOW = re.compile(r"\w(?:-\w+)*")
 _VERSION = re.compile(r"\d{1,4}(?:\.\d{1,4})?", re.ASCII)
@@ -76,7 +79,7 @@ class Point(msgspec.Struct, frozen=True, gc=False):
                 latitude=self.latitude,
                 longitude=self.longitude,
                 altitude_m=self.hae_m,
-                altitude_datum=AltitudeDatum.UNKNOWN if self.hae_m is None else AltitudeDatum.HAE,
+                altitude_datum=AltitudeDatum.UNKNOWN if self.hae_m is None else _HAE,
                 circular_error_m=self.ce_m,
                 linear_error_m=self.le_m,
                 fix_source=fix_source,
@@ -94,12 +97,13 @@ class Details(msgspec.Struct, frozen=True, gc=False):
     """The children of ``detail``, found by tag; ``links`` in order. A repeated element counts once, the first.
 
     ``flat`` is ``first`` where no element has more than attributes and all are of one small event without links: then
-    what was read of them may be remembered.
+    what was read of them may be remembered. ``lasting`` is the key of the portrait in them, where it is known already.
     """
 
     first: Mapping[str, Node]
     links: Sequence[Node]
     flat: dict[str, Attributes] | None = None
+    lasting: bytes | None = None
 
     def get(self, tag: str, attribute: str) -> str | None:
         """One attribute of an element; empty counts as not given."""
@@ -132,22 +136,31 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     unread: tuple[str, ...] = ()  # optional fields that were malformed and are set aside
 
 
-class Element(NamedTuple):
-    """One detail element to write. ``inner`` is XML, already escaped."""
+class Element(msgspec.Struct, frozen=True, gc=False):
+    """One detail element to write. ``inner`` is XML, already escaped; ``written`` all of it, where that is known."""
 
     tag: str
     attributes: Mapping[str, str] = {}
     inner: str = ""
+    written: str | None = None
 
     def xml(self) -> str:
         """The element as XML."""
-        tag, given, inner = self
-        attributes = "".join([f' {name}="{escape(value)}"' for name, value in given.items()])
+        if self.written is not None:
+            return self.written
+        tag, given, inner = self.tag, self.attributes, self.inner
+        if is_plain("".join(given.values())):  # asked once for all of them, because hardly any needs to be escaped
+            attributes = "".join(map(_WRITTEN, given.items()))
+        else:
+            attributes = "".join([f' {name}="{escape(value)}"' for name, value in given.items()])
         return f"<{tag}{attributes}>{inner}</{tag}>" if inner else f"<{tag}{attributes}/>"
 
 
-class Part(NamedTuple):
-    """What one kind of body puts into an event; ``uid`` where it is not the subject itself."""
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """What one kind of body puts into an event; ``uid`` where it is not the subject itself.
+
+    ``extras`` are the elements of what was kept for the way home; None where they are still to be written.
+    """
 
     type: str
     details: list[Element]
@@ -155,9 +168,10 @@ class Part(NamedTuple):
     how: str = "m-r"  # machine, relayed
     stale_s: int = 300
     uid: str | None = None
+    extras: Sequence[Element] | None = None
 
 
-class Draft(NamedTuple):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """One event to write."""
 
     type: str
@@ -213,7 +227,7 @@ def measure(text: str | None) -> float | None:
 
 def decimal(value: float) -> str:
     """A number as xs:decimal, which has no exponent, losing nothing."""
-    text = repr(value)
+    text = _json(value).decode()
     return text if "e" not in text else format(Decimal(text), "f")
 
 
@@ -333,45 +347,44 @@ def read_details(detail: Iterable[XmlElement]) -> Details:
 
 def write_event(draft: Draft) -> bytes:
     """Write an event as XML, valid by the MITRE base event schema."""
-    opex = f' opex="{escape(draft.opex)}"' if draft.opex else ""
-    if draft.qos:
-        opex += f' qos="{draft.qos}"'
+    uid, cot_type, opex, qos = draft.uid, draft.type, draft.opex or "", draft.qos
+    if not is_plain(f"{uid}{cot_type}{opex}"):
+        uid, cot_type, opex = escape(uid), escape(cot_type), escape(opex)
+    more = f' opex="{opex}"' if opex else ""
+    if qos:
+        more += f' qos="{qos}"'
     time = write_iso(draft.time)
-    start = time if draft.start == draft.time else write_iso(draft.start)
+    start = time if draft.start is draft.time else write_iso(draft.start)
     latitude, longitude, hae, ce, le = point_of(draft.position)
+    details = "".join([element.written or element.xml() for element in draft.details])
     return (
         "<?xml version='1.0' encoding='UTF-8' standalone='yes'?>\n"
-        f'<event version="2.0" uid="{escape(draft.uid)}" type="{escape(draft.type)}" time="{time}"'
-        f' start="{start}" stale="{write_iso(draft.stale)}" how="{draft.how}"{opex}>'
+        f'<event version="2.0" uid="{uid}" type="{cot_type}" time="{time}"'
+        f' start="{start}" stale="{write_iso(draft.stale)}" how="{draft.how}"{more}>'
         f'<point lat="{latitude}" lon="{longitude}" hae="{hae}" ce="{ce}" le="{le}"/>'
-        f"<detail>{write_details(draft.details)}</detail></event>"
+        f"<detail>{details}</detail></event>"
     ).encode()
 
 
 def write_details(details: Sequence[Element]) -> str:
-    """Elements as XML. Escaping is asked for once for all of them, because hardly any needs it."""
-    if not is_plain("".join(["".join(given.values()) for _, given, _ in details])):
-        return "".join([element.xml() for element in details])
-    return "".join(
-        [
-            f"<{tag}{''.join(map(_WRITTEN, given.items()))}{f'>{inner}</{tag}>' if inner else '/>'}"
-            for tag, given, inner in details
-        ]
-    )
+    """Elements as XML."""
+    return "".join([element.xml() for element in details])
 
 
-def point_of(position: Position | None) -> tuple[str, str, str, str, str]:
+def point_of(position: Position | None) -> list[str]:
     """The attributes of a point: lat, lon, hae, ce, le. No position is written 0, 0, as ATAK does."""
     if position is None:
-        return "0.0", "0.0", UNKNOWN, UNKNOWN, UNKNOWN
-    hae = position.altitude_m if position.altitude_datum is AltitudeDatum.HAE else None
-    return (
-        decimal(position.latitude),
-        decimal(position.longitude),
-        UNKNOWN if hae is None else decimal(hae),
-        UNKNOWN if position.circular_error_m is None else decimal(position.circular_error_m),
-        UNKNOWN if position.linear_error_m is None else decimal(position.linear_error_m),
+        return ["0.0", "0.0", UNKNOWN, UNKNOWN, UNKNOWN]
+    hae, ce, le = position.altitude_m, position.circular_error_m, position.linear_error_m
+    numbers = (
+        position.latitude,
+        position.longitude,
+        UNKNOWN_M if hae is None or position.altitude_datum is not _HAE else hae,
+        UNKNOWN_M if ce is None else ce,
+        UNKNOWN_M if le is None else le,
     )
+    texts = _json(numbers).decode()
+    return texts[1:-1].split(",") if "e" not in texts else [decimal(number) for number in numbers]
 
 
 def is_how(text: str) -> bool:

@@ -7,7 +7,7 @@ a field nor bring back one that was stripped.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import get_args
 
@@ -103,7 +103,7 @@ _UNKNOWN = frozenset({"", "an element that is not known"})
 
 def read_extras(event: Event, body: Body, unread: list[str]) -> tuple[Extra, ...]:
     """What of an event is in no field of this body or of the message around it."""
-    kind = _kind_of(body)
+    kind = kind_of(body)
     if kind not in _READ:
         return ()
     extras = _bounded([*_of_event(event, body), *_left_over(kind, event.details)])
@@ -143,10 +143,10 @@ def _bounded(extras: list[Extra]) -> tuple[Extra, ...] | None:
     return tuple(extras)
 
 
-def write_extras(message: Message, details: list[Element], ledger: Ledger) -> None:
-    """Add to the elements of an event what was kept of it, as far as it still has a place."""
-    known = _KNOWN.get(_kind_of(message.body), {})
-    for extra in message.extras:
+def write_extras(kind: str, extras: Sequence[Extra], details: list[Element], ledger: Ledger) -> None:
+    """Add to the elements of an event of this kind what was kept of it, as far as it still has a place."""
+    known = _KNOWN.get(kind, {})
+    for extra in extras:
         if extra.format == FORMAT and extra.name[:1] == "@":
             continue
         nameless = extra.name == "link" and "uid" not in dict(extra.attributes)
@@ -158,6 +158,15 @@ def write_extras(message: Message, details: list[Element], ledger: Ledger) -> No
             details.append(Element(extra.name, dict(extra.attributes), extra.inner))
         elif extra.name != "shape":  # which the drawing writes
             ledger.drop("extras")
+
+
+def are_beside(kind: str, extras: Sequence[Extra], names: Collection[str]) -> bool:
+    """Whether all extras are elements of their own, or belong to elements of these names."""
+    known = _KNOWN[kind]
+    return all(
+        extra.format == FORMAT and extra.name[:1] != "@" and (extra.name in names or extra.name not in known)
+        for extra in extras
+    )
 
 
 def qos_of(message: Message) -> str | None:
@@ -202,7 +211,7 @@ def middle(points: Sequence[Position]) -> Position:
     )
 
 
-def _kind_of(body: Body) -> str:
+def kind_of(body: Body) -> str:
     """The kind, and of drawings whether it is a point, which has other elements."""
     kind = KIND_OF[type(body)]
     return "point" if kind == "graphic" and body.shape is Shape.POINT else kind  # type: ignore[union-attr]  # a Graphic
@@ -270,7 +279,8 @@ def write_corners(message: Message, corners: list[Element]) -> None:
         sound = all(_NAME.fullmatch(name) for name, _ in extra.attributes)
         if sound and index.isdigit() and int(index) < len(corners):
             place = corners[int(index)]
-            corners[int(index)] = place._replace(attributes={**dict(extra.attributes), **place.attributes})
+            attributes = {**dict(extra.attributes), **place.attributes}
+            corners[int(index)] = Element(place.tag, attributes, place.inner)
 
 
 def _whole(tag: str, node: Node) -> Extra:
@@ -297,7 +307,7 @@ def _merge(extra: Extra, known: frozenset[str], details: list[Element]) -> None:
     for place, element in enumerate(details):
         if element.tag == extra.name and (extra.name != "link" or element.attributes.get("uid") == uid):
             more = {name: value for name, value in extra.attributes if name not in known}
-            details[place] = element._replace(attributes={**element.attributes, **more})
+            details[place] = Element(element.tag, {**element.attributes, **more}, element.inner)
             return
     if extra.name != "link":
         details.append(Element(extra.name, {name: value for name, value in extra.attributes if name not in known}))

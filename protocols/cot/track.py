@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from protocols.body import Contact, Track
-from protocols.cot.detail import fix_source_of, read_identity, read_kinematics, write_identity, write_remarks
+from protocols.cot.detail import fix_source_of, read_identity, read_kinematics, write_remarks
 from protocols.cot.event import CotError, CotFault, Details, Element, Event, Part, decimal, text_of
-from protocols.cot.portrait import portrait
+from protocols.cot.portrait import read_portrait, write_portrait
 from protocols.ledger import Ledger
 from protocols.message import Extra, LossReason, Message
-from protocols.quantity import STILL, Affiliation, Kinematics, Symbol
+from protocols.quantity import STILL, Affiliation, Symbol
 from protocols.symbols import from_cot, to_cot
 
 OWN = frozenset({Affiliation.FRIEND, Affiliation.ASSUMED_FRIEND})
 EMERGENCY = "911 Alert"
+_SAID = (("mmsi", ""), ("icao", ""), ("length_m", " m"), ("width_m", " m"), ("height_m", " m"))
 
 
 def read_atom(event: Event, details: Details, unread: list[str]) -> tuple[Track | Contact, tuple[Extra, ...] | None]:
@@ -28,7 +29,7 @@ def read_atom(event: Event, details: Details, unread: list[str]) -> tuple[Track 
     if details.flat is None:
         identity, fix_source = read_identity(details), fix_source_of(details)
     else:
-        identity, fix_source, extras = portrait("track" if own else "contact", details.flat)
+        identity, fix_source, extras = read_portrait("track" if own else "contact", details.flat, details.lasting)
     position = event.point.position(fix_source)
     movement, remarks = find("track"), find("remarks")
     kinematics = STILL if movement is None else read_kinematics(movement, unread)
@@ -61,34 +62,35 @@ def is_own_report(event: Event, details: Details, symbol: Symbol) -> bool:
     return not [node for node in details.links if node.get("relation") == "p-p" and node.get("uid") != event.uid]
 
 
-def write_track(body: Track, ledger: Ledger) -> Part:
+def write_track(message: Message, body: Track, ledger: Ledger) -> Part:
     """A unit's own track."""
-    part = _write_atom(body, ledger)
+    part = _write_atom("track", message, body, ledger)
     details = part.details
-    status = {}
-    if body.battery_percent is not None:
-        percent = body.battery_percent  # whole, because that is all that TAK clients parse
-        status["battery"] = str(int(percent)) if percent.is_integer() else decimal(percent)
-    if body.ready is not None:
-        status["readiness"] = _word(flag=body.ready)
-    if status:
+    battery, ready, identity = body.battery_percent, body.ready, body.identity
+    if battery is not None or ready is not None:
+        status = {}
+        if battery is not None:  # whole where it is, because that is all that TAK clients parse
+            status["battery"] = str(int(battery)) if battery == int(battery) else decimal(battery)
+        if ready is not None:
+            status["readiness"] = _word(flag=ready)
         details.append(Element("status", status))
     if body.in_distress is not None:
         details.append(Element("emergency", {"type": EMERGENCY} if body.in_distress else {"cancel": "true"}))
-    if (body.symbol is None or body.symbol.affiliation not in OWN) and body.identity.system is None:
+    if identity.system is None and (body.symbol is None or body.symbol.affiliation not in OWN):
         ledger.approximate("kind", LossReason.STRUCTURE)
-    details += write_remarks(body.remarks)
+    if body.remarks:
+        details += write_remarks(body.remarks)
     return part
 
 
 def write_contact(message: Message, body: Contact, ledger: Ledger) -> Part:
     """Something seen. What a CoT atom has no element for stands in the remarks, for people."""
     said = []
-    for name, unit in (("mmsi", ""), ("icao", ""), ("length_m", " m"), ("width_m", " m"), ("height_m", " m")):
+    for name, unit in _SAID:
         value = getattr(body, name)
         if value is not None:
             said.append(f"{name.partition('_')[0].upper()} {value}{unit}")
-            ledger.approximate(f"{name}", LossReason.STRUCTURE)
+            ledger.approximate(name, LossReason.STRUCTURE)
     if body.sensors:
         said.append(f"SENSORS {', '.join(body.sensors)}")
         ledger.approximate("sensors", LossReason.STRUCTURE)
@@ -97,39 +99,35 @@ def write_contact(message: Message, body: Contact, ledger: Ledger) -> Part:
         ledger.derive("remarks", "body", "said-in-remarks")
     if body.identity.system is not None or (_is_friend(body) and not _has_producer(message)):
         ledger.approximate("kind", LossReason.STRUCTURE)
-    part = _write_atom(body, ledger)
+    part = _write_atom("contact", message, body, ledger)
     part.details.extend(write_remarks(remarks))
     return part
 
 
-def _write_atom(body: Track | Contact, ledger: Ledger) -> Part:
+def _write_atom(kind: str, message: Message, body: Track | Contact, ledger: Ledger) -> Part:
     if body.symbol is None:
         # CoT has no type without an affiliation: unknown is the one that claims nothing.
-        cot_type = "a-u-G" if isinstance(body, Contact) else "a-f-G"
-        ledger.derive("symbol", "kind", "own-track-is-a-friend" if cot_type == "a-f-G" else "unknown")
+        cot_type = "a-u-G" if kind == "contact" else "a-f-G"
+        ledger.derive("symbol", "kind", "own-track-is-a-friend" if kind == "track" else "unknown")
     else:
-        coded = to_cot(body.symbol)
-        cot_type = coded.code
-        if not coded.exact:
+        cot_type, exact = to_cot(body.symbol)
+        if not exact:
             ledger.approximate("symbol", LossReason.NO_CODE)
-    details = write_identity(body.identity)
-    fix = body.position.fix_source
-    if fix is not None:
-        details.append(Element("precisionlocation", {"geopointsrc": fix, "altsrc": fix}))
-    kinematics = body.kinematics
-    if kinematics.course_deg is not None or kinematics.speed_mps is not None:
-        details.append(_write_kinematics(kinematics))
-    ledger.drop_given("kinematics", kinematics, "heading_deg", "climb_mps")
-    return Part(cot_type, details, body.position, how="m-r", stale_s=300)
-
-
-def _write_kinematics(kinematics: Kinematics) -> Element:
-    attributes = {}
-    if kinematics.course_deg is not None:
-        attributes["course"] = decimal(kinematics.course_deg)
-    if kinematics.speed_mps is not None:
-        attributes["speed"] = decimal(kinematics.speed_mps)
-    return Element("track", attributes)
+    lasting = write_portrait(kind, body.identity, body.position.fix_source, message.extras)
+    details, kinematics = list(lasting.elements), body.kinematics
+    course, speed = kinematics.course_deg, kinematics.speed_mps
+    if course is not None and speed is not None:
+        said = {"course": decimal(course), "speed": decimal(speed)}
+        details.append(Element("track", said))
+    elif course is not None:
+        details.append(Element("track", {"course": decimal(course)}))
+    elif speed is not None:
+        details.append(Element("track", {"speed": decimal(speed)}))
+    if kinematics.heading_deg is not None:
+        ledger.drop("kinematics.heading_deg")
+    if kinematics.climb_mps is not None:
+        ledger.drop("kinematics.climb_mps")
+    return Part(cot_type, details, body.position, extras=lasting.extras)
 
 
 def _battery(text: str, unread: list[str]) -> float | None:

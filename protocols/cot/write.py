@@ -25,18 +25,18 @@ from protocols.cot.chat import write_chat, write_receipt
 from protocols.cot.detail import write_provenance, write_references
 from protocols.cot.drawing import write_graphic
 from protocols.cot.event import CannotSayError, Draft, Element, Part, is_how
-from protocols.cot.extras import point_kept, qos_of, write_extras
+from protocols.cot.extras import kind_of, point_kept, qos_of, write_extras
 from protocols.cot.medevac import write_medevac
 from protocols.cot.notice import write_delete, write_report, write_status
 from protocols.cot.order import write_file, write_task
 from protocols.cot.track import write_contact, write_track
 from protocols.ledger import Ledger
-from protocols.message import LossReason, Message, Mode
+from protocols.message import LossReason, Message, Mode, Times
 from protocols.quantity import AltitudeDatum, Position, Value
 from protocols.xml import carries
 
 _WRITERS: Mapping[type[Value], Callable[[Message, Any, Ledger], Part]] = {
-    Track: lambda _, body, ledger: write_track(body, ledger),
+    Track: write_track,
     Contact: write_contact,
     Chat: write_chat,
     Receipt: lambda _, body, __: write_receipt(body),
@@ -50,45 +50,43 @@ _WRITERS: Mapping[type[Value], Callable[[Message, Any, Ledger], Part]] = {
     FileReference: lambda _, body, ledger: write_file(body, ledger),
 }
 KINDS = frozenset(str(body.__struct_config__.tag) for body in _WRITERS) | {"opaque"}
-_OPEX = {Mode.OPERATION: "o", Mode.EXERCISE: "e", Mode.SIMULATION: "s", Mode.UNSTATED: None}
+_HAE = AltitudeDatum.HAE
+_OPEX = {Mode.OPERATION: "o", Mode.EXERCISE: "e", Mode.SIMULATION: "s"}
 
 
 def draft_event(message: Message, ledger: Ledger) -> Draft:
     """The event of a message. Raise CannotSayError."""
-    writer = _WRITERS.get(type(message.body))
+    body = message.body
+    writer = _WRITERS.get(type(body))
     if writer is None:
         raise CannotSayError(f"CoT has no event for {message.kind}")
-    part = writer(message, message.body, ledger)
-    time = _time(message, ledger)
-    start, stale = _validity(message, part, time, ledger)
+    part = writer(message, body, ledger)
+    time, start, stale = _times(message, part, ledger)
     _account(message, ledger)
-    position = part.position
+    position, details, qos = part.position, part.details, None
     if position is not None:
         position = _account_position(position, ledger)
-    details = _with_links(part, message, ledger)
-    if "" in message.addressees:
-        ledger.approximate("addressees", LossReason.NO_CODE)
+    if message.references or part.extras is None:
+        details = _with_links(part, message, ledger)
     if message.addressees:
-        dests = "".join(Element("dest", {"callsign": name}).xml() for name in message.addressees if name)
-        details.append(Element("marti", inner=dests))
-    details += write_provenance(message, ledger)
-    qos = None
-    if message.extras:
-        write_extras(message, details, ledger)
+        details.append(_addressed(message, ledger))
+    if message.provenance:
+        details += write_provenance(message, ledger)
+    if part.extras is not None:
+        details += part.extras
+    elif message.extras:
+        write_extras(kind_of(body), message.extras, details, ledger)
         qos = qos_of(message)
         position = point_kept(message) or position
-    return Draft(
-        type=part.type,
-        uid=part.uid or message.subject,
-        time=time,
-        start=start,
-        stale=stale,
-        how=_how(message, part, ledger),
-        position=position,
-        details=details,
-        opex=_opex(message),
-        qos=qos,
-    )
+    how, uid = _how(message, part, ledger), part.uid or message.subject
+    return Draft(part.type, uid, time, start, stale, how, position, details, _opex(message), qos)
+
+
+def _addressed(message: Message, ledger: Ledger) -> Element:
+    if "" in message.addressees:
+        ledger.approximate("addressees", LossReason.NO_CODE)
+    inner = [Element("dest", {"callsign": name}).xml() for name in message.addressees if name]
+    return Element("marti", {}, "".join(inner))
 
 
 def _with_links(part: Part, message: Message, ledger: Ledger) -> list[Element]:
@@ -108,12 +106,29 @@ def _with_links(part: Part, message: Message, ledger: Ledger) -> list[Element]:
     return details + write_references(message, ledger)
 
 
-def _time(message: Message, ledger: Ledger) -> datetime:
+def _times(message: Message, part: Part, ledger: Ledger) -> tuple[datetime, datetime, datetime]:
+    """When the event is of, when it begins to hold, and when it ends."""
     times = message.times
+    time, start, stale = times.observed, times.valid_from, times.valid_until
+    if time is None or times.created != time:
+        time = _time(times, ledger)
+    if start is None:
+        start = time
+        ledger.derive("times.valid_from", "times.observed", "valid-from-the-start")
+    if stale is None:
+        try:
+            stale = time + timedelta(seconds=part.stale_s)
+        except OverflowError:
+            stale = time
+        ledger.derive("times.valid_until", "times.observed", f"stale-after-{part.stale_s}-s")
+    return time, start, stale
+
+
+def _time(times: Times, ledger: Ledger) -> datetime:
     if times.observed is not None:
         if times.created is None:
             ledger.derive("times.created", "times.observed", "the-only-time-known")
-        elif times.created != times.observed:
+        else:
             ledger.drop("times.created")
         return times.observed
     for name in ("created", "received"):
@@ -124,23 +139,9 @@ def _time(message: Message, ledger: Ledger) -> datetime:
     raise CannotSayError("CoT needs a time")
 
 
-def _validity(message: Message, part: Part, time: datetime, ledger: Ledger) -> tuple[datetime, datetime]:
-    start, stale = message.times.valid_from, message.times.valid_until
-    if start is None:
-        start = time
-        ledger.derive("times.valid_from", "times.observed", "valid-from-the-start")
-    if stale is None:
-        try:
-            stale = time + timedelta(seconds=part.stale_s)
-        except OverflowError:
-            stale = time
-        ledger.derive("times.valid_until", "times.observed", f"stale-after-{part.stale_s}-s")
-    return start, stale
-
-
 def _how(message: Message, part: Part, ledger: Ledger) -> str:
     how = message.quality.how
-    if how is not None and (how in ("m-g", "h-e") or is_how(how)):
+    if how is not None and is_how(how):
         return how
     if how is not None:
         ledger.drop("quality.how", LossReason.NO_CODE)
@@ -149,25 +150,33 @@ def _how(message: Message, part: Part, ledger: Ledger) -> str:
 
 
 def _opex(message: Message) -> str | None:
-    if message.mode not in _OPEX:
+    mode, exercise = message.mode, message.exercise
+    if mode is Mode.UNSTATED:
+        return None
+    opex = _OPEX.get(mode)
+    if opex is None:
         raise CannotSayError("CoT cannot mark a message as a test")
-    opex = _OPEX[message.mode]
-    return opex if opex is None or message.exercise is None else f"{opex}-{message.exercise}"
+    return opex if exercise is None else f"{opex}-{exercise}"
 
 
 def _account(message: Message, ledger: Ledger) -> None:
-    quality = message.quality
-    if quality.reliability is not None or quality.credibility is not None:
-        ledger.drop_given("quality", quality, "reliability", "credibility")
-    ledger.drop_given("", message, "precedence", "label")
+    quality, subject = message.quality, message.subject
+    if quality.reliability is not None:
+        ledger.drop("quality.reliability")
+    if quality.credibility is not None:
+        ledger.drop("quality.credibility")
+    if message.precedence is not None:
+        ledger.drop("precedence")
+    if message.label is not None:
+        ledger.drop("label")
     if message.exercise is not None and message.mode is Mode.UNSTATED:
         ledger.drop("exercise")
-    if not carries(message.subject):
+    if not subject.isprintable() and not carries(subject):
         raise CannotSayError("XML cannot carry the subject")
 
 
 def _account_position(position: Position, ledger: Ledger) -> Position:
-    if position.altitude_m is not None and position.altitude_datum is not AltitudeDatum.HAE:
+    if position.altitude_datum is not _HAE and position.altitude_m is not None:
         ledger.drop("position.altitude_m", LossReason.DATUM)
     coarse = position.coarsened_to_m
     if coarse is None:
