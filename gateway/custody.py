@@ -8,7 +8,7 @@ for longer than three of them, although something should flow, is reported.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -27,6 +27,7 @@ from protocols.record import Event, Refused, Trouble, Withheld
 from protocols.unit import partner_of
 
 LINGER_S: Final = 0.01  # from the first envelope taken to the word of it
+THIN_LINGER_S: Final = 15.0  # the same over a link with a budget
 TOLD_MAX: Final = 20_000  # ends of messages that wait to be told; past that the oldest are not
 HEARTBEAT_S: Final = 30.0
 SILENT_AFTER: Final = 3  # heartbeats
@@ -62,6 +63,7 @@ class Ends(NamedTuple):
     outbound: Outbound
     stream: Stream
     clock: Callable[[], datetime]
+    holds: Callable[[str], bool] = lambda _: True  # which messages are ours to record, where workers share them
 
 
 class Custody:
@@ -73,9 +75,9 @@ class Custody:
         """``heartbeats_s``: seconds between two heartbeats by partner, 0 for none."""
         self._partner = partner
         self._books = books
-        self._keyring, self._dispatch, self._outbound, self._stream, self._clock = ends
+        self._keyring, self._dispatch, self._outbound, self._stream, self._clock, self._holds = ends
         self._heartbeats_s = heartbeats_s
-        self._owed: dict[bytes, None] = {}  # epochs of which word is due
+        self._owed: dict[bytes, float] = {}  # epochs of which word is due, and since when
         self._told: dict[tuple[str, str], list[Told]] = {}  # ends of messages, by (unit of ours, origin)
         self._told_count = 0
         self._checkpoint: bytes | None = None
@@ -87,6 +89,7 @@ class Custody:
 
     def adopt(self, table: Table) -> None:
         """Know the pairs that this table lets speak to each other."""
+        self._thin = table.thin
         self._pairs: dict[str, Pair] = {}
         for one, other in table.pairs():
             for unit, peer in ((one, other), (other, one)):
@@ -98,12 +101,12 @@ class Custody:
         """These envelopes are ours now: their messages were handed over durably."""
         for envelope in opened:
             if envelope.messages:
-                self._owed[envelope.eid] = None
+                self._owed.setdefault(envelope.eid, asyncio.get_running_loop().time())
         self._wake.set()
 
     def repeated(self, eid: bytes) -> None:
         """An envelope came again that we have: the word of it was lost."""
-        self._owed[eid] = None
+        self._owed.setdefault(eid, asyncio.get_running_loop().time())
         self._wake.set()
 
     def __call__(self, outcome: Outcome) -> None:
@@ -130,7 +133,8 @@ class Custody:
         partner = partner_of(sender)
         self._outbound.taken(partner, control.taken)
         for told in control.told:
-            if partner_of(told.destination) == partner and partner_of(told.origin) == self._partner:
+            ours = partner_of(told.destination) == partner and partner_of(told.origin) == self._partner
+            if ours and self._holds(told.message):
                 reason = told.reason or told.fate if told.fate is Fate.REFUSED else told.fate
                 self._stream.about(Event.RECEIPT, About(reason, told.destination, told.message, told.origin))
         if control.checkpoint is not None and self._books is not None:
@@ -176,19 +180,22 @@ class Custody:
             self._outbound.submit(list(self._word(now)), now)
             self._listen()
 
-    def _word(self, now: datetime) -> Iterable[Consignment]:
-        """Control records for everything owed."""
+    def _word(self, now: datetime) -> Iterator[Consignment]:
+        """Control records for everything that is due."""
+        loop_s = asyncio.get_running_loop().time()
         by_pair: dict[Pair, tuple[list[Taken], list[Told]]] = {}
-        owed, self._owed = self._owed, {}
-        for eid in owed:
+        for eid, since in list(self._owed.items()):
             known = self._keyring.custody(eid)
+            if known is not None and self._can_wait(partner_of(known.sender), loop_s - since):
+                continue
+            del self._owed[eid]
             if known is not None:
                 by_pair.setdefault(Pair(known.unit, known.sender), ([], []))[0].append(taken(eid, known.received))
-        told, self._told, self._told_count = self._told, {}, 0
-        for (unit, origin), ends in told.items():
-            by_pair.setdefault(Pair(unit, origin), ([], []))[1].extend(ends)
+        for (unit, origin), ends in list(self._told.items()):
+            if not self._can_wait(partner_of(origin), loop_s - self._said.get(partner_of(origin), 0.0)):
+                by_pair.setdefault(Pair(unit, origin), ([], []))[1].extend(ends)
+                self._told_count -= len(self._told.pop((unit, origin)))
         checkpoint, self._checkpoint = self._checkpoint, None
-        loop_s = asyncio.get_running_loop().time()
         for partner, pair in self._pairs.items():
             every_s = self._heartbeats_s.get(partner, 0.0)
             if checkpoint is not None or 0 < every_s <= loop_s - self._said.get(partner, 0.0):
@@ -200,6 +207,10 @@ class Custody:
             for control in portions(epochs, ends, kept):
                 with suppress(Reject):  # a peer that can be told nothing, since it is revoked or its bundle expired
                     yield from self._dispatch.control(pair.unit, pair.peer, pack_control(control), now)
+
+    def _can_wait(self, partner: str, waited_s: float) -> bool:
+        """Over a link with a budget, word is gathered: each control record takes seconds of its time."""
+        return partner in self._thin and waited_s < THIN_LINGER_S
 
     def _listen(self) -> None:
         """Report who has been silent for too long."""

@@ -18,6 +18,7 @@ from protocols.custody import Numbered
 from protocols.envelope import Mode, Refusal, Reject
 from protocols.message import MESSAGE_MAX, Loss, Message, Precedence, pack
 from protocols.record import Attention, Event, Refused, Withheld
+from protocols.thin import shrink
 from protocols.topics import control_topic, data_topic, key_topic
 from protocols.unit import partner_of
 
@@ -119,6 +120,7 @@ class Dispatch:
     def adopt(self, table: Table) -> None:
         """From now on destinations are reached as this table says."""
         self.links_to = table.links_to
+        self._thin = table.thin
 
     def plan(self, copies: Sequence[Copy]) -> Plan:
         """Sort copies out, in their order."""
@@ -140,6 +142,8 @@ class Dispatch:
             if len(data) > MESSAGE_MAX:
                 plan.unsent += [Unsent(copy, Refused.TOO_LARGE) for copy in abroad]
             else:
+                if any(copy.way.destination.partner in self._thin for copy in abroad):
+                    data = shrink(data, message.origin or "")
                 audience = tuple(sorted(copy.way.destination.id for copy in abroad))
                 plan.remote.put(
                     _Key(message.origin or "", audience, precedence_of(message)), _Packed(data, tuple(abroad))
@@ -205,7 +209,7 @@ class Dispatch:
 
     def due(self, now: datetime) -> list[Consignment]:
         """What the sealing layer owes besides the traffic: renewed epochs, checkpoints, requests for missing keys."""
-        upkeep = self._keyring.upkeep(now)
+        upkeep = self._keyring.upkeep(now, self._thin)
         found = self.answers(upkeep.announcements, now)
         found += self._checkpoints(upkeep.heads)
         for request in upkeep.requests:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from gateway.config import Config, LocalUnit, Route
+from gateway.config import Config, LinkEntry, LocalUnit, Route
 from protocols.agreement import Agreement
 from protocols.topics import matches
 from protocols.unit import LiaisonUnit, partner_of
@@ -39,6 +39,9 @@ class Table:
         self._links_to: dict[str, tuple[str, ...]] = {unit.id: (unit.link,) for unit in config.units}
         for partner in dict.fromkeys(partner for link in config.links for partner in link.partners):
             self._links_to[partner] = tuple(link.name for link in config.links if partner in link.partners)
+        self.thin = frozenset(
+            each for link in config.links if link.bytes_per_s is not None for each in _reached(config, link)
+        )
         self._filters = [(unit.link, each, unit) for unit in config.units for each in unit.receive]
         self._topics: dict[tuple[str, str], LocalUnit | None] = {}
         self._kept: dict[tuple[str, str], tuple[Way, ...]] = {}
@@ -86,3 +89,9 @@ class Table:
     def agreed(self, source: str, to: str | None = None) -> bool:
         """Whether any agreement lets something out from the partner of a unit, to the partner of another or to any."""
         return (partner_of(source), to and partner_of(to)) in self._agreed
+
+
+def _reached(config: Config, link: LinkEntry) -> Iterator[str]:
+    """The partners and units that a link leads to."""
+    yield from link.partners
+    yield from (unit.id for unit in config.units if unit.link == link.name)

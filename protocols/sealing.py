@@ -49,6 +49,7 @@ GENERATION_S: Final = 60  # seconds one AES key is used
 STEP_SLOTS: Final = 8  # key slots sealed in one step, about a millisecond
 HEAD_ENVELOPES: Final = 4096  # envelopes between two checkpoints
 HEAD_S: Final = 60  # seconds between two checkpoints while something is sent
+THIN_HEAD_S: Final = 900  # the same over satellite or radio, where one is seconds of the link's time
 _BODY_MAX = ENVELOPE_MAX - 4096  # bytes, with room for header, tag, and the longest proof
 
 
@@ -231,9 +232,9 @@ class Epoch:
         self.closed = final
         return pack_envelope(header, keys.cipher.encrypt(keys.nonce(seq), plain, header))
 
-    def head_due(self, now_s: float) -> bool:
-        """Whether a checkpoint is due: 60 s or 4 096 envelopes after the last one, and something to check."""
-        waited = now_s - self._headed >= HEAD_S
+    def head_due(self, now_s: float, every_s: float = HEAD_S) -> bool:
+        """Whether a checkpoint is due: so long or 4 096 envelopes after the last one, and something to check."""
+        waited = now_s - self._headed >= every_s
         return not self.closed and self._rooted > 0 and (waited or self._rooted >= HEAD_ENVELOPES)
 
     def _advance(self, kind: int, now_s: float) -> bytes:

@@ -7,7 +7,7 @@ time: ``prepare`` and ``renew`` give way after each, and an event loop is never 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
@@ -15,7 +15,7 @@ from protocols.envelope import Entry, Mode, Refusal, Reject, unpack_envelope
 from protocols.identity import UnitKeys
 from protocols.ratchet import AHEAD_MAX
 from protocols.roster import Roster
-from protocols.sealing import Epoch, Profile, Signer
+from protocols.sealing import HEAD_S, THIN_HEAD_S, Epoch, Profile, Signer
 from protocols.unit import partner_of
 
 RENEW_AFTER_S: Final = 43_200  # seconds; an envelope stays readable for at least the other half of an epoch's day
@@ -95,10 +95,11 @@ class Outgoing:
             except Reject:  # a recipient is gone or expired: whoever seals next is told why
                 self._end(channel)
 
-    def heads(self, now_s: float) -> Iterator[Posting]:
-        """The checkpoints that are due, one at each step."""
+    def heads(self, now_s: float, thin: Collection[str] = ()) -> Iterator[Posting]:
+        """The checkpoints that are due, one at each step; seldom for epochs that a partner of ``thin`` hears."""
         for epoch in list(self._live.values()):
-            if epoch.head_due(now_s) and now_s < epoch.not_after:
+            every_s = HEAD_S if thin == () or frozenset(thin).isdisjoint(epoch.partners()) else THIN_HEAD_S
+            if epoch.head_due(now_s, every_s) and now_s < epoch.not_after:
                 yield Posting(epoch.head(now_s), epoch.eid, epoch.partners())
 
     def finish(self, now_s: float) -> list[Posting]:

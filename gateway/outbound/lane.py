@@ -15,6 +15,7 @@ from protocols.custody import Taken
 from protocols.record import Holding
 
 PATIENCE_S: Final = 2.0  # for custody, before an envelope is sent again; doubled each time
+THIN_PATIENCE_S: Final = 60.0  # the same over a link with a budget, where word of custody comes seldom
 PATIENCE_MAX_S: Final = 60.0
 CONTROL_MAX: Final = 1024  # parcels about keys and custody that wait in memory; older ones are sent anew anyhow
 
@@ -24,6 +25,7 @@ class Lane:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.thin = False  # reached by a link with a budget
         self.fresh: tuple[deque[Item], ...] = tuple(deque() for _ in range(RANKS))
         self.disk = [0] * RANKS  # rows on disk that nobody has in hand, and that are due
         self.unsafe: dict[Item, None] = {}  # in memory alone, so that their sources wait; oldest first
@@ -137,12 +139,13 @@ class Lane:
 
     def overdue(self, now: float) -> list[Item]:
         """Envelopes that the far side has not said to have taken in its time, oldest first."""
-        patience = max(PATIENCE_S, 4 * self.window.round_trip_s)
+        patience = max(THIN_PATIENCE_S if self.thin else PATIENCE_S, 4 * self.window.round_trip_s)
         return [
             item
             for envelopes in self.numbered.values()
             for item in envelopes.values()
-            if item.state is State.SENT and now - item.sent_at > min(PATIENCE_MAX_S, patience * 2**item.tries)
+            if item.state is State.SENT
+            and now - item.sent_at > max(patience, min(PATIENCE_MAX_S, patience * 2**item.tries))
         ]
 
     def to_disk(self) -> list[Item]:

@@ -95,7 +95,8 @@ class Outbound:
         for each in said:
             for item in lane.taken(each):
                 if item.state is State.SENT:
-                    lane.window.answered(now - item.sent_at, now)
+                    if not lane.thin:  # there the budget says how much may be sent, not the round trip
+                        lane.window.answered(now - item.sent_at, now)
                     lane.window.ended(item.size)
                 elif item.state is State.READY:
                     with suppress(ValueError):
@@ -159,7 +160,8 @@ class Outbound:
             if (level := lane.next_level(now)) is None:
                 continue
             road = self._road(lane)
-            if self._turns[road].budgeted:
+            lane.thin = self._turns[road].budgeted
+            if lane.thin:
                 thin.setdefault(road, []).append(lane)
                 continue
             while level is not None:
