@@ -17,10 +17,9 @@ from gateway.spool.entry import Entry, Kind
 from gateway.spool.fault import IndexDamagedError, of_index, of_system
 from gateway.spool.index import Arrival, Index, Mark, lane_of
 from gateway.spool.log import Log, Place
-from gateway.spool.schema import SEQUENCE_BITS
+from gateway.spool.subjects import sequence_of
 
 _CHUNK: Final = 2048  # entries of the log that are applied in one transaction
-_SEQUENCE: Final = (1 << SEQUENCE_BITS) - 1
 _ASIDE_MAX: Final = 3  # damaged indexes that are kept to be looked at
 _DAMAGE: Final = (IndexDamagedError, msgspec.MsgspecError)
 T = TypeVar("T")
@@ -167,7 +166,7 @@ class Catalogue:
         """Entries as they stand in the log; to see one again changes nothing."""
         for one in entries:
             if one.kind is Kind.THING:
-                self.next_id = max(self.next_id, (one.id & _SEQUENCE) + 1)
+                self.next_id = max(self.next_id, sequence_of(one.id) + 1)
         last = entries[-1]
         with self.index.change(self._mark()._replace(segment=last.segment, offset=last.offset + last.length)):
             for kind, run in groupby(entries, key=lambda one: one.kind):

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from gateway.spool import Note, Row, SpoolError, Trouble
 from gateway.spool.entry import MAGIC, Entry, Kind, entry, opened, whole
 from gateway.spool.log import Place
+from gateway.spool.subjects import sequence_of
 from gateway.spool.twin import SIDES, path
 
 LOG: Final = "log"
@@ -74,12 +75,12 @@ def _survey(folder: Path, lane: str, now_s: float) -> dict[int, _Waiting]:
                 continue
             found[one.id] = _Waiting(Place(one.segment, one.offset, one.length), one.precedence, thing.subjects)
             for subject in thing.subjects:
-                newest[subject] = max(one.id, newest.get(subject, 0))
+                newest[subject] = max(sequence_of(one.id), newest.get(subject, 0))
     return {number: each for number, each in found.items() if not _superseded(number, each, newest)}
 
 
 def _superseded(number: int, waiting: _Waiting, newest: dict[bytes, int]) -> bool:
-    return bool(waiting.subjects) and all(newest[subject] > number for subject in waiting.subjects)
+    return bool(waiting.subjects) and all(newest[subject] > sequence_of(number) for subject in waiting.subjects)
 
 
 def _entries(folder: Path) -> Iterator[Entry]:

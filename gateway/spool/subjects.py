@@ -11,7 +11,6 @@ import msgspec
 
 from gateway.spool.schema import SEQUENCE_BITS
 
-_SEQUENCE: Final = (1 << SEQUENCE_BITS) - 1  # what came later, of whatever precedence
 _JSON: Final = msgspec.json.Encoder()
 _newest = msgspec.json.Decoder(list[tuple[int, str, int]]).decode
 _numbers = msgspec.json.Decoder(list[int]).decode
@@ -27,7 +26,7 @@ def freshen(db: sqlite3.Connection, subjects: Sequence[tuple[int, int, str]]) ->
     less: Counter[int] = Counter()
     for row, lane, subject in subjects:
         before = newest.get((lane, subject), 0)
-        if row & _SEQUENCE <= before & _SEQUENCE:
+        if sequence_of(row) <= sequence_of(before):
             continue
         newest[lane, subject] = row
         fresh[row] += 1
@@ -67,3 +66,8 @@ def _less_fresh(db: sqlite3.Connection, less: Counter[int]) -> list[int]:
         (_JSON.encode(list(less)).decode(),),
     ).fetchone()
     return _numbers(found[0])
+
+
+def sequence_of(row: int) -> int:
+    """The order in which rows came, of whatever precedence."""
+    return row & ((1 << SEQUENCE_BITS) - 1)
