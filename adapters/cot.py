@@ -41,7 +41,7 @@ def encode(message: Message) -> Encoded:
         if isinstance(message.body, Opaque):
             return Encoded(_opaque(message.body))
         data = write_event(draft_event(message, ledger))
-        if _REPLACED in data:
+        if not data.isascii() and _REPLACED in data:
             ledger.approximate_texts(message, carries)
     except CannotSayError as error:
         raise EncodeError(str(error)) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from protocols.body import NOBODY, Identity
-from protocols.cot.event import Details, Element, Node, number, pairs_of
+from protocols.cot.event import Details, Element, Node, number, pairs_of, plain_element
 from protocols.ledger import Ledger
 from protocols.message import Hop, LossReason, Message, Reference
 from protocols.moment import read_iso, write_iso
@@ -148,7 +148,7 @@ def write_provenance(message: Message, ledger: Ledger) -> list[Element]:
             ledger.approximate("provenance", LossReason.NO_CODE)
         else:
             tags[hop.system] = write_iso(hop.at)
-    return [Element("_flow-tags_", tags)] if tags else []
+    return [plain_element("_flow-tags_", tags)] if tags else []
 
 
 def write_remarks(text: str | None) -> list[Element]:

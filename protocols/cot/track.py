@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from protocols.body import Contact, Track
 from protocols.cot.detail import fix_source_of, read_identity, read_kinematics, write_remarks
-from protocols.cot.event import CotError, CotFault, Details, Element, Event, Part, decimal, text_of
+from protocols.cot.event import CotError, CotFault, Details, Element, Event, Part, decimal, plain_element, text_of
 from protocols.cot.portrait import read_portrait, write_portrait
 from protocols.ledger import Ledger
 from protocols.message import Extra, LossReason, Message
@@ -68,12 +68,7 @@ def write_track(message: Message, body: Track, ledger: Ledger) -> Part:
     details = part.details
     battery, ready, identity = body.battery_percent, body.ready, body.identity
     if battery is not None or ready is not None:
-        status = {}
-        if battery is not None:  # whole where it is, because that is all that TAK clients parse
-            status["battery"] = str(int(battery)) if battery == int(battery) else decimal(battery)
-        if ready is not None:
-            status["readiness"] = _word(flag=ready)
-        details.append(Element("status", status))
+        details.append(_status(battery, ready))
     if body.in_distress is not None:
         details.append(Element("emergency", {"type": EMERGENCY} if body.in_distress else {"cancel": "true"}))
     if identity.system is None and (body.symbol is None or body.symbol.affiliation not in OWN):
@@ -116,18 +111,30 @@ def _write_atom(kind: str, message: Message, body: Track | Contact, ledger: Ledg
     lasting = write_portrait(kind, body.identity, body.position.fix_source, message.extras)
     details, kinematics = list(lasting.elements), body.kinematics
     course, speed = kinematics.course_deg, kinematics.speed_mps
-    if course is not None and speed is not None:
-        said = {"course": decimal(course), "speed": decimal(speed)}
-        details.append(Element("track", said))
-    elif course is not None:
-        details.append(Element("track", {"course": decimal(course)}))
-    elif speed is not None:
-        details.append(Element("track", {"speed": decimal(speed)}))
+    if course is not None or speed is not None:
+        details.append(_movement(course, speed))
     if kinematics.heading_deg is not None:
         ledger.drop("kinematics.heading_deg")
     if kinematics.climb_mps is not None:
         ledger.drop("kinematics.climb_mps")
     return Part(cot_type, details, body.position, extras=lasting.extras)
+
+
+def _movement(course: float | None, speed: float | None) -> Element:
+    if course is None:
+        return plain_element("track", {"speed": decimal(speed or 0.0)})
+    if speed is None:
+        return plain_element("track", {"course": decimal(course)})
+    return plain_element("track", {"course": decimal(course), "speed": decimal(speed)})
+
+
+def _status(battery: float | None, ready: bool | None) -> Element:  # noqa: FBT001  # what is said, not how to do it
+    said = {}
+    if battery is not None:  # whole where it is, because that is all that TAK clients parse
+        said["battery"] = str(int(battery)) if battery == int(battery) else decimal(battery)
+    if ready is not None:
+        said["readiness"] = _word(flag=ready)
+    return plain_element("status", said)
 
 
 def _battery(text: str, unread: list[str]) -> float | None:
