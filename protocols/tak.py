@@ -6,33 +6,26 @@ message only whole: with an attribute or a child that the message cannot hold, o
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
-from struct import Struct
 from typing import NamedTuple
 
 from protocols.cot.event import (
-    REMEMBERED_EVENT_MAX,
-    REMEMBERED_MAX,
-    Attributes,
     CannotSayError,
     CotError,
     CotFault,
-    Details,
     Draft,
     Element,
     Event,
     Point,
     is_how,
     is_type,
-    read_details,
     write_details,
 )
-from protocols.moment import EPOCH, read_epoch
+from protocols.moment import EPOCH
 from protocols.quantity import AltitudeDatum, Position
+from protocols.tak_detail import MOVEMENT, TYPED, read_detail
 from protocols.tak_schema import Parts, Said, read_tak
 from protocols.wire import (
     Value,
@@ -45,7 +38,7 @@ from protocols.wire import (
     write_text,
     write_varint,
 )
-from protocols.xml import XmlError, parse, parse_flat
+from protocols.xml import XmlError
 
 MAGIC = 0xBF
 MESH = b"\xbf\x01\xbf"
@@ -53,25 +46,8 @@ VERSION = 1
 FRAME_MAX = 1_048_576  # bytes of one framed message
 UNKNOWN_M = 999_999.0  # hae, ce, le
 
-_TYPED = {  # detail.proto: field, tag, and the attribute of each field of that message
-    2: ("contact", {1: "endpoint", 2: "callsign"}),
-    3: ("__group", {1: "name", 2: "role"}),
-    4: ("precisionlocation", {1: "geopointsrc", 2: "altsrc"}),
-    5: ("status", {1: "battery"}),
-    6: ("takv", {1: "device", 2: "platform", 3: "os", 4: "version"}),
-    7: ("track", {1: "speed", 2: "course"}),
-}
-_BY_TAG = {tag: (number, {name: at for at, name in names.items()}) for number, (tag, names) in _TYPED.items()}
-_MOVEMENT = Struct("<BdBd")
-_SPEED, _COURSE = 1 << 3 | 1, 2 << 3 | 1  # keys of two doubles
-_FLOW = re.compile(  # of plain ASCII only, and without entities
-    rb"<_flow-tags_"
-    rb"((?: +(?!xml)[A-Za-z_][A-Za-z0-9_.-]{0,63}=(?:\"[ !#-%'-;=-~]*\"|'[ !-%(-;=-~]*')){1,16})"
-    rb" */>"
-)
-_ATTRIBUTE = re.compile(r"""([A-Za-z0-9_.-]+)=(?:"([^"]*)"|'([^']*)')""")
+_BY_TAG = {tag: (number, {name: at for at, name in names.items()}) for number, (tag, names) in TYPED.items()}
 _MILLISECOND = timedelta(milliseconds=1)
-_NUMBERS = frozenset({"speed", "course"})
 
 
 class Control(NamedTuple):
@@ -211,7 +187,7 @@ def _event(said: Said, parts: Parts) -> Event:
         _time(stale) if stale else None,
         how if said_how else None,
         Point(latitude, longitude, _measure(hae), _measure(ce), _measure(le)),
-        _read_detail(parts),
+        read_detail(parts),
         "2.0",
         access or None,
         qos or None,
@@ -220,88 +196,6 @@ def _event(said: Said, parts: Parts) -> Event:
         releasable or None,
         unread,
     )
-
-
-def _read_detail(parts: Parts) -> Details:
-    """The XML that is left and the typed messages; where both have an element the XML counts."""
-    xml = parts[0] or b""
-    row = _read_row(xml)
-    if row is None:
-        details = read_details(parse(b"<detail>%b</detail>" % xml))
-        return Details({**details.first, **_read_messages(parts, details.first)}, details.links)
-    row.update(_read_messages(parts, row))
-    link = row.pop("link", None)
-    if link is not None:
-        return Details(row, (link,))
-    return Details(row, (), row if sum(map(len, filter(None, parts))) <= REMEMBERED_EVENT_MAX else None)
-
-
-def _read_messages(parts: Parts, said: Container[str]) -> dict[str, Attributes]:
-    """The typed messages as elements, but for those that are said already."""
-    _, contact, group, precision, status, takv, track = parts
-    found = {}
-    for number, message in ((2, contact), (3, group), (4, precision), (5, status), (6, takv)):
-        if message is not None and (tag := _TYPED[number][0]) not in said:
-            known = len(message) <= REMEMBERED_MAX
-            found[tag] = _known_attributes(number, message) if known else _attributes(number, message)
-    if track is not None and "track" not in said:
-        found["track"] = _read_track(track)
-    return found
-
-
-def _read_track(message: bytes) -> Attributes:
-    if len(message) == _MOVEMENT.size and message[0] == _SPEED and message[9] == _COURSE:  # as nearly all are
-        _, speed, _, course = _MOVEMENT.unpack(message)
-        return {"speed": repr(speed), "course": repr(course)}
-    return _attributes(7, message)
-
-
-def _read_row(xml: bytes) -> dict[str, Attributes] | None:
-    """A row of empty elements of which no two are alike; None for what only a parser can read.
-
-    What a device says lasts and is remembered; flow tags, which a server puts into the middle, are others each time.
-    """
-    if len(xml) > REMEMBERED_EVENT_MAX:
-        return None
-    flow = _FLOW.search(xml)
-    if flow is None:
-        row = _known_row(xml)
-        return None if row is None else row.copy()
-    # Apart, so that each must be sound by itself: else something that only begins before the tags could pass.
-    before, after = _known_row(xml[: flow.start()]), _known_row(xml[flow.end() :])
-    if before is None or after is None:
-        return None
-    given = _ATTRIBUTE.findall(flow[1].decode("ascii"))
-    tags = {name: one or other for name, one, other in given}
-    row = {**before, "_flow-tags_": tags, **after}
-    return row if len(row) == len(before) + 1 + len(after) and len(tags) == len(given) else None
-
-
-@lru_cache(maxsize=2048)
-def _known_row(xml: bytes) -> dict[str, Attributes] | None:
-    try:
-        found = parse_flat(b"<detail>%b</detail>" % xml, b"</detail>")
-    except XmlError:
-        return None  # the parser of the whole says why
-    if found is None or found.pop("detail", None) is None:
-        return None
-    return found
-
-
-def _attributes(number: int, message: bytes) -> Attributes:
-    """What a typed message says, as attributes of its element. Raise WireError or UnicodeDecodeError."""
-    fields = read_fields(message)
-    attributes = {}
-    for at, name in _TYPED[number][1].items():
-        value = fields.get(at)
-        if isinstance(value, bytes):
-            attributes[name] = value.decode()
-        elif name in _NUMBERS or name == "battery":
-            attributes[name] = repr(value or 0)  # proto3 does not send a zero
-    return attributes
-
-
-_known_attributes = lru_cache(maxsize=4096)(_attributes)
 
 
 def _write_detail(details: Sequence[Element]) -> bytes:
@@ -325,7 +219,7 @@ def _typed(element: Element) -> bytes | None:
     parts = []
     for name, at in sorted(names.items(), key=lambda item: item[1]):
         value = element.attributes.get(name)
-        if name in _NUMBERS:
+        if name in MOVEMENT:
             if value is None:  # absent would read as zero
                 return None
             parts.append(write_double(at, float(value)))
@@ -356,8 +250,8 @@ def _milliseconds(moment: datetime) -> int:
 
 def _time(milliseconds: int) -> datetime:
     try:
-        return read_epoch(milliseconds)
-    except ValueError:
+        return EPOCH + _MILLISECOND * milliseconds
+    except OverflowError:
         raise CotError(CotFault.OUT_OF_RANGE, "CotEvent: time") from None
 
 
