@@ -6,8 +6,8 @@ import asyncio
 import gc
 import resource
 import signal
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack, closing
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import NamedTuple
@@ -18,9 +18,9 @@ from adapters import load as load_adapter
 from gateway.audit import Audit
 from gateway.audit.checkpoints import Checkpoints
 from gateway.audit.witnesses import Witnesses
-from gateway.broker import EmbeddedBroker
+from gateway.broker import Addresses, EmbeddedBroker, running
 from gateway.broker_config import Access, BrokerSpec
-from gateway.config import Config, LinkEntry, Loaded, host_and_port
+from gateway.config import Config, ConfigError, LinkEntry, Loaded, host_and_port
 from gateway.console.feed import Feed
 from gateway.console.pages import Behind
 from gateway.console.server import serve_console, serve_metrics
@@ -46,6 +46,7 @@ from gateway.repeats import Repeats
 from gateway.routing import Table
 from gateway.spool.spool import Spool
 from gateway.stream import Reader, Stream
+from gateway.table.sharing import ALL, Part, obstacles
 from protocols.record import Event
 from protocols.unit import partner_of
 
@@ -81,13 +82,15 @@ class _Parts(NamedTuple):
     custody: Custody
 
 
-async def run(loaded: Loaded, eyes: Eyes = NOBODY, until: Coroutine[None, None, object] | None = None) -> None:
-    """Run a gateway until SIGTERM, SIGINT or the end of ``until``."""
+async def run(
+    loaded: Loaded, eyes: Eyes = NOBODY, until: Coroutine[None, None, object] | None = None, part: Part = ALL
+) -> None:
+    """Run a gateway, or a worker's part of it, until SIGTERM, SIGINT or the end of ``until``."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no key in a core dump
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    gateway = asyncio.create_task(_gateway(loaded, eyes), name="gateway")
+    gateway = asyncio.create_task(_gateway(loaded, eyes, part), name="gateway")
     ends: list[asyncio.Task[object]] = [gateway, asyncio.create_task(stop.wait(), name="signals")]
     if until is not None:
         ends.append(asyncio.create_task(until, name="until"))
@@ -99,29 +102,34 @@ async def run(loaded: Loaded, eyes: Eyes = NOBODY, until: Coroutine[None, None, 
         gateway.result()  # a gateway that failed by itself says why
 
 
-async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
+async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
     config, state = loaded.config, loaded.state
+    own = part.folder(state)  # written by this process alone; keys and bundles are in ``state``, and only read
+    own.mkdir(parents=True, exist_ok=True, mode=0o700)
     partner = config.gateway.partner
     async with AsyncExitStack() as stack:
-        audit = stack.enter_context(Audit(state / AUDIT))
+        audit = stack.enter_context(Audit(own / AUDIT))
         stream = Stream(partner, audit, now)
-        keyring = Keyring.open(state, now(), _passphrase(loaded))
+        keyring = Keyring.open(state, now(), _passphrase(loaded), memory=own)
         signed = Countersigned(state, keyring.pins())
         table = _table(config, signed, eyes)
         rules = Rules(Decisions(table), secret(state / PSEUDONYM_KEY), now)
         dispatch = Dispatch(partner, table, keyring)
-        links = await _links(loaded, stack, eyes)
-        spool = await stack.enter_async_context(await Spool.open(state / SPOOL))
-        waiting = Waiting(spool, Wrapping(state), stream, partner)
-        outbound = Outbound(Roads(links, _turns(config)), waiting, dispatch, stream, now)
-        books = Books(Checkpoints(audit, keyring), Witnesses(state))
-        custody = Custody(partner, table, Ends(keyring, dispatch, outbound, stream, now), _heartbeats(config), books)
-        repeats = stack.enter_context(closing(Repeats.open(state)))
-        relay = Relay(rules, Intake(partner, table, keyring), WaysOut(dispatch, outbound, custody), stream, repeats)
-        shelf = stack.enter_context(closing(Shelf(state)))
+        links = await _links(loaded, part, stack, eyes)
+        spool = await stack.enter_async_context(await Spool.open(own / SPOOL))
+        waiting = Waiting(spool, Wrapping(own), stream, partner)
+        outbound = Outbound(Roads(links, _turns(config, part)), waiting, dispatch, stream, now)
+        books = Books(Checkpoints(audit, keyring), Witnesses(own))
+        custody = Custody(
+            partner, table, Ends(keyring, dispatch, outbound, stream, now, part.holds), _heartbeats(config, part), books
+        )
+        repeats = stack.enter_context(closing(Repeats.open(own, beside=part.beside(state))))
+        intake = Intake(partner, table, keyring, alone=part.alone)
+        relay = Relay(rules, intake, WaysOut(dispatch, outbound, custody), stream, repeats)
+        shelf = stack.enter_context(closing(Shelf(own)))
         escalation = Escalation(config, table, Means(dispatch, outbound, stream, shelf, rules.pseudonym_key, now))
         parts = _Parts(links, stream, escalation, audit, spool, outbound, custody)
-        await _watched(config, parts, stack, eyes)
+        await _watched(part.placed(config), parts, stack, eyes)
         for reader in eyes.readers:
             stream.add(reader)
         stream.add(custody)
@@ -141,6 +149,8 @@ async def _gateway(loaded: Loaded, eyes: Eyes) -> None:
             group.create_task(escalation.run(), name="escalation")
 
             def adopt(config: Config) -> None:
+                if found := tuple(obstacles(config, part.workers)):
+                    raise ConfigError(found)
                 dispatch.close(keyring.reload(now()).closed)
                 table = _renewed(config, keyring, signed, eyes)
                 relay.adopt(table)
@@ -166,14 +176,17 @@ def _renewed(config: Config, keyring: Keyring, signed: Countersigned, eyes: Eyes
     return _table(config, signed, eyes)
 
 
-def _turns(config: Config) -> dict[str, Turns]:
-    """The order on each link: its budget, and the shares of its destinations."""
-    return {link.name: Turns(link.shares, link.bytes_per_s) for link in config.links}
+def _turns(config: Config, part: Part) -> dict[str, Turns]:
+    """The order on each link: its budget, shared among workers, and the shares of its destinations."""
+    budgets = {
+        link.name: None if link.bytes_per_s is None else link.bytes_per_s / part.workers for link in config.links
+    }
+    return {link.name: Turns(link.shares, budgets[link.name]) for link in config.links}
 
 
-def _heartbeats(config: Config) -> dict[str, float]:
-    """How often each partner's gateway is told that we are there, in seconds."""
-    return {partner: link.heartbeat_s for link in config.links for partner in link.partners}
+def _heartbeats(config: Config, part: Part) -> dict[str, float]:
+    """How often each partner's gateway is told that we are there, in seconds; one worker speaks for all."""
+    return {partner: 0.0 if part.worker else link.heartbeat_s for link in config.links for partner in link.partners}
 
 
 def settle_memory() -> None:
@@ -186,19 +199,34 @@ def settle_memory() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-async def _links(loaded: Loaded, stack: AsyncExitStack, eyes: Eyes) -> dict[str, Link]:
-    """The links of a configuration, not yet connected; the embedded broker is started where one is wanted."""
+@asynccontextmanager
+async def brokers(loaded: Loaded, eyes: Eyes = NOBODY) -> AsyncIterator[None]:
+    """Run the embedded broker of a table, for workers that are processes of their own."""
+    async with AsyncExitStack() as stack:
+        for entry in loaded.config.links:
+            if entry.embedded:
+                await _broker(loaded, entry, stack, eyes)
+        yield
+
+
+async def _broker(loaded: Loaded, entry: LinkEntry, stack: AsyncExitStack, eyes: Eyes) -> Addresses:
+    broker = await stack.enter_async_context(EmbeddedBroker(_national(loaded, entry)))
+    eyes.announce(f"{loaded.config.gateway.partner} broker   {broker.addresses.mqtt}")
+    return broker.addresses
+
+
+async def _links(loaded: Loaded, part: Part, stack: AsyncExitStack, eyes: Eyes) -> dict[str, Link]:
+    """The links of a configuration, not yet connected; the embedded broker is started where one is wanted.
+
+    A worker finds the one that its supervisor runs.
+    """
     links = {}
     for entry in loaded.config.links:
-        settings = settings_of(loaded, entry)
+        settings = settings_of(loaded, entry, part)
         if entry.embedded:
-            broker = await stack.enter_async_context(EmbeddedBroker(_national(loaded, entry)))
-            settings = settings._replace(
-                url=broker.addresses.nats,
-                username=broker.addresses.username,
-                password_file=broker.addresses.password_file,
-            )
-            eyes.announce(f"{loaded.config.gateway.partner} broker   {broker.addresses.mqtt}")
+            spec = _national(loaded, entry)
+            found = await _broker(loaded, entry, stack, eyes) if part.alone else running(spec)
+            settings = settings._replace(url=found.nats, username=found.username, password_file=found.password_file)
         links[entry.name] = link_of(entry, loaded.config, settings)
     return links
 

@@ -205,6 +205,12 @@ class EmbeddedBroker:
             await stop(process, STOP_S)
 
 
+def running(spec: BrokerSpec) -> Addresses:
+    """How the owner gets in to a broker that another process of its gateway runs, on ports that are fixed."""
+    url = f"{'nats+tls' if spec.nats_tls else 'nats'}://{spec.nats}"
+    return Addresses(url, None, OWNER, str(Path(spec.state).absolute() / "passwords" / OWNER), {})
+
+
 def find_program() -> Path:
     """The nats-server to run: on PATH when it is not too old, else the one that came with this installation."""
     on_path = shutil.which(_PROGRAM)
