@@ -50,6 +50,7 @@ class MqttLink(Upkeep[MqttFrame]):
             bytes_sent=traffic.bytes_sent,
             dropped=traffic.dropped,
             unmatched=outgoing.unmatched,
+            forgotten=outgoing.forgotten,
             repeated=outgoing.repeated,
         )
 

@@ -58,8 +58,9 @@ def bad_topic(topic: str) -> bool:
 class Outgoing:
     """Parcels that wait, and parcels that the broker has not yet acknowledged."""
 
-    def __init__(self, out: list[bytes]) -> None:
+    def __init__(self, out: list[bytes], *, in_custody: bool = False) -> None:
         self._out = out
+        self._in_custody = in_custody
         self._limits = Limits()
         self._queue: deque[Entry] = deque()
         self._again: deque[int] = deque()  # identifiers under way on an earlier connection, to be sent again
@@ -75,6 +76,7 @@ class Outgoing:
         self._sent = 0
         self._resent = 0
         self.unmatched = 0
+        self.forgotten = 0  # connections without a session at the broker
 
     @property
     def sent(self) -> int:
@@ -119,10 +121,13 @@ class Outgoing:
         if session_present:
             self._again = deque(self._under_way)
         else:
+            self.forgotten += 1
             self._again.clear()
             self._put_back(self._under_way.values())
             self._resent += len(self._under_way)
             self._under_way.clear()
+            if self._in_custody:
+                self._give_back()
         if self._once is not None:
             self._exactly = limits.qos_max > 1
             self._quota -= self._once.resume(session_present=session_present and self._exactly)
@@ -186,7 +191,9 @@ class Outgoing:
             self._sent += 1
             if code == 0x10:
                 self.unmatched += 1
-            entry.settle(None)
+                entry.settle(SendRefusal.NOBODY if self._in_custody else None)
+            else:
+                entry.settle(None)
         elif code == 0x91:
             raise ProtocolError("packet identifier in use")
         else:
@@ -220,6 +227,13 @@ class Outgoing:
             self._left_since = now_s
         elif now_s - self._left_since > LEFT_S:
             once.give_up(min(self._limits.receive_maximum, _WINDOW_MAX) // 2)
+
+    def _give_back(self) -> None:
+        """The sender knows more than we do of what was lost, and in which order to repeat it."""
+        waiting = [*self._queue]
+        self._queue.clear()
+        for entry in waiting:
+            entry.settle(SendRefusal.LOST)
 
     def _put_back(self, entries: Collection[Entry]) -> None:
         self._queue.extendleft(reversed([*entries]))

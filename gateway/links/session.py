@@ -39,7 +39,7 @@ class Session:
         self.out: list[bytes] = []
         self.arrived: list[MqttFrame] = []
         self.incoming = Incoming(self.out)
-        self.outgoing = Outgoing(self.out)
+        self.outgoing = Outgoing(self.out, in_custody=settings.in_custody)
         self.connected = False  # CONNACK was good
         self.subscribed = False  # SUBACK too: the link is up
         self.pongs = 0

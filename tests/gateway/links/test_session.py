@@ -164,6 +164,30 @@ def test_resends_in_order_with_the_duplicate_flag_and_only_then_what_is_new() ->
     assert [one.packet_id for one in again[:2]] == [first[0], first[2]]
 
 
+def test_what_a_broker_dropped_comes_back_to_a_sender_that_repeats_it_itself() -> None:
+    session = up(Session(SETTINGS._replace(in_custody=True)))
+    entries = batch(*(Parcel("out", b"%d" % number) for number in range(3)))
+    session.outgoing.submit(entries)
+    session.outgoing.pump()
+    first, second, _ = (packet.packet_id for packet in written(session))  # type: ignore[union-attr]
+    session.feed(mqtt5.PubAckPacket(first or 0).write())
+    nobody = mqtt5.PubAckReasonCode.NO_MATCHING_SUBSCRIBERS
+    session.feed(mqtt5.PubAckPacket(second or 0, reason_code=nobody).write())
+    session.close()
+    waiting = batch(Parcel("out", b"3"))
+    session.outgoing.submit(waiting)
+    up(session, session_present=True)
+    assert entries[0].batch.results == [None, SendRefusal.NOBODY, None]
+    session.close()
+    session.open(Credentials())
+    session.out.clear()
+    session.feed(connack())
+    assert [one for one in written(session) if isinstance(one, mqtt5.PublishPacket)] == []
+    assert entries[0].batch.results == [None, SendRefusal.NOBODY, SendRefusal.LOST]
+    assert waiting[0].batch.results == [SendRefusal.LOST]
+    assert session.outgoing.forgotten == 2
+
+
 def test_keeps_to_the_brokers_receive_maximum() -> None:
     session = up(receive_max=2)
     session.outgoing.submit(batch(*(Parcel("out", b"%d" % number) for number in range(5))))
