@@ -146,6 +146,7 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
             for name in links:
                 group.create_task(relay.run(name, links), name=f"link {name}")
             group.create_task(relay.tend(), name="upkeep")
+            group.create_task(relay.linger(), name="linger")
             group.create_task(escalation.run(), name="escalation")
 
             def adopt(config: Config) -> None:

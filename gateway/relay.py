@@ -18,6 +18,7 @@ from gateway.custody import Custody
 from gateway.decisions import Decided, Decisions
 from gateway.dispatch import Copy, Dispatch
 from gateway.intake import Arrival, Intake, RefusalError, Report
+from gateway.linger import Gathered, Linger
 from gateway.links import Frame, Link
 from gateway.outbound.item import Ticket
 from gateway.outbound.outbound import Outbound
@@ -76,6 +77,7 @@ class Relay:
         self._dispatch, self._outbound, self._custody = ways_out
         self._stream = stream
         self._repeats = repeats
+        self._lingering = Linger()
         self._waiting: list[_Waiting] = []
 
     def adopt(self, table: Table) -> None:
@@ -99,11 +101,28 @@ class Relay:
                     copy for _, got in batch.taken for each in got.reports for copy in self._copies(each, arrived)
                 ]
                 await self._stream.committed()  # what cannot be accounted for is not sealed
-                await self._pass_on(copies, batch.ticket, arrived)
+                await self._pass_on(self._lingering.sift(copies, batch.ticket, arrived), batch.ticket, arrived)
                 answers = [got.answer for _, got in batch.taken if got.answer is not None]
                 self._outbound.submit(self._dispatch.answers(answers, arrived), arrived)
                 await handed.put(batch)
             await handed.put(None)
+
+    async def linger(self) -> None:
+        """Pass on what has waited for company, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for gathered in await self._lingering.due():
+                    group.create_task(self._gathered(gathered))
+
+    async def _gathered(self, gathered: Gathered) -> None:
+        """Pass copies on, and tell their sources when all are safe."""
+        ticket = Ticket()
+        await self._stream.committed()
+        await self._pass_on(gathered.copies, ticket, gathered.arrived)
+        await ticket
+        for source in gathered.tickets:
+            source.undelivered |= ticket.undelivered
+            source.end()
 
     async def _pass_on(self, copies: Sequence[Copy], ticket: Ticket, arrived: datetime) -> None:
         """Encode or seal copies, and put them on their way out."""

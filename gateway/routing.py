@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from gateway.config import Config, LinkEntry, LocalUnit, Route
+from gateway.table.entries import LingerTerms
 from protocols.agreement import Agreement
 from protocols.topics import matches
 from protocols.unit import LiaisonUnit, partner_of
@@ -16,12 +17,17 @@ TOPICS_MAX = 50_000  # topics whose unit is remembered; past that they are looke
 class Way(NamedTuple):
     """One destination of a message, and the agreement that its release is judged by.
 
-    ``signed``: every partner that the agreement names has countersigned it as it stands.
+    ``signed``: every partner that the agreement names has countersigned it as it stands. ``linger``: how long a
+    message may wait for company; ``receipts``: its origin is told what became of it; ``never_lose``: fields without
+    which it does not go (see ``Route``).
     """
 
     destination: LiaisonUnit
     agreement: Agreement
     signed: bool = False
+    linger: LingerTerms | None = None
+    receipts: bool = False
+    never_lose: tuple[str, ...] = ()
 
     @property
     def local(self) -> LocalUnit | None:
@@ -51,7 +57,8 @@ class Table:
         self._agreed = {(each.sender, to) for each in directions for to in (each.to, None)}
         for route in config.routes:
             agreement = agreements[route.agreement]
-            ways = [Way(self.units[unit], agreement, agreement.id in signed) for unit in route.to]
+            terms = (agreement, agreement.id in signed, route.linger, route.receipts, route.never_lose)
+            ways = [Way(self.units[unit], *terms) for unit in route.to]
             for source in route.sources:
                 others = ((route, way) for way in ways if way.destination.id != source)
                 self._from.setdefault(source, []).extend(others)

@@ -13,6 +13,7 @@ from protocols.quantity import Value
 from protocols.unit import LiaisonUnit, Partner
 
 EMBEDDED = "embedded"
+BY_HAND = "bundles:"
 ACKNOWLEDGE_MAX_S = 604_800  # a week
 
 
@@ -79,6 +80,11 @@ class LinkEntry(Value, frozen=True):
         """Whether the gateway itself runs this broker."""
         return self.url == EMBEDDED
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether a courier carries bundles, so that nothing answers while the gateway waits."""
+        return self.url.startswith(BY_HAND)
+
 
 class LabelRule(Value, frozen=True):
     """One line of a unit's explicit label table: this hint of its format means that label."""
@@ -136,10 +142,21 @@ class Acknowledge(Value, frozen=True):
         return named[-1] if named else None
 
 
+class LingerTerms(Value, frozen=True):
+    """How long a message may wait for others of its sender, and how many go together at most."""
+
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=600)]
+    messages: Annotated[int, msgspec.Meta(ge=2, le=32)] = 32
+
+
 class Route(Value, frozen=True, rename={"sources": "from"}):
     """Where traffic goes, under which agreement. ``kinds`` empty means all that the agreement names.
 
     ``acknowledge``: the units it leads to, ours, must acknowledge, or their alternates are given the message.
+    ``linger``: messages below immediate wait a moment for company, so that they share an envelope. ``receipts``: the
+    origin, a unit of ours, is sent a receipt when the partner's gateway says what became of its message.
+    ``never_lose``: fields (``label``, ``body.triage``, or ``body`` with all below it) that the destination's format
+    must carry whole, or the message is withheld; what an agreement takes away on purpose is not counted.
     """
 
     sources: tuple[str, ...]
@@ -147,6 +164,9 @@ class Route(Value, frozen=True, rename={"sources": "from"}):
     agreement: str
     kinds: tuple[str, ...] = ()
     acknowledge: Acknowledge | None = None
+    linger: LingerTerms | None = None
+    receipts: bool = False
+    never_lose: tuple[str, ...] = ()
 
 
 class Config(Value, frozen=True):
