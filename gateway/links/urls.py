@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, unquote
 
 from gateway.links import Link, LinkError, Settings
 from gateway.links.address import Address
+from gateway.links.byhand import HandLink
 from gateway.links.datagram import DatagramLink
 from gateway.links.folder import FolderLink
 from gateway.links.listen import ListenLink
@@ -62,6 +63,10 @@ def _folder(name: str, settings: Settings, parts: SplitResult) -> Link:
     return FolderLink(name, settings, Path(unquote(parts.path)))
 
 
+def _by_hand(name: str, settings: Settings, parts: SplitResult) -> Link:
+    return HandLink(name, settings, Path(unquote(parts.path)))
+
+
 def _mqtt(name: str, settings: Settings, parts: SplitResult) -> Link:
     return MqttLink(name, settings, _address(parts))
 
@@ -77,4 +82,5 @@ _OPENERS: dict[str, Callable[[str, Settings, SplitResult], Link]] = {
     "nats+tls": lambda name, settings, parts: NatsLink(name, settings, _address(parts)),
     "udp": lambda name, settings, parts: DatagramLink(name, settings, _address(parts)),
     "file": _folder,
+    "bundles": _by_hand,
 }

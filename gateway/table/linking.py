@@ -28,9 +28,11 @@ def link_faults(config: Config) -> Iterator[str]:
             yield f"{at}.url: {error}"
             continue
         yield from _setting_faults(at, link, transport)
-        if transport.broker:
+        if link.by_hand and not link.partners:
+            yield f"{at}.partners: {_scheme(link)} carries bundles between partners; name those it goes to"
+        if transport.broker and not link.by_hand:
             continue
-        if link.partners:
+        if link.partners and not transport.broker:
             yield f"{at}.url: {_scheme(link)} has no topics for partners' mailboxes; use MQTT or NATS"
         if (first := seen.setdefault(link.url, index)) != index:
             yield f"{at}.url: is also $.links[{first}], and nothing there tells their units apart; give it its own"

@@ -78,7 +78,7 @@ def obstacles(config: Config, workers: int) -> Iterator[str]:
         yield f"--workers: at most {WORKERS_MAX}"
     for index, link in enumerate(config.links):
         at = f"$.links[{index}]"
-        if not link.embedded and not TRANSPORTS[link.url.partition(":")[0]].broker:
+        if link.by_hand or (not link.embedded and not TRANSPORTS[link.url.partition(":")[0]].broker):
             yield f"{at}.url: one process serves a link without topics; run without --workers, or give it a gateway"
         if link.partners and is_nats(link):
             yield f"{at}.url: a mailbox on NATS is one queue, which workers cannot share; reach partners over MQTT"

@@ -38,7 +38,9 @@ TRANSPORTS: Mapping[str, Transport] = {
     "tls+listen": Transport(_STREAM | _TLS - {"server_name"}, stream=True, tls=True),
     "udp": Transport(frozenset({"receive_maximum"})),
     "file": Transport(frozenset({"receive_maximum"})),
+    "bundles": Transport(frozenset(), broker=True),
 }
+FOLDERS = frozenset({"file", "bundles"})
 WEBSOCKETS = frozenset({"ws", "wss"})
 
 
@@ -53,9 +55,9 @@ def read_url(url: str) -> SplitResult:
         raise ValueError("holds a user name or password; use username and password_file")
     if parts.query or parts.fragment:
         raise ValueError(f"{parts.scheme}://{parts.netloc}: takes no query")
-    if parts.scheme == "file":
+    if parts.scheme in FOLDERS:
         if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/") or "\0" in unquote(parts.path):
-            raise ValueError(f"{url}: must be file:/// and an absolute path")
+            raise ValueError(f"{url}: must be {parts.scheme}:/// and an absolute path")
     else:
         _check_place(url, parts, transport)
     return parts

@@ -7,7 +7,7 @@ import pytest
 from gateway.config import Config, ConfigError, faults, parse
 from gateway.links import LinkError, Settings
 from gateway.links.urls import open_link
-from gateway.table.transport import TRANSPORTS
+from gateway.table.transport import FOLDERS, TRANSPORTS
 from tests.gateway.tables import TABLE, changed
 
 ALONE = ('id = "alpha/cell"', 'id = "alpha/cell"')
@@ -60,7 +60,7 @@ def test_every_scheme_can_serve_a_unit(url: str, ways: str, more: str) -> None:
 
 def test_links_know_the_schemes_that_tables_may_name() -> None:
     for scheme in TRANSPORTS:
-        url = "file:///tmp" if scheme == "file" else f"{scheme}://127.0.0.1:9"
+        url = f"{scheme}:///tmp" if scheme in FOLDERS else f"{scheme}://127.0.0.1:9"
         assert open_link("x", Settings(url, "x")) is not None
     with pytest.raises(LinkError, match="scheme must be one of"):
         open_link("x", Settings("http://127.0.0.1:9", "x"))
@@ -75,6 +75,8 @@ def test_links_know_the_schemes_that_tables_may_name() -> None:
         ("mqtt://h:99999", BOTH, "", "cot", "$.links[2].url: Port out of range"),
         ("mqtt://h/topic", BOTH, "", "cot", "$.links[2].url: mqtt://h/topic: ends after the port"),
         ("file://drop", BOTH, "", "cot", "$.links[2].url: file://drop: must be file:///"),
+        ("bundles:drop", "", "", "cot", "$.links[2].url: bundles:drop: must be bundles:///"),
+        ("bundles:///tmp", "", "", "cot", "$.links[2].partners: bundles:// carries bundles between partners; name"),
         ("mqtt://h", BOTH, 'ca_file = "ca"', "cot", "$.links[2].ca_file: means nothing for mqtt://; take it away; enc"),
         ("tcp://h:1", BOTH, 'username = "u"', "cot", "$.links[2].username: means nothing for tcp://; take it away"),
         ("udp://239.2.3.1:1", BOTH, "session_expiry_s = 1", "cot", "$.links[2].session_expiry_s: means nothing for"),

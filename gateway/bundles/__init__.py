@@ -1,0 +1,1 @@
+"""Transfer by file: what a courier carries between gateways that share no broker."""
