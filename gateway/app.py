@@ -186,8 +186,14 @@ def _turns(config: Config, part: Part) -> dict[str, Turns]:
 
 
 def _heartbeats(config: Config, part: Part) -> dict[str, float]:
-    """How often each partner's gateway is told that we are there, in seconds; one worker speaks for all."""
-    return {partner: 0.0 if part.worker else link.heartbeat_s for link in config.links for partner in link.partners}
+    """How often each partner's gateway is told that we are there, in seconds; one worker speaks for all.
+
+    By hand nobody is told: it would be no news when it arrives.
+    """
+    links = sorted(config.links, key=lambda link: not link.by_hand)  # where there is another link, that one counts
+    return {
+        partner: 0.0 if part.worker or link.by_hand else link.heartbeat_s for link in links for partner in link.partners
+    }
 
 
 def settle_memory() -> None:
