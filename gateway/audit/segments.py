@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from gateway.audit.lines import CHAIN, GENESIS, LINE_MIN, AuditError, Line, leaf_of, link
+from gateway.table.sharing import FOLDER
 
 NAME: Final = "audit.log"  # in a state folder
 _DIGITS: Final = 12
@@ -55,9 +56,12 @@ def aside(file: Path, first: int) -> Path:
     return file.with_name(f"{file.stem}.{first:0{_DIGITS}}{file.suffix}")
 
 
-def log_in(path: Path) -> Path:
-    """The log that is meant: the one in a state folder, or the file itself."""
-    return path / NAME if path.is_dir() else path
+def logs_in(path: Path) -> list[Path]:
+    """The logs that are meant: the one in a state folder and those of its workers, or the file itself."""
+    if not path.is_dir():
+        return [path]
+    found = [path / NAME, *sorted(path.glob(f"{FOLDER}*/{NAME}"))]
+    return [each for each in found if each.exists()] or found[:1]
 
 
 def segments(file: Path) -> list[Segment]:

@@ -6,8 +6,9 @@ done by somebody who left the rest alone; a checkpoint finds what was rewritten 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -55,6 +56,18 @@ def claims(path: Path, vouchers: Vouchers | None, *, own: bool) -> Iterator[Clai
         except Reject as refusal:
             raise AuditError(f"{where}: the checkpoint does not hold: {refusal}") from None
         yield Claim(checkpoint, where, own)
+
+
+def shared_out(files: Sequence[Path], found: Iterable[Claim]) -> dict[Path, list[Claim]]:
+    """Which of these logs each checkpoint is of. Raise AuditError for one that is of none of them."""
+    shared: dict[Path, list[Claim]] = {file: [] for file in files}
+    ids = {line.chain[:LOG_ID]: file for file in files for line in islice(Walk(file), 1)}
+    for claim in found:
+        file = ids.get(claim.checkpoint.log, files[0] if len(files) == 1 else None)
+        if file is None:
+            raise AuditError(f"none of these is the log that {claim}")
+        shared[file].append(claim)
+    return shared
 
 
 def verify(file: Path, found: Iterable[Claim]) -> Verified:

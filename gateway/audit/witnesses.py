@@ -21,7 +21,7 @@ from protocols.transparency import follows
 
 FOLDER: Final = "witness"
 FILE_MAX: Final = 1 << 30  # bytes for one partner: some years at one checkpoint in five minutes
-LOGS_MAX: Final = 16  # logs of one partner that are told apart
+LOGS_MAX: Final = 64  # logs of one partner that are told apart: one a worker, and those it began anew
 
 
 class Standing(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from heapq import merge
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -15,9 +16,10 @@ from gateway.audit.lines import AuditError
 from gateway.audit.proof import PROOF_MAX, check_proof, prove, read_proof, write_proof
 from gateway.audit.reading import read
 from gateway.audit.resume import checkpoint_file
-from gateway.audit.segments import NAME, log_in
+from gateway.audit.segments import logs_in
 from gateway.audit.statements import statements
-from gateway.audit.verification import Verified, claims
+from gateway.audit.trace import trace
+from gateway.audit.verification import Verified, claims, shared_out
 from gateway.audit.verification import verify as verify_log
 from gateway.audit.vouchers import Vouchers
 from gateway.cli.secrets import Json, Out, explained, write_file
@@ -59,9 +61,9 @@ class Wanted(NamedTuple):
         return b"" if known is None else msgspec.json.encode(known)
 
 
-def located(path: Path) -> Path:
-    """The log that a path means. Raise ConfigError for a configuration that cannot be read."""
-    return load(path).state / NAME if path.suffix == ".toml" else log_in(path)
+def located(path: Path) -> list[Path]:
+    """The logs that a path means, one for each worker. Raise ConfigError for a configuration that cannot be read."""
+    return logs_in(load(path).state if path.suffix == ".toml" else path)
 
 
 def line_of(record: Record) -> str:
@@ -86,7 +88,8 @@ def show(  # noqa: PLR0913 - each parameter is an option of the command
     """Print records, oldest first. Every line is verified on the way."""
     wanted = Wanted(_utc(since), _utc(until), unit, message, event, reason)
     with reported():
-        for entry in read(located(file), wanted.needle()):
+        logs = [read(log, wanted.needle()) for log in located(file)]
+        for entry in merge(*logs, key=lambda each: each.record.at):
             if wanted.holds(entry.record):
                 record = entry.record
                 typer.echo(msgspec.json.encode(record).decode() if json else line_of(record))
@@ -94,7 +97,7 @@ def show(  # noqa: PLR0913 - each parameter is an option of the command
 
 @app.command()
 def verify(
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help=WHERE)] = None,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help=WHERE)] = None,
     *,
     witness: Annotated[list[Path] | None, typer.Option(help="checkpoints that a partner kept; repeat")] = None,
     bundle: Annotated[
@@ -106,15 +109,13 @@ def verify(
 
     A partner keeps our checkpoints in its state folder, witness/<us>.checkpoints: only they show a tail that was cut.
     """
-    if (file is None) == (proof is None):
+    if bool(files) == (proof is not None):
         raise typer.BadParameter("give a FILE, or --proof and --bundle")
     with explained():
-        if proof is not None:
-            for line in _proved(proof, bundle or []):
-                typer.echo(line)
-        elif file is not None:
-            for line in _verified(located(file), witness or [], bundle or []):
-                typer.echo(line)
+        logs = [log for path in files or [] for log in located(path)]
+        told = _verified(logs, witness or [], bundle or []) if proof is None else _proved(proof, bundle or [])
+        for line in told:
+            typer.echo(line)
 
 
 @app.command("prove")
@@ -126,23 +127,38 @@ def make_proof(
 ) -> None:
     """Write what was recorded of one message so that a third party can verify it, and sees nothing of any other."""
     with explained():
-        log = located(file)
+        log = _log_about(message, located(file))
         kept = checkpoint_file(log)
         signed = [statement for _, statement in statements(kept)] if kept.exists() else []
         write_file(out, write_proof(prove(log, signed, message)))
 
 
-def _verified(log: Path, witness: list[Path], bundle: list[Path]) -> Iterator[str]:
-    paths = bundle or [path for folder in (log.parent / BUNDLES, vouchers(log.parent)) for path in _bundles(folder)]
-    known = Vouchers.read(paths) if paths else None
-    own = checkpoint_file(log)
-    found = list(claims(own, known, own=True)) if own.exists() else []
-    for path in witness:
-        found.extend(claims(path, known, own=False))
-    held = verify_log(log, found)
-    files = "" if held.files == 1 else f" in {held.files} files"
-    yield f"{held.lines} records hold{files}; last link {held.chain.hex()}"
-    yield _covered(held, known)
+def _verified(logs: list[Path], witness: list[Path], bundle: list[Path]) -> Iterator[str]:
+    beside = [path for log in logs for folder in _beside(log) for path in sorted(folder.glob("*.bundle"))]
+    known = Vouchers.read(bundle or beside) if bundle or beside else None
+    shared = shared_out(logs, [claim for path in witness for claim in claims(path, known, own=False)])
+    for log, found in shared.items():
+        own = checkpoint_file(log)
+        held = verify_log(log, [*(claims(own, known, own=True) if own.exists() else ()), *found])
+        which = "" if len(logs) == 1 else f"{log}: "
+        files = "" if held.files == 1 else f" in {held.files} files"
+        yield f"{which}{held.lines} records hold{files}; last link {held.chain.hex()}"
+        yield f"{which}{_covered(held, known)}"
+
+
+def _beside(log: Path) -> tuple[Path, Path]:
+    """Where a gateway keeps the bundles that vouch for its checkpoints."""
+    return log.parent / BUNDLES, vouchers(log.parent)
+
+
+def _log_about(message: str, logs: list[Path]) -> Path:
+    """The one of these logs that says something of a message. Raise AuditError."""
+    if len(logs) == 1:
+        return logs[0]
+    about = sorted({step.file for step in trace(message, logs)})
+    if len(about) > 1:
+        raise AuditError(f"several workers recorded it; prove it from each: {', '.join(map(str, about))}")
+    return (about or logs)[0]
 
 
 def _covered(held: Verified, known: Vouchers | None) -> str:
@@ -171,10 +187,6 @@ lines, {at:%Y-%m-%dT%H:%M:%SZ}"
         yield f"compare the fingerprint of {stated.partner} by voice: {digits}"
     for entry in shown.entries:
         yield line_of(entry.record)
-
-
-def _bundles(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.bundle"))
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -33,7 +33,7 @@ def trace(
 ) -> None:
     """Show what became of one message, step by step. Status 3 when nothing was recorded of it."""
     with reported():
-        steps = steps_of(message, [located(path) for path in files])
+        steps = steps_of(message, [log for path in files for log in located(path)])
     if not steps:
         typer.echo(f"nothing was recorded of {message}", err=True)
         raise typer.Exit(Status.REFUSED)

@@ -254,3 +254,54 @@ def test_proofs_and_logs_are_not_verified_at_once(state: Path, tmp_path: Path) -
     assert comity("verify", state, "--proof", state).exit_code == 2
     absent = comity("verify", "--proof", tmp_path / "absent")
     assert (absent.exit_code, absent.stderr) == (3, f"{tmp_path}/absent: No such file or directory\n")
+
+
+@pytest.fixture
+def workers(states: Mapping[str, Path], tmp_path: Path) -> Path:
+    """The state folder of a gateway with two workers, and the file in which a partner keeps the checkpoints of both."""
+    folder = tmp_path / "shared"
+    keyring = Keyring.open(states["alpha"], NOW)
+    for worker, count in (("worker-0", 12), ("worker-1", 15)):
+        signed(folder / worker / "audit.log", keyring, count, 10)
+    keyring.close()
+    kept = [checkpoint_file(folder / worker / "audit.log").read_bytes() for worker in ("worker-0", "worker-1")]
+    (tmp_path / "alpha.checkpoints").write_bytes(b"".join(kept))
+    return folder
+
+
+def test_the_logs_of_workers_are_verified_together(workers: Path) -> None:
+    result = comity("verify", workers, "--witness", workers.parent / "alpha.checkpoints")
+
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0
+    for worker, count, (first, second) in (("worker-0", 12, lines[:2]), ("worker-1", 15, lines[2:])):
+        file = workers / worker / "audit.log"
+        assert first.startswith(f"{file}: {count} records hold; last link ")
+        assert second == f"{file}: 1 checkpoints beside it and 1 of witnesses agree; witnessed up to line 10"
+
+
+def test_a_log_of_a_worker_that_is_gone_is_told(workers: Path) -> None:
+    witness = workers.parent / "alpha.checkpoints"
+    both = [workers / worker / "audit.log" for worker in ("worker-0", "worker-1")]
+    third = workers.parent / "audit.log"
+    third.write_bytes(both[1].read_bytes())
+    both[1].unlink()
+
+    alone = comity("verify", workers, "--witness", witness)
+    assert (alone.exit_code, ":1: is not the first line of the log that alpha signed" in alone.stderr) == (3, True)
+    assert comity("verify", workers, third, "--witness", witness).exit_code == 0
+    (workers / "worker-1" / "audit.checkpoints").unlink()
+    with Audit(both[1]):
+        pass
+    result = comity("verify", workers, "--witness", witness)
+    assert result.exit_code == 3
+    assert result.stderr == f"none of these is the log that alpha signed 2026-03-14T21:07:40Z ({witness}:2)\n"
+
+
+def test_the_logs_of_workers_are_listed_as_one_and_proved_one_by_one(workers: Path) -> None:
+    assert len(comity("list", workers).stdout.splitlines()) == 27
+    for number, told in ((14, "line 14 about it came after"), (5, "several workers recorded it")):
+        result = comity("prove", f"{number:032x}", workers)
+        assert (result.exit_code, told in result.stderr) == (3, True)
+    assert comity("prove", f"{5:032x}", workers / "worker-1").exit_code == 0
+    assert "nothing about it" in comity("prove", f"{99:032x}", workers).stderr
