@@ -22,6 +22,7 @@ from gateway.linger import Gathered, Linger
 from gateway.links import Frame, Link
 from gateway.outbound.item import Ticket
 from gateway.outbound.outbound import Outbound
+from gateway.receipts import Receipts
 from gateway.repeats import Repeats
 from gateway.routing import Table
 from gateway.stream import Stream
@@ -78,6 +79,7 @@ class Relay:
         self._stream = stream
         self._repeats = repeats
         self._lingering = Linger()
+        self._receipts = Receipts()
         self._waiting: list[_Waiting] = []
 
     def adopt(self, table: Table) -> None:
@@ -97,9 +99,7 @@ class Relay:
                 batch = _Batch(Ticket(), [], [], arrived)
                 for frame in frames:
                     self._read(name, frame, batch)
-                copies = [
-                    copy for _, got in batch.taken for each in got.reports for copy in self._copies(each, arrived)
-                ]
+                copies = [copy for _, got in batch.taken for copy in self._all_copies(got, arrived)]
                 await self._stream.committed()  # what cannot be accounted for is not sealed
                 await self._pass_on(self._lingering.sift(copies, batch.ticket, arrived), batch.ticket, arrived)
                 answers = [got.answer for _, got in batch.taken if got.answer is not None]
@@ -195,6 +195,21 @@ class Relay:
             self._waiting.remove(each)
             yield each.frame
 
+    def _all_copies(self, got: Arrival, now: datetime) -> Iterator[Copy]:
+        """What reports are to become, and receipts of which a partner's gateway brought word."""
+        for report in got.reports:
+            yield from self._copies(report, now)
+        for said in got.said:
+            for told in said.control.told:
+                receipt = (
+                    self._receipts.answer(told, now)
+                    if partner_of(told.destination) == partner_of(said.sender)
+                    else None
+                )
+                if receipt is not None:
+                    copies = self._copies(receipt, now)
+                    yield from (copy for copy in copies if copy.way.destination.id == told.origin)
+
     def _copies(self, report: Report, now: datetime) -> Iterator[Copy]:
         """One copy for each destination that may have the message, in the form that its agreement allows."""
         message = report.message
@@ -206,7 +221,9 @@ class Relay:
             self._stream.kept(Event.WITHHELD, self._rules.decisions.without_way(message.origin or ""), message)
         for way, reason in decided:
             if reason is None:
-                yield Copy(transform(message, way.agreement, self._rules.pseudonym_key), way)
+                copy = Copy(transform(message, way.agreement, self._rules.pseudonym_key), way)
+                self._receipts.ask(message, copy)
+                yield copy
             else:
                 self._stream.kept(Event.WITHHELD, reason, message, way)
         if all(reason for _, reason in decided):

@@ -17,6 +17,7 @@ from protocols.envelope import ENVELOPES_MAX
 from protocols.replay import Received
 
 VERSION: Final = 1
+OURS: Final = "comity"  # the format of what gateways themselves say
 CONTROL_MAX: Final = 65_536  # bytes of one control record
 TAKEN_MAX: Final = 256  # epochs that one record speaks of
 BEYOND_MAX: Final = 256  # bytes of bitmap: envelopes beyond the first missing one, eight to a byte

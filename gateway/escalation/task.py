@@ -18,7 +18,7 @@ from adapters import load
 from gateway.decisions import Decisions
 from gateway.dispatch import Consignment, Copy, Dispatch
 from gateway.escalation.shelf import Shelf
-from gateway.escalation.waiting import OURS, WAITING_MAX, Book, Due, Waiting, names_of, receipt, turn
+from gateway.escalation.waiting import WAITING_MAX, Book, Due, Waiting, names_of, receipt, turn
 from gateway.outbound.outbound import Outbound
 from gateway.release import check
 from gateway.routing import Table, Way
@@ -26,6 +26,7 @@ from gateway.stream import Outcome, Stream
 from gateway.table.entries import Acknowledge, Config, LocalUnit
 from gateway.transform import pseudonym, transform
 from protocols.body import Receipt, ReceiptState
+from protocols.custody import OURS
 from protocols.message import Message
 from protocols.record import Attention, Event, Record, Withheld
 

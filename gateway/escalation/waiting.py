@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from protocols.agreement import Transformation
 from protocols.body import Receipt, ReceiptState
+from protocols.custody import OURS
 from protocols.duty import on_duty, stand_ins
 from protocols.message import Authenticity, Message, Source, Times, message_id
 from protocols.quantity import Value
@@ -23,7 +24,6 @@ from protocols.record import Attention
 from protocols.unit import LiaisonUnit
 
 WAITING_MAX = 1000  # messages that wait at a time; past that the oldest goes to everybody who stands in, at once
-OURS = "comity"  # the format of what the gateway itself says
 _MOMENT = re.compile(r"-[0-9A-F]{12,}$")  # which SEDAP-Express leaves out when it acknowledges by type and number
 
 
