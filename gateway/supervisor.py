@@ -10,14 +10,19 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from gateway.child import dying_with_us, stop
+from gateway.config import ConfigError
 from gateway.links.backoff import Backoff, Pace
 
 STOP_S = 15.0  # what a worker has to finish what it has in hand
 PACE = Pace(first_s=0.2, longest_s=30.0, refused_s=60.0, stable_s=30.0)
 REFUSED = 2  # the exit status of a worker whose configuration is wrong: starting it again helps nobody
+COUNT = "workers"  # the file that says by how many a state folder is shared
+AUDIT = "audit.log"
+MOVE = "how to change it stands in gateway/README.md"
 _log = logging.getLogger("comity.supervisor")
 
 
@@ -30,6 +35,20 @@ class Worker(NamedTuple):
 
 class MisconfiguredError(Exception):
     """A worker will not start because of its configuration; it has said why itself."""
+
+
+def claim(state: Path, workers: int) -> None:
+    """Note how many share a state folder. Raise ConfigError when it was left by another number of them.
+
+    Each worker remembers what it received and keeps what waits; another number would share that out otherwise.
+    """
+    file = state / COUNT
+    before = int(file.read_text()) if file.exists() else 1 if (state / AUDIT).exists() else workers
+    if before != workers:
+        raise ConfigError([f"{state} was left by {before} worker(s): run with --workers {before}; {MOVE}"])
+    if workers > 1:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.write_text(f"{workers}\n")
 
 
 async def supervise(

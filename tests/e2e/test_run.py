@@ -26,9 +26,9 @@ from tests.servers import wait_for_port
 
 
 @asynccontextmanager
-async def comity_run(file: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def comity_run(file: Path, *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A gateway as an operator starts it."""
-    command = [sys.executable, "-m", "gateway.cli", "run", str(file)]
+    command = [sys.executable, "-m", "gateway.cli", "run", str(file), *options]
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     try:
         yield process

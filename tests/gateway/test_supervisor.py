@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config import ConfigError
 from gateway.links.backoff import Pace
-from gateway.supervisor import MisconfiguredError, Worker, supervise
+from gateway.supervisor import MisconfiguredError, Worker, claim, supervise
 
 PACE = Pace(first_s=0.05, longest_s=0.1)
 PROGRAM = """
@@ -77,3 +78,18 @@ async def test_a_worker_that_refuses_its_configuration_ends_all(tmp_path: Path) 
         async with asyncio.timeout(20):
             await supervise(second_refuses, 2, asyncio.Event(), PACE)
     assert not any(alive(pid) for _, _, pid in seen(tmp_path))
+
+
+def test_a_state_folder_belongs_to_the_number_of_workers_that_began_it(tmp_path: Path) -> None:
+    new, old = tmp_path / "new", tmp_path / "old"
+    claim(new, 2)
+    claim(new, 2)
+    for workers in (1, 3):
+        with pytest.raises(ConfigError, match=r"left by 2 worker\(s\): run with --workers 2"):
+            claim(new, workers)
+    old.mkdir()
+    (old / "audit.log").touch()
+    claim(old, 1)
+    with pytest.raises(ConfigError, match=r"left by 1 worker"):
+        claim(old, 2)
+    assert not (old / "workers").exists()
