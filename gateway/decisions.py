@@ -7,10 +7,10 @@ what depends on one message's content is looked at each time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from gateway.release import Facts, content, facts, standing
+from gateway.release import AHEAD, Facts, content, facts, standing
 from gateway.routing import Table, Way
 from protocols.message import Message
 from protocols.record import Withheld
@@ -28,13 +28,18 @@ class Decided(NamedTuple):
 
 
 class _Compiled(NamedTuple):
-    """Decisions for messages with the same facts, in [since, until); ``choices`` holds every way by destination."""
+    """Decisions for messages with the same facts, in [since, until); ``choices`` holds every way by destination.
+
+    ``bounded``: a way asks where a message is, or whether it can go as it is. ``oldest``: what is not older than this
+    is too old on no way.
+    """
 
     since: datetime
     until: datetime
     choices: tuple[tuple[Decided, ...], ...]
     chosen: tuple[Decided, ...]
     bounded: bool
+    oldest: timedelta
 
 
 class Decisions:
@@ -44,10 +49,15 @@ class Decisions:
         self.table = table
         self._kept: dict[Facts, _Compiled] = {}
 
-    def decide(self, message: Message, now: datetime) -> Sequence[Decided]:
-        """One decision for each destination that a route leads to, in the order of the routes."""
-        compiled = self._compiled(facts(message), now)
-        if message.times.valid_until is None and not compiled.bounded:
+    def decide(self, message: Message, now: datetime, through: str | None = None) -> Sequence[Decided]:
+        """One decision for each destination that a route leads to, in the order of the routes.
+
+        ``through``: the partner that passed the message on to us, when it did not come from its originator.
+        """
+        compiled, times = self._compiled(facts(message, through), now), message.times
+        moment = times.observed or times.created
+        timely = moment is None or now - compiled.oldest <= moment <= now + AHEAD
+        if times.valid_until is None and timely and not compiled.bounded:
             return compiled.chosen
         return [_choose([_looked_at(each, message, now) for each in ways]) for ways in compiled.choices]
 
@@ -55,8 +65,10 @@ class Decisions:
         """The same for a message of which only the facts are known: what the rules about content would say is open."""
         return self._compiled(known, now).chosen
 
-    def without_way(self, origin: str, to: str | None = None) -> Withheld:
+    def without_way(self, origin: str, to: str | None = None, through: str | None = None) -> Withheld:
         """Why a message that no route takes up goes nowhere, or not to one unit."""
+        if through is not None:
+            return Withheld.REEXPORT_DENIED
         return Withheld.NO_ROUTE if self.table.agreed(origin, to) else Withheld.NO_AGREEMENT
 
     def _compiled(self, known: Facts, now: datetime) -> _Compiled:
@@ -68,23 +80,25 @@ class Decisions:
         return compiled
 
     def _compile(self, known: Facts, now: datetime) -> _Compiled:
-        ways = self.table.ways(known.origin, known.kind)
+        ways = self.table.ways(known.origin, known.kind, known.through)
         found: dict[str, list[Decided]] = {}
         for way in ways:
             reason = standing(known, way, self.table.policies, now)
             found.setdefault(way.destination.id, []).append(Decided(way, reason))
-        turns = [turn for way in ways for turn in (way.agreement.valid_from, way.agreement.valid_until)]
+        terms = [each for way in ways for each in (way.agreement, way.basis and way.basis.agreement) if each]
+        turns = [turn for each in terms for turn in (each.valid_from, each.valid_until)]
         return _Compiled(
             max((turn for turn in turns if turn <= now), default=_ALWAYS),
             min((turn for turn in turns if turn > now), default=_NEVER),
             tuple(tuple(each) for each in found.values()),
             tuple(_choose(each) for each in found.values()),
-            any(each.way.agreement.area is not None for those in found.values() for each in those),
+            any(way.agreement.area is not None or way.basis is not None for way in ways),
+            min((way.agreement.oldest for way in ways), default=timedelta()),
         )
 
 
 def _looked_at(decided: Decided, message: Message, now: datetime) -> Decided:
-    return decided if decided.reason else Decided(decided.way, content(message, decided.way.agreement, now))
+    return decided if decided.reason else Decided(decided.way, content(message, decided.way, now))
 
 
 def _choose(decided: Sequence[Decided]) -> Decided:

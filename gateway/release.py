@@ -7,7 +7,7 @@ look at one message. The first rule that keeps a message back is the one that is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from gateway.routing import Way
@@ -22,12 +22,14 @@ from protocols.record import Withheld
 from protocols.unit import partner_of
 
 Policies: TypeAlias = Mapping[str, Policy]
+AHEAD = timedelta(minutes=5)  # that a report may be of a later time than ours: clocks differ
 
 
 class Facts(NamedTuple):
-    """What the standing rules know of a message; a Record says all of it but ``alternatives``.
+    """What the standing rules know of a message; a Record says all of it but ``alternatives`` and ``through``.
 
-    ``verified``: a partner sealed it; only then are the alternatives to its label believed.
+    ``verified``: a partner sealed it; only then are the alternatives to its label believed. ``through``: the partner
+    that passed it on, when it did not come from its originator itself.
     """
 
     origin: str
@@ -37,14 +39,27 @@ class Facts(NamedTuple):
     label: Label | None
     precedence: Precedence | None
     alternatives: tuple[Label, ...] = ()
+    through: str | None = None
+
+
+def _own(way: Way) -> Agreement:
+    return way.agreement
+
+
+def _originators(way: Way) -> Agreement:
+    return way.basis.agreement if way.basis else way.agreement
 
 
 class Standing(NamedTuple):
-    """A rule about facts: its name, what it asks, and why it keeps a message back (None: it does not)."""
+    """A rule about facts: its name, what it asks, and why it keeps a message back (None: it does not).
+
+    ``under``: the agreement whose words it holds the facts against.
+    """
 
     name: str
     asks: str
     keeps: Callable[[Facts, Way, Policies, datetime], Withheld | None]
+    under: Callable[[Way], Agreement] = _own
 
 
 class Content(NamedTuple):
@@ -52,7 +67,8 @@ class Content(NamedTuple):
 
     name: str
     asks: str
-    keeps: Callable[[Message, Agreement, datetime], Withheld | None]
+    keeps: Callable[[Message, Way, datetime], Withheld | None]
+    under: Callable[[Way], Agreement] = _own
 
 
 class Verdict(NamedTuple):
@@ -66,16 +82,17 @@ class Verdict(NamedTuple):
         return self.reason is None
 
 
-def facts(message: Message) -> Facts:
-    """The facts of a message. ``message.origin`` is the unit that the gateway vouches for."""
+def facts(message: Message, through: str | None = None) -> Facts:
+    """The facts of a message. The gateway vouches for ``message.origin``; ``through`` passed it on, if anybody did."""
     verified = message.authenticity is Authenticity.VERIFIED
     beside = message.alternatives if verified else ()
-    return Facts(message.origin or "", message.kind, message.mode, verified, message.label, message.precedence, beside)
+    origin, precedence = message.origin or "", message.precedence
+    return Facts(origin, message.kind, message.mode, verified, message.label, precedence, beside, through)
 
 
-def check(message: Message, way: Way, policies: Policies, now: datetime) -> Verdict:
+def check(message: Message, way: Way, policies: Policies, now: datetime, through: str | None = None) -> Verdict:
     """Whether a message may go this way, by every rule."""
-    return Verdict(standing(facts(message), way, policies, now) or content(message, way.agreement, now))
+    return Verdict(standing(facts(message, through), way, policies, now) or content(message, way, now))
 
 
 def standing(known: Facts, way: Way, policies: Policies, now: datetime) -> Withheld | None:
@@ -86,17 +103,40 @@ def standing(known: Facts, way: Way, policies: Policies, now: datetime) -> Withh
     return None
 
 
-def content(message: Message, agreement: Agreement, now: datetime) -> Withheld | None:
+def content(message: Message, way: Way, now: datetime) -> Withheld | None:
     """What the rules about one message say: the first reason, or None."""
     for rule in CONTENT:
-        if (reason := rule.keeps(message, agreement, now)) is not None:
+        if (reason := rule.keeps(message, way, now)) is not None:
             return reason
     return None
 
 
 def _reexport(known: Facts, way: Way, _policies: Policies, _now: datetime) -> Withheld | None:
-    """What a partner sealed is for the units that it was sealed for."""
-    return Withheld.REEXPORT_DENIED if known.verified and way.local is None else None
+    """What a partner sealed is for the units that it was sealed for; a third is told only where its originator lets us.
+
+    What was passed on to us is for units of ours and goes no further, and only by way of whom the table names.
+    """
+    if way.through is None:
+        denied = known.through is not None or (known.verified and way.local is None)
+    elif way.local is not None:
+        denied = known.through != way.through
+    else:
+        denied = known.through is not None or not known.verified or way.basis is None
+    return Withheld.REEXPORT_DENIED if denied else None
+
+
+def _originator(known: Facts, way: Way, policies: Policies, now: datetime) -> Withheld | None:
+    """Whether the originator's own words with us reach as far; its label has to reach the third party by them too."""
+    if way.basis is None:
+        return None
+    agreement = way.basis.agreement
+    if way.destination.partner not in agreement.onward or not agreement.goes(
+        partner_of(known.origin), way.through or ""
+    ):
+        return Withheld.REEXPORT_DENIED
+    under = Way(way.destination, *way.basis)
+    told = (rule(known, under, policies, now) for rule in _TERMS)
+    return next((reason for reason in told if reason is not None), None)
 
 
 def _signed(_known: Facts, way: Way, _policies: Policies, _now: datetime) -> Withheld | None:
@@ -112,7 +152,7 @@ def _lasts(_known: Facts, way: Way, _policies: Policies, now: datetime) -> Withh
 
 
 def _direction(known: Facts, way: Way, _policies: Policies, _now: datetime) -> Withheld | None:
-    agreed = way.agreement.goes(partner_of(known.origin), way.destination.partner)
+    agreed = way.agreement.goes(way.through or partner_of(known.origin), way.destination.partner)
     return None if agreed else Withheld.DIRECTION_NOT_AGREED
 
 
@@ -158,16 +198,40 @@ def _permitted(known: Facts, clearance: Clearance, way: Way, policies: Policies)
     return None if refusal is None else Withheld(refusal)
 
 
-def _current(message: Message, _agreement: Agreement, now: datetime) -> Withheld | None:
+def _current(message: Message, _way: Way, now: datetime) -> Withheld | None:
     until = message.times.valid_until
     return Withheld.EXPIRED if until is not None and until < now else None
 
 
-def _area(message: Message, agreement: Agreement, _now: datetime) -> Withheld | None:
+def _timely(message: Message, way: Way, now: datetime) -> Withheld | None:
+    """What says until when it holds is judged by that; else by when it was observed, or made; else by nothing."""
+    moment = message.times.observed or message.times.created
+    if moment is None or message.times.valid_until is not None:
+        return None
+    if moment > now + AHEAD:
+        return Withheld.IN_THE_FUTURE
+    return Withheld.TOO_OLD if moment < now - way.agreement.oldest else None
+
+
+def _area(message: Message, way: Way, _now: datetime) -> Withheld | None:
+    return _placed(message, way.agreement)
+
+
+def _originators_area(message: Message, way: Way, _now: datetime) -> Withheld | None:
+    return None if way.basis is None else _placed(message, way.basis.agreement)
+
+
+def _placed(message: Message, agreement: Agreement) -> Withheld | None:
     """A body that names no place has none to be outside of; every place that it names must lie in the area."""
     if agreement.area is None or all(within(place, agreement.area) for place in places(message.body)):
         return None
     return Withheld.OUTSIDE_AREA
+
+
+def _as_it_is(message: Message, way: Way, _now: datetime) -> Withheld | None:
+    """The originator signed what it sealed, and nothing else: what is passed on is that."""
+    changed = way.local is None and way.through is not None and way.agreement.transformation.changes(message)
+    return Withheld.PROOF_LOST if changed else None
 
 
 def places(body: Body) -> Iterator[Position]:
@@ -185,8 +249,10 @@ def places(body: Body) -> Iterator[Position]:
             yield from rim(*circle)
 
 
+_TERMS = (_signed, _begun, _lasts, _kind, _mode, _labelled, _ceiling, _precedence)
 STANDING = (
-    Standing("re-export", "is it our own report, or does it stay with us?", _reexport),
+    Standing("re-export", "is it our own report, does it stay with us, or may we pass it on?", _reexport),
+    Standing("originator", "does what the originator agreed with us cover it?", _originator, _originators),
     Standing("countersigned", "did every partner that the agreement names sign it as it stands?", _signed),
     Standing("begun", "is the agreement in force already?", _begun),
     Standing("in force", "is the agreement still in force?", _lasts),
@@ -200,5 +266,8 @@ STANDING = (
 )
 CONTENT = (
     Content("current", "is it still valid?", _current),
+    Content("timely", "is it of a time that can be, and not too old?", _timely),
     Content("area", "does every place in it lie in the agreed area?", _area),
+    Content("originator's area", "and in the area agreed with its originator?", _originators_area, _originators),
+    Content("as it is", "can it go as its originator signed it?", _as_it_is),
 )

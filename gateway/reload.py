@@ -14,14 +14,16 @@ from typing import NamedTuple
 import msgspec
 from watchfiles import awatch
 
-from gateway.config import Config, ConfigError, Loaded, load
+from gateway.config import Config, ConfigError, Loaded, Route, load
 from gateway.countersigned import FOLDER as SIGNATURES
 from gateway.countersigned import SIGNED
 from gateway.keyring.holdings import BUNDLES, CHANGED
 from gateway.keyring.keystore import KeyringError
 from gateway.stream import Stream
+from protocols.agreement import Agreement
 from protocols.duty import stand_ins
 from protocols.record import Event
+from protocols.unit import partner_of
 
 VERSIONS = "tables"  # folder of the versions that were in force, in the state directory
 VERSIONS_MAX = 100
@@ -166,12 +168,21 @@ def _passages(config: Config) -> dict[str, bytes]:
         terms = msgspec.msgpack.encode(agreement)
         for source in route.sources:
             for to in route.to:
-                ends = (units[source], units[to], route.acknowledge)
+                ends = (units[source], units[to], route.acknowledge, _leave(config, route, source, to))
                 digest = hashlib.sha256(terms + msgspec.msgpack.encode(ends)).digest()
                 in_place = [f"{each} in place of {to}" for each in stand_ins(to, units) if route.acknowledge]
+                by = f" through {route.through}" if route.through else ""
                 for kind in route.kinds or agreement.kinds:
-                    found |= {f"{source} -> {each} {kind} ({agreement.id})": digest for each in (to, *in_place)}
+                    found |= {f"{source} -> {each} {kind} ({agreement.id}){by}": digest for each in (to, *in_place)}
     return found
+
+
+def _leave(config: Config, route: Route, source: str, to: str) -> list[Agreement]:
+    """The agreements by which an originator lets us pass on along a route."""
+    us, origin, third = config.gateway.partner, partner_of(source), partner_of(to)
+    if route.through != us:
+        return []
+    return [each for each in config.agreements if each.goes(origin, us) and third in each.onward]
 
 
 def _address(link: msgspec.Struct) -> msgspec.Struct:

@@ -14,12 +14,20 @@ from protocols.unit import LiaisonUnit, partner_of
 TOPICS_MAX = 50_000  # topics whose unit is remembered; past that they are looked up again
 
 
+class Basis(NamedTuple):
+    """An agreement by which the originator lets us pass on what it tells us, and whether it is countersigned."""
+
+    agreement: Agreement
+    signed: bool
+
+
 class Way(NamedTuple):
     """One destination of a message, and the agreement that its release is judged by.
 
     ``signed``: every partner that the agreement names has countersigned it as it stands. ``linger``: how long a
     message may wait for company; ``receipts``: its origin is told what became of it; ``never_lose``: fields without
-    which it does not go (see ``Route``).
+    which it does not go (see ``Route``). ``through``: the partner that passes the message on, ourselves or whoever gave
+    it to us; where it is ourselves, ``basis`` is what allows it.
     """
 
     destination: LiaisonUnit
@@ -28,6 +36,8 @@ class Way(NamedTuple):
     linger: LingerTerms | None = None
     receipts: bool = False
     never_lose: tuple[str, ...] = ()
+    through: str | None = None
+    basis: Basis | None = None
 
     @property
     def local(self) -> LocalUnit | None:
@@ -50,18 +60,22 @@ class Table:
         )
         self._filters = [(unit.link, each, unit) for unit in config.units for each in unit.receive]
         self._topics: dict[tuple[str, str], LocalUnit | None] = {}
-        self._kept: dict[tuple[str, str], tuple[Way, ...]] = {}
+        self._kept: dict[tuple[str, str, str | None], tuple[Way, ...]] = {}
+        self._us = config.gateway.partner
         self._from: dict[str, list[tuple[Route, Way]]] = {}
         agreements = {agreement.id: agreement for agreement in config.agreements}
         directions = [direction for agreement in config.agreements for direction in agreement.directions]
         self._agreed = {(each.sender, to) for each in directions for to in (each.to, None)}
         for route in config.routes:
             agreement = agreements[route.agreement]
-            terms = (agreement, agreement.id in signed, route.linger, route.receipts, route.never_lose)
+            terms = (agreement, agreement.id in signed, route.linger, route.receipts, route.never_lose, route.through)
             ways = [Way(self.units[unit], *terms) for unit in route.to]
             for source in route.sources:
-                others = ((route, way) for way in ways if way.destination.id != source)
-                self._from.setdefault(source, []).extend(others)
+                others = [way for way in ways if way.destination.id != source]
+                if route.through == self._us:
+                    bases = [Basis(each, each.id in signed) for each in config.agreements]
+                    others = [each for way in others for each in _passages(way, partner_of(source), bases)]
+                self._from.setdefault(source, []).extend((route, way) for way in others)
 
     def links_to(self, destination: str) -> Sequence[str]:
         """The links by which a partner, or a unit of ours, is reached, the first one first. Raise KeyError."""
@@ -82,14 +96,15 @@ class Table:
             self._topics[key] = next((u for on, f, u in self._filters if on == link and matches(f, topic)), None)
         return self._topics[key]
 
-    def ways(self, source: str, kind: str) -> Sequence[Way]:
-        """Every way of a kind of message from a unit, in the order of the routes.
+    def ways(self, source: str, kind: str, through: str | None = None) -> Sequence[Way]:
+        """Every way of a kind of message from a unit, in the order of the routes; ``through``: who passed it on to us.
 
         A route without kinds takes every kind, so that what its agreement does not name is withheld with a reason.
         """
-        key = (source, kind)
+        key = (source, kind, through)
         if key not in self._kept:
-            routes = self._from.get(source, ())
+            open_to = {through} if through else {None, self._us}
+            routes = [each for each in self._from.get(source, ()) if each[0].through in open_to]
             self._kept[key] = tuple(way for route, way in routes if not route.kinds or kind in route.kinds)
         return self._kept[key]
 
@@ -102,3 +117,10 @@ def _reached(config: Config, link: LinkEntry) -> Iterator[str]:
     """The partners and units that a link leads to."""
     yield from link.partners
     yield from (unit.id for unit in config.units if unit.link == link.name)
+
+
+def _passages(way: Way, origin: str, bases: Sequence[Basis]) -> Sequence[Way]:
+    """A way by which we pass on, once for each agreement that allows it; where none does, without one, to say so."""
+    us, third = way.through or "", way.destination.partner
+    found = [each for each in bases if each.agreement.goes(origin, us) and third in each.agreement.onward]
+    return [way._replace(basis=each) for each in found] or [way]

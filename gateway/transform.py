@@ -12,7 +12,7 @@ from mgrs import MGRS  # type: ignore[import-untyped]  # published without types
 from msgspec import NODEFAULT
 from msgspec.structs import fields, replace
 
-from protocols.agreement import Agreement, Transformation
+from protocols.agreement import Agreement
 from protocols.anonymity import anonymous
 from protocols.body import Area, Body
 from protocols.message import Loss, LossReason, Message, Quality, Source
@@ -22,7 +22,6 @@ METRES_PER_DEGREE = 111_320.0  # of longitude at the equator
 _DIGITS = 5  # of easting and of northing, for whole metres
 _GRID = MGRS()
 _EQUATOR_DEG = 1e-5  # one metre
-_NOTHING = Transformation()
 ERROR_SHARE = 0.71  # half the diagonal of a square cell; a degree of WGS84 has at most 111 700 m
 
 
@@ -32,7 +31,7 @@ def transform(message: Message, agreement: Agreement, pseudonym_key: bytes) -> M
     Raise ValueError for a kind that cannot go without names under an agreement that drops them.
     """
     wanted = agreement.transformation
-    if wanted.keep_extras or (wanted == _NOTHING and not message.extras and message.original is None):
+    if not wanted.changes(message):
         return message
     alias = partial(pseudonym, pseudonym_key)
     body = _stripped(message.body, wanted.strip)

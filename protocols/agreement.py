@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, get_args
 
@@ -16,11 +16,12 @@ import msgspec
 from protocols.anonymity import can_be_anonymous
 from protocols.body import Area, Body
 from protocols.label import Clearance
-from protocols.message import Mode, Precedence
+from protocols.message import Message, Mode, Precedence
 from protocols.quantity import Value, in_utc
 from protocols.unit import is_partner_id
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+OLDEST_MAX_S = 366 * 86_400.0
 KINDS = {str(body.__struct_config__.tag): body for body in get_args(Body)}
 
 
@@ -59,12 +60,23 @@ class Transformation(Value, frozen=True):
     keep_extras: bool = False
 
     def __post_init__(self) -> None:
-        if self.keep_extras and (self.drop_identities or self.strip or self.coarsen_m or self.grid_square_m):
+        if self.keep_extras and self.alters:
             raise ValueError("keep_extras passes on what no other part of a transformation can change")
         if self.coarsen_m is not None and not 1 <= self.coarsen_m <= 100_000:
             raise ValueError("coarsen_m must be 1 to 100 000 metres")
         if self.coarsen_m is not None and self.grid_square_m is not None:
             raise ValueError("coarsen_m or grid_square_m, not both")
+
+    @property
+    def alters(self) -> bool:
+        """Whether it takes anything from any message."""
+        return bool(self.drop_identities or self.strip or self.coarsen_m or self.grid_square_m)
+
+    def changes(self, message: Message) -> bool:
+        """Whether what leaves differs from the message as it is here."""
+        if self.keep_extras:
+            return False
+        return self.alters or bool(message.extras) or message.original is not None
 
 
 class Direction(Value, frozen=True, rename={"sender": "from"}):
@@ -78,7 +90,8 @@ class Agreement(Value, frozen=True):
     """An undertaking between partners. Everything not named is not agreed.
 
     ``highest`` is the most that may pass, caveats included. ``modes`` never mix; ``unstated`` must be named to pass.
-    Valid in [valid_from, valid_until).
+    Valid in [valid_from, valid_until). ``onward``: partners to whom a receiver may pass on what it was sent, as it is
+    and with its originator's proof. A report that says no end of its validity may be ``oldest_s`` seconds old.
     """
 
     id: str
@@ -93,6 +106,8 @@ class Agreement(Value, frozen=True):
     area: Area | None = None
     precedence: Ceiling = Ceiling.OVERRIDE
     transformation: Transformation = msgspec.field(default_factory=Transformation)
+    onward: tuple[str, ...] = ()
+    oldest_s: float = 86_400.0
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):
@@ -110,6 +125,10 @@ class Agreement(Value, frozen=True):
 
     def _faults(self) -> Iterator[str]:
         """What of the kinds and of the transformation cannot be kept: nothing undertaken is passed over in silence."""
+        if not all(is_partner_id(partner) for partner in self.onward) or set(self.onward) & set(self.partners):
+            yield "onward: names partners beside those of the agreement; these have directions"
+        if not 1 <= self.oldest_s <= OLDEST_MAX_S:
+            yield "oldest_s: 1 second to a year"
         if unknown := set(self.kinds) - set(KINDS):
             yield f"no such kind: {', '.join(sorted(unknown))}"
             return
@@ -126,6 +145,11 @@ class Agreement(Value, frozen=True):
             ]
             if not found or any(field.required for field in found):
                 yield "transformation.strip: not an optional field of the kinds agreed"
+
+    @property
+    def oldest(self) -> timedelta:
+        """How old a report may be that says no end of its validity."""
+        return timedelta(seconds=self.oldest_s)
 
     def goes(self, sender: str, to: str) -> bool:
         """Whether this way between two partners is agreed."""

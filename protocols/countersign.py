@@ -35,6 +35,7 @@ def canonical(agreement: Agreement) -> bytes:
         partners=tuple(sorted(set(agreement.partners))),
         kinds=tuple(sorted(set(agreement.kinds))),
         modes=tuple(sorted(set(agreement.modes))),
+        onward=tuple(sorted(set(agreement.onward))),
         directions=tuple(sorted(set(agreement.directions), key=lambda each: (each.sender, each.to))),
         highest=replace(clearance, restrictive=tuple(sorted(set(clearance.restrictive)))),
         transformation=replace(agreement.transformation, strip=tuple(sorted(set(agreement.transformation.strip)))),

@@ -40,7 +40,8 @@ class Record(Value, frozen=True):
     sealing refusal.
     ``source`` and ``destination`` are liaison units, ``partner/unit``. ``latency_ms`` runs from the frame's arrival at
     this gateway; ``age_ms`` from the report's own creation at the first gateway where that is known.
-    ``losses`` are ``field:reason`` pairs.
+    ``through`` is the partner that passed it on, ourselves or whoever gave it to us. ``losses`` are ``field:reason``
+    pairs.
     """
 
     at: datetime
@@ -54,6 +55,7 @@ class Record(Value, frozen=True):
     format_out: str | None = None
     reason: str | None = None
     agreement: str | None = None
+    through: str | None = None
     label: Label | None = None
     mode: Mode | None = None
     precedence: Precedence | None = None
@@ -88,7 +90,10 @@ class Withheld(StrEnum):
     NOT_ORIGINATOR = "not-originator"
     TASK_DENIED = "task-denied"
     REEXPORT_DENIED = "re-export-denied"
+    PROOF_LOST = "proof-lost"  # what is passed on cannot carry its originator's proof
     EXPIRED = "expired"
+    TOO_OLD = "too-old"
+    IN_THE_FUTURE = "in-the-future"
     FORMAT_CANNOT_SAY = "format-cannot-say"
 
 

@@ -202,6 +202,8 @@ def _toml(agreement: Agreement) -> str:
         '# precedence = "flash"                                    the highest that may pass',
         '# modes = ["exercise"]                                    instead of live traffic',
         "# area = { circles = [[47.0, 8.0, 20000.0]] }             latitude, longitude, metres; or polygons",
+        '# onward = ["charlie"]                                    to whom a receiver may pass it on, with proof',
+        "# oldest_s = 86400                                        age of reports that say no end of validity",
         "# transformation = { coarsen_m = 1000.0, drop_identities = true, strip = [] }    or grid_square_m = 1000",
     ]
     return "\n".join(lines)

@@ -42,6 +42,7 @@ def explain(  # noqa: PLR0913 - each parameter is an option of the command
     source: Annotated[str, typer.Option("--from", help="unit that it comes from, partner/unit")],
     to: Annotated[str | None, typer.Option("--to", help="unit; else every one that a route leads to")] = None,
     form: Annotated[str | None, typer.Option("--as", help="its format, or json; else the unit's own")] = None,
+    through: Annotated[str | None, typer.Option("--through", help="partner that passed it on to us")] = None,
     assume_signed: Annotated[bool, typer.Option("--assume-signed", help="do not look for countersignatures")] = False,
     json: Json = False,
 ) -> None:
@@ -52,10 +53,13 @@ def explain(  # noqa: PLR0913 - each parameter is an option of the command
         _known(config, source, "--from")
         if to is not None:
             _known(config, to, "--to")
+        if through is not None and through not in {partner.id for partner in config.partners}:
+            raise ConfigError(["--through: not one of $.partners"])
         messages = decode_input(form or _form(config, source), read_input(path))
         everything = frozenset(agreement.id for agreement in config.agreements)
         signed = everything if assume_signed else kept(loaded).in_force(config.agreements)
-    told = list(_told(config, signed, source, to, messages))
+    about = [Situation(config, signed, source, each, datetime.now(UTC), through=through) for each in messages]
+    told = list(_told(about, to))
     for each in told:
         typer.echo(msgspec.json.encode(each).decode() if json else "\n".join(_lines(each)))
     if not told:
@@ -64,13 +68,11 @@ def explain(  # noqa: PLR0913 - each parameter is an option of the command
         raise typer.Exit(Status.WITHHELD)
 
 
-def _told(
-    config: Config, signed: frozenset[str], source: str, to: str | None, messages: Sequence[Message]
-) -> Iterator[Told]:
+def _told(about: Sequence[Situation], to: str | None) -> Iterator[Told]:
     """One explanation for each message and destination; what came first in the file counts as seen."""
     before: tuple[Message, ...] = ()
-    for message in messages:
-        situation = Situation(config, signed, source, message, datetime.now(UTC), before)
+    for each in about:
+        situation, message, source = each._replace(before=before), each.message, each.source
         for destination in [to] if to is not None else destinations(situation):
             ends: Course = course(situation, destination)
             yield Told(

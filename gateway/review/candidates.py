@@ -41,6 +41,45 @@ def _sooner(situation: Situation, _to: str, _ends: Course) -> Iterator[Change]:
         yield Change(at="now", value=until.isoformat(), say=f"had it come by {until:%Y-%m-%dT%H:%M:%SZ}")
 
 
+def _in_time(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
+    """A report of a time that cannot be, or too old: at another moment it would do."""
+    at, agreement = _agreement(situation, ends)
+    times = situation.message.times
+    moment = times.observed or times.created or situation.now
+    if moment > situation.now:
+        yield Change(
+            at="now", value=moment.isoformat(), say=f"set the clock that says {moment:%Y-%m-%dT%H:%M:%SZ} right"
+        )
+        return
+    until = moment + agreement.oldest
+    yield Change(at="now", value=until.isoformat(), say=f"had it come by {until:%Y-%m-%dT%H:%M:%SZ}")
+    older = (situation.now - moment).total_seconds() + 1
+    yield Change(
+        at=f"{at}.oldest_s", value=older, say=f'agree in "{agreement.id}" on reports that are {older:.0f} s old'
+    )
+
+
+def _whole(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
+    at, agreement = _agreement(situation, ends)
+    for terms, what in (({}, "as they are"), ({"keep_extras": True}, "with what no field holds")):
+        say = f'agree in "{agreement.id}" that messages go {what}'
+        yield Change(at=f"{at}.transformation", value=terms, say=say)
+
+
+def _passage(situation: Situation, to: str, ends: Course) -> Iterator[Change]:
+    """The originator lets us pass it on; or a partner passes it on to us; or somebody else says it."""
+    us, origin, third = situation.config.gateway.partner, partner_of(situation.source), partner_of(to)
+    by = situation.through or us
+    for index, agreement in enumerate(situation.config.agreements):
+        at = f"$.agreements[{index}].onward"
+        if third not in {us, origin} and agreement.goes(origin, us) and third not in agreement.onward:
+            say = f'{origin} agrees in "{agreement.id}" that {us} passes it on to {third}'
+            yield Change(at=at, value=[*agreement.onward, third], say=say)
+    if ends.way is None:
+        yield from _routes(situation, to, by)
+    yield from _ourselves(situation, to, ends)
+
+
 def _first(_situation: Situation, _to: str, _ends: Course) -> Iterator[Change]:
     yield Change(at="before", value=[], say="had it come first; what came before it stands")
 
@@ -210,19 +249,35 @@ def without_route(situation: Situation, to: str) -> Iterator[Change]:
 
 
 def _new_routes(situation: Situation, to: str, _ends: Course) -> Iterator[Change]:
-    """A route under an agreement that has this way; first those that name the kind."""
-    kind, ours, theirs = situation.message.kind, partner_of(situation.source), partner_of(to)
-    having = [each for each in situation.config.agreements if each.goes(ours, theirs)]
-    for agreement in sorted(having, key=lambda each: kind not in each.kinds):
-        route = {"from": [situation.source], "to": [to], "agreement": agreement.id}
-        at = f"$.routes[{len(situation.config.routes)}]"
-        yield Change(at=at, value=route, say=f'a route from {situation.source} to {to} under "{agreement.id}"')
+    """A route, through us where both ends are others'; or a topic, where a unit of ours has none."""
+    yield from _routes(situation, to, _teller(situation, to))
     if (at := _unit_at(situation.config, to)).startswith("$.units"):
         yield Change(at=f"{at}.deliver", value=f"to/{to}", say=f"give {to} a topic to be answered on")
 
 
+def _teller(situation: Situation, to: str) -> str:
+    """The partner that tells whoever it is for: the originator, or ourselves where both ends are others'."""
+    origin, us = partner_of(situation.source), situation.config.gateway.partner
+    return us if us not in {origin, partner_of(to)} else origin
+
+
+def _routes(situation: Situation, to: str, by: str) -> Iterator[Change]:
+    """A route under an agreement by which a partner tells another; first those that name the kind."""
+    kind, origin = situation.message.kind, partner_of(situation.source)
+    having = [each for each in situation.config.agreements if each.goes(by, partner_of(to))]
+    for agreement in sorted(having, key=lambda each: kind not in each.kinds):
+        route = {"from": [situation.source], "to": [to], "agreement": agreement.id}
+        passing = {} if by == origin else {"through": by}
+        at = f"$.routes[{len(situation.config.routes)}]"
+        say = f'a route from {situation.source} to {to} under "{agreement.id}"' + (f" through {by}" if passing else "")
+        yield Change(at=at, value=route | passing, say=say)
+
+
 def _new_agreement(situation: Situation, to: str, _ends: Course) -> Iterator[Change]:
-    ours, theirs = partner_of(situation.source), partner_of(to)
+    """What others tell each other goes through us, if we may tell whoever it is for; else it takes an agreement."""
+    if (by := _teller(situation, to)) != partner_of(situation.source):
+        yield from _routes(situation, to, by)
+    ours, theirs = _teller(situation, to), partner_of(to)
     label = _label(situation)
     policy = situation.config.policies[0]
     highest = label or Label(policy=policy.name, classification=policy.classifications[0])
@@ -273,7 +328,7 @@ def _unit_at(config: Config, unit: str) -> str:
 def _agreement(situation: Situation, ends: Course) -> tuple[str, Agreement]:
     """The agreement that decided, and where it stands in the table."""
     for index, agreement in enumerate(situation.config.agreements):
-        if ends.way is not None and agreement.id == ends.way.agreement.id:
+        if agreement.id == ends.end.agreement:
             return f"$.agreements[{index}]", agreement
     raise ValueError("no agreement decided")
 
@@ -288,7 +343,8 @@ CANDIDATES: Mapping[str, Callable[[Situation, str, Course], Iterator[Change]]] =
         Withheld.ABOVE_CEILING: _heights,
         Withheld.CATEGORY_NOT_HELD: _heights,
         Withheld.NOT_ORIGINATOR: _owners,
-        Withheld.REEXPORT_DENIED: _ourselves,
+        Withheld.REEXPORT_DENIED: _passage,
+        Withheld.PROOF_LOST: _whole,
         Withheld.AGREEMENT_UNSIGNED: _signatures,
         Withheld.AGREEMENT_NOT_YET: _later,
         Withheld.AGREEMENT_EXPIRED: _renewal,
@@ -299,6 +355,8 @@ CANDIDATES: Mapping[str, Callable[[Situation, str, Course], Iterator[Change]]] =
         Withheld.PRECEDENCE_TOO_HIGH: _precedence,
         Withheld.OUTSIDE_AREA: _areas,
         Withheld.EXPIRED: _sooner,
+        Withheld.TOO_OLD: _in_time,
+        Withheld.IN_THE_FUTURE: _in_time,
         Withheld.FORMAT_CANNOT_SAY: _formats,
         Refused.DUPLICATE: _first,
         Refused.SUPERSEDED: _first,

@@ -31,7 +31,8 @@ _KEY = bytes(32)  # of pseudonyms: what they are does not change whether a messa
 class Situation(NamedTuple):
     """What an explanation is about: a table, the agreements that are signed, and a message of a unit at a moment.
 
-    ``before`` are messages that the gateway has taken from units before, each with its ``origin``.
+    ``before`` are messages that the gateway has taken from units before, each with its ``origin``. ``through``: the
+    partner that passed the message on, when its originator did not send it to us.
     """
 
     config: Config
@@ -40,6 +41,7 @@ class Situation(NamedTuple):
     message: Message
     now: datetime
     before: tuple[Message, ...] = ()
+    through: str | None = None
 
 
 class Step(Value, frozen=True):
@@ -66,7 +68,7 @@ class Course(NamedTuple):
 
 def destinations(situation: Situation) -> Sequence[str]:
     """Every unit that a route leads a message of this kind to."""
-    ways = Table(situation.config, situation.signed).ways(situation.source, situation.message.kind)
+    ways = Table(situation.config, situation.signed).ways(situation.source, situation.message.kind, situation.through)
     return list(dict.fromkeys(way.destination.id for way in ways))
 
 
@@ -84,8 +86,9 @@ def course(situation: Situation, to: str) -> Course:
     if objection:
         return Course(steps, steps[-1])
     decisions = Decisions(Table(situation.config, situation.signed))
-    ways = [each for each in decisions.table.ways(situation.source, report.message.kind) if each.destination.id == to]
-    missing = None if ways else decisions.without_way(situation.source, to)
+    taken = decisions.table.ways(situation.source, report.message.kind, situation.through)
+    ways = [each for each in taken if each.destination.id == to]
+    missing = None if ways else decisions.without_way(situation.source, to, situation.through)
     steps.append(_step("route", "does a route lead there from this unit, for this kind?", missing))
     if missing:
         return Course(steps, steps[-1])
@@ -94,7 +97,6 @@ def course(situation: Situation, to: str) -> Course:
 
 def vouched(situation: Situation) -> Report:
     """The message as the gateway would vouch for it: stamped for a unit of ours, verified for a partner's."""
-    labelling = Labelling({policy.name: policy for policy in situation.config.policies})
     labelling = Labelling({policy.name: policy for policy in situation.config.policies})
     unit = next((unit for unit in situation.config.units if unit.id == situation.source), None)
     if unit is not None:
@@ -124,13 +126,13 @@ def _judged(situation: Situation, message: Message, way: Way) -> Iterator[Step]:
     """The rules of one way up to the first that keeps the message back."""
     policies = {policy.name: policy for policy in situation.config.policies}
     for rule in STANDING:
-        reason = rule.keeps(facts(message), way, policies, situation.now)
-        yield _step(rule.name, rule.asks, reason, way.agreement.id)
+        reason = rule.keeps(facts(message, situation.through), way, policies, situation.now)
+        yield _step(rule.name, rule.asks, reason, rule.under(way).id)
         if reason:
             return
     for each in CONTENT:
-        reason = each.keeps(message, way.agreement, situation.now)
-        yield _step(each.name, each.asks, reason, way.agreement.id)
+        reason = each.keeps(message, way, situation.now)
+        yield _step(each.name, each.asks, reason, each.under(way).id)
         if reason:
             return
 

@@ -16,7 +16,7 @@ from gateway.review.proof import prove
 from gateway.routing import Table, Way
 from gateway.table.duty import duty_warnings
 from gateway.table.entries import Config, LocalUnit, Route
-from protocols.agreement import Agreement
+from protocols.agreement import KINDS, Agreement
 from protocols.countersign import canonical
 from protocols.label import Label
 from protocols.labelling import Labelling
@@ -94,10 +94,10 @@ def _units(config: Config) -> Iterator[Finding]:
 def _shadows(config: Config) -> Iterator[Finding]:
     """Routes of which nothing is left: earlier ones take every kind on every way, under terms at least as wide."""
     agreements = {agreement.id: agreement for agreement in config.agreements}
-    taken: dict[tuple[str, str], list[tuple[int, Route]]] = {}
+    taken: dict[tuple[str, str, str | None], list[tuple[int, Route]]] = {}
     for index, route in enumerate(config.routes):
         here, over = agreements[route.agreement], set()
-        for pair in product(route.sources, route.to):
+        for pair in product(route.sources, route.to, [route.through]):
             earlier = taken.setdefault(pair, [])
             left = set(route.kinds or here.kinds)
             for number, other in earlier:
@@ -110,7 +110,7 @@ def _shadows(config: Config) -> Iterator[Finding]:
         if over:
             before = ", ".join(f"$.routes[{number}]" for number in sorted(over))
             yield Finding(f"$.routes[{index}]: shadowed by {before}, which takes all of it first; remove one")
-        for pair in product(route.sources, route.to):
+        for pair in product(route.sources, route.to, [route.through]):
             taken.setdefault(pair, []).append((index, route))
 
 
@@ -123,6 +123,7 @@ def _as_wide(one: Agreement, other: Agreement) -> bool:
         and one.valid_from <= other.valid_from
         and one.valid_until >= other.valid_until
         and one.area in {None, other.area}
+        and one.oldest_s >= other.oldest_s
     )
 
 
@@ -133,8 +134,9 @@ def _dead_routes(config: Config) -> Iterator[Finding]:
     for index, route in enumerate(config.routes):
         agreement = agreements[route.agreement]
         for source, to in product(route.sources, route.to):
-            way = Way(table.units[to], agreement, signed=True)
-            reasons = [_reason(config, table, source, way, label) for label in _labels(table, source, agreement)]
+            ways = _along(config, table, route, source, to)
+            labels = _labels(table, source, agreement)
+            reasons = [_reason(config, table, source, way, label) for way in ways for label in labels]
             if not reasons:
                 yield Finding(
                     f"$.routes[{index}]: {source} has no label for anything; give it labels or a default", True
@@ -146,6 +148,24 @@ def _dead_routes(config: Config) -> Iterator[Finding]:
                 yield Finding(line, fatal=True)
             elif not _said(table, source, to, set(route.kinds or agreement.kinds)):
                 yield Finding(f"$.routes[{index}]: the formats of {source} and {to} have no kind of it in common")
+
+
+def _along(config: Config, table: Table, route: Route, source: str, to: str) -> Sequence[Way]:
+    """The ways of one route from a unit to another."""
+    us, agreement = config.gateway.partner, route.agreement
+    if route.through is None:
+        terms = next(each for each in config.agreements if each.id == agreement)
+        return [Way(table.units[to], terms, signed=True)]
+    through = route.through if route.through != us else None
+    kinds = route.kinds or KINDS
+    found = (way for kind in kinds for way in table.ways(source, kind, through) if way.through == route.through)
+    return list(
+        {
+            way.basis and way.basis.agreement.id: way
+            for way in found
+            if way.destination.id == to and way.agreement.id == agreement
+        }.values()
+    )
 
 
 def _labels(table: Table, source: str, agreement: Agreement) -> Sequence[Label]:
@@ -164,7 +184,7 @@ def _reason(config: Config, table: Table, source: str, way: Way, label: Label) -
     verified = partner_of(source) != config.gateway.partner
     beside = Labelling(table.policies).alternatives(label) if verified else ()
     for kind in agreement.kinds or ("",):
-        known = Facts(source, kind, mode, verified, label, None, beside)
+        known = Facts(source, kind, mode, verified, label, None, beside, way.through if way.local else None)
         reason = standing(known, way, table.policies, agreement.valid_from)
         if reason is None:
             return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 
 import msgspec
 
@@ -86,8 +87,9 @@ def _put(tree: object, path: str, value: object) -> object:
     """A tree of dictionaries and lists with one value replaced, or appended where the index is the length."""
     keys = [name or int(index) for name, index in _STEP.findall("." + path)]
     holder = tree
-    for key in keys[:-1]:
-        holder = holder.setdefault(key, {}) if isinstance(holder, dict) else holder[key]  # type: ignore[index]
+    for key, following in pairwise(keys):
+        absent: object = [] if isinstance(following, int) else {}
+        holder = holder.setdefault(key, absent) if isinstance(holder, dict) else holder[key]  # type: ignore[index]
     last = keys[-1]
     if isinstance(holder, list) and last == len(holder):
         holder.append(value)

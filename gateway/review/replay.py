@@ -23,8 +23,17 @@ from protocols.record import Attention, Event, Record, Withheld
 from protocols.unit import partner_of
 
 OPEN_MAX = 100_000  # messages whose records are still being gathered; the oldest are judged first
-CONTENT = frozenset({Withheld.OUTSIDE_AREA, Withheld.EXPIRED, Withheld.FORMAT_CANNOT_SAY})
-BESIDE = frozenset({Withheld.NOT_ORIGINATOR})  # what no table decides
+CONTENT = frozenset(
+    {
+        Withheld.OUTSIDE_AREA,
+        Withheld.EXPIRED,
+        Withheld.TOO_OLD,
+        Withheld.IN_THE_FUTURE,
+        Withheld.PROOF_LOST,
+        Withheld.FORMAT_CANNOT_SAY,
+    }
+)
+BESIDE = frozenset({Withheld.NOT_ORIGINATOR, Withheld.REEXPORT_DENIED})  # altogether: what no table decides
 
 
 class Change(Value, frozen=True):
@@ -100,8 +109,9 @@ def _heard(records: list[Record]) -> Heard:
     source = first.source or ""
     verified = partner_of(source) != first.gateway
     kind, mode = first.subject_kind or "", first.mode or Mode.UNSTATED
+    through = next((each.through for each in records if each.through not in {None, each.gateway}), None)
     return Heard(
-        Facts(source, kind, mode, verified, first.label, first.precedence),
+        Facts(source, kind, mode, verified, first.label, first.precedence, through=through),
         frozenset(each.destination for each in records if each.destination and each.event in _GIVEN),
         {each.destination: each.reason or "" for each in records if each.destination and each.event not in _GIVEN},
     )
@@ -114,7 +124,8 @@ _GIVEN = frozenset({Event.DELIVERED, Event.FORWARDED})
 def _change(message: Heard, unit: str, decided: Decided | None, decisions: Decisions) -> tuple[str, str, str] | None:
     """What changes for one unit: a word, under which agreement, and why; None when nothing does."""
     if decided is None:
-        return ("lost", "", decisions.without_way(message.facts.origin, unit)) if unit in message.had else None
+        why = decisions.without_way(message.facts.origin, unit, message.facts.through)
+        return ("lost", "", why) if unit in message.had else None
     agreement = decided.way.agreement
     if decided.reason is not None:
         return ("lost", agreement.id, decided.reason) if unit in message.had else None
@@ -123,6 +134,6 @@ def _change(message: Heard, unit: str, decided: Decided | None, decisions: Decis
     before = message.kept.get(unit)
     if before in CONTENT:
         return "unsure", agreement.id, str(before)
-    if agreement.area is not None:
-        return "unsure", agreement.id, Withheld.OUTSIDE_AREA
+    if agreement.area is not None or decided.way.basis is not None:
+        return "unsure", agreement.id, Withheld.PROOF_LOST if agreement.area is None else Withheld.OUTSIDE_AREA
     return "gained", agreement.id, ""

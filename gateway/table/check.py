@@ -11,8 +11,9 @@ from itertools import product
 from adapters import UnknownFormatError, load
 from adapters import names as formats
 from gateway.table.duty import duty_faults
-from gateway.table.entries import Config, LocalUnit
+from gateway.table.entries import Config, LocalUnit, Route
 from gateway.table.linking import link_faults
+from protocols.agreement import Agreement
 from protocols.label import Clearance, Policy
 from protocols.topics import is_filter, is_topic, overlap
 from protocols.unit import LiaisonUnit, partner_of
@@ -151,6 +152,9 @@ def _agreement_faults(config: Config) -> Iterator[str]:
         for partner in agreement.partners:
             if partner not in partners:
                 yield f"{at}.partners: {_quoted(partner)} is not one of $.partners"
+        for partner in agreement.onward:
+            if partner not in partners:
+                yield f"{at}.onward: {_quoted(partner)} is not one of $.partners"
         yield from _clearance_faults(f"{at}.highest", agreement.highest, config.policies)
 
 
@@ -167,11 +171,34 @@ def _route_faults(config: Config) -> Iterator[str]:
             continue
         if extra := set(route.kinds) - set(agreement.kinds):
             yield f"{at}.kinds: {', '.join(sorted(extra))} not agreed in {_quoted(agreement.id)}"
+        if route.through is not None:
+            yield from _passage_faults(at, route, agreement, config)
+            continue
         for source, to in product(route.sources, route.to):
             if config.gateway.partner not in {partner_of(source), partner_of(to)}:
                 yield f"{at}: {_quoted(source)} to {_quoted(to)} is between others; partners' messages go no further"
             elif not agreement.goes(partner_of(source), partner_of(to)):
                 yield f"{at}: {_quoted(agreement.id)} has no direction for {_quoted(source)} to {_quoted(to)}"
+
+
+def _passage_faults(at: str, route: Route, agreement: Agreement, config: Config) -> Iterator[str]:
+    """A route by which somebody passes on what another partner said: by us to a third, or by another to us."""
+    us, by = config.gateway.partner, route.through or ""
+    if by not in {partner.id for partner in config.partners}:
+        yield f"{at}.through: {_quoted(by)} is not one of $.partners"
+        return
+    if route.acknowledge is not None:
+        yield f"{at}.acknowledge: only the originator is told; leave it out where another passes on"
+    if by == us and agreement.transformation.alters:
+        yield f"{at}.agreement: {_quoted(agreement.id)} changes what it lets out, and then no proof holds; use another"
+    for source, to in product(route.sources, route.to):
+        origin, third = partner_of(source), partner_of(to)
+        if origin in {us, by} or third in {origin, by} or us not in {by, third}:
+            yield f"{at}.through: {_quoted(by)} does not pass on from {_quoted(source)} to {_quoted(to)}"
+        elif not agreement.goes(by, third):
+            yield f"{at}: {_quoted(agreement.id)} has no direction for {_quoted(by)} to {_quoted(third)}"
+        elif by == us and not any(each.goes(origin, us) and third in each.onward for each in config.agreements):
+            yield f"{at}: {_quoted(third)} is onward in no agreement by which {_quoted(origin)} tells us; agree on it"
 
 
 def _end_faults(at: str, ends: Sequence[str], units: Mapping[str, LiaisonUnit], topic: str) -> Iterator[str]:

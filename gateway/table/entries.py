@@ -152,6 +152,8 @@ class LingerTerms(Value, frozen=True):
 class Route(Value, frozen=True, rename={"sources": "from"}):
     """Where traffic goes, under which agreement. ``kinds`` empty means all that the agreement names.
 
+    ``through``: the partner that passes on what another partner's unit said, with its proof, under its own agreement
+    with whoever receives it. The same line stands in the table of the one who passes on and of the one who receives.
     ``acknowledge``: the units it leads to, ours, must acknowledge, or their alternates are given the message.
     ``linger``: messages below immediate wait a moment for company, so that they share an envelope. ``receipts``: the
     origin, a unit of ours, is sent a receipt when the partner's gateway says what became of its message.
@@ -163,6 +165,7 @@ class Route(Value, frozen=True, rename={"sources": "from"}):
     to: tuple[str, ...]
     agreement: str
     kinds: tuple[str, ...] = ()
+    through: str | None = None
     acknowledge: Acknowledge | None = None
     linger: LingerTerms | None = None
     receipts: bool = False

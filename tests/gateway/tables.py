@@ -115,9 +115,9 @@ agreement = "alpha-bravo"
 """
 
 
-def changed(*changes: tuple[str, str]) -> str:
+def changed(*changes: tuple[str, str], table: str = TABLE) -> str:
     """The table with some of its text replaced; what is to be replaced must stand there."""
-    text = TABLE
+    text = table
     for old, new in changes:
         if old not in text:
             raise ValueError(f"the table does not say {old!r}")
@@ -125,9 +125,9 @@ def changed(*changes: tuple[str, str]) -> str:
     return text
 
 
-def a_config(*changes: tuple[str, str]) -> Config:
+def a_config(*changes: tuple[str, str], table: str = TABLE) -> Config:
     """The table, decoded; it has to be without fault."""
-    config = parse(changed(*changes).encode())
+    config = parse(changed(*changes, table=table).encode())
     if found := list(faults(config)):
         raise ValueError("; ".join(found))
     return config

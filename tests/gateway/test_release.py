@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.release import check
-from gateway.routing import Way
-from protocols.agreement import Ceiling, Direction
+from gateway.routing import Basis, Way
+from protocols.agreement import Ceiling, Direction, Transformation
 from protocols.body import Alert, Area, Body, Chat, Delete, Graphic, Shape, Task, Track
 from protocols.label import Category, CategoryType, Label
-from protocols.message import Authenticity, Message, Mode, Precedence, Times
+from protocols.message import Authenticity, Extra, Message, Mode, Original, Precedence, Times
 from protocols.quantity import Position
 from protocols.record import Withheld
 from tests.fakes import NOW
@@ -40,10 +41,49 @@ def test_what_every_rule_allows_is_released() -> None:
 
 
 EXPIRED = Times(observed=NOW, valid_until=NOW - timedelta(milliseconds=1))
+OLD = Times(observed=NOW - timedelta(days=1, microseconds=1))
+AHEAD = Times(observed=NOW + timedelta(minutes=5, microseconds=1))
+INWARD: dict[str, object] = {
+    "id": "bravo-alpha",
+    "directions": (Direction(sender="bravo", to="alpha"),),
+    "partners": ("alpha", "bravo"),
+    "onward": ("charlie",),
+}
+FROM_BRAVO = a_message(origin="bravo/ops", authenticity=Authenticity.VERIFIED)
+
+
+def a_passage(*, signed: bool = True, **terms: object) -> Way:
+    """Alpha passes on to charlie what bravo lets it."""
+    outward = an_agreement(directions=(Direction(sender="alpha", to="charlie"),))
+    basis = Basis(an_agreement(**INWARD | terms), signed)
+    return a_way(outward, to="charlie/map")._replace(through="alpha", basis=basis)
+
+
+def passed(**changes: object) -> Message:
+    return replace(FROM_BRAVO, **changes)
+
+
 BEFORE = datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)
 END = datetime(2027, 1, 1, tzinfo=UTC)
 RULES: list[tuple[Withheld, Message, Way, datetime]] = [
     (Withheld.REEXPORT_DENIED, a_message(authenticity=Authenticity.VERIFIED), a_way(), NOW),
+    (Withheld.REEXPORT_DENIED, passed(), a_passage()._replace(basis=None), NOW),
+    (Withheld.REEXPORT_DENIED, passed(origin="delta/ops"), a_passage(), NOW),
+    (Withheld.REEXPORT_DENIED, passed(), a_passage(onward=("delta",)), NOW),
+    (Withheld.REEXPORT_DENIED, passed(authenticity=Authenticity.ASSERTED), a_passage(), NOW),
+    (Withheld.AGREEMENT_UNSIGNED, passed(), a_passage(signed=False), NOW),
+    (Withheld.AGREEMENT_NOT_YET, passed(), a_passage(valid_from=NOW + timedelta(days=1)), NOW),
+    (Withheld.AGREEMENT_EXPIRED, passed(), a_passage(valid_until=NOW), NOW),
+    (Withheld.KIND_NOT_AGREED, passed(), a_passage(kinds=("chat",)), NOW),
+    (Withheld.MODE_MISMATCH, passed(mode=Mode.OPERATION), a_passage(modes=(Mode.UNSTATED,)), NOW),
+    (Withheld.ABOVE_CEILING, passed(label=Label(policy="MISSION", classification="CONFIDENTIAL")),
+     a_passage(highest=cleared("RESTRICTED")), NOW),
+    (Withheld.NOT_RELEASABLE_TO, passed(label=marked(CategoryType.PERMISSIVE, "Releasable To", "alpha")),
+     a_passage(), NOW),
+    (Withheld.PRECEDENCE_TOO_HIGH, passed(precedence=Precedence.FLASH), a_passage(precedence=Ceiling.ROUTINE), NOW),
+    (Withheld.OUTSIDE_AREA, passed(body=Track(position=FAR)), a_passage(area=AROUND), NOW),
+    (Withheld.PROOF_LOST, passed(extras=(Extra(format="cot", name="x"),)), a_passage(), NOW),
+    (Withheld.PROOF_LOST, passed(original=Original(format="cot", data=b"<event/>")), a_passage(), NOW),
     (Withheld.AGREEMENT_UNSIGNED, a_message(), a_way()._replace(signed=False), NOW),
     (Withheld.AGREEMENT_NOT_YET, a_message(), a_way(), BEFORE),
     (Withheld.AGREEMENT_EXPIRED, a_message(), a_way(), END),
@@ -69,6 +109,10 @@ RULES: list[tuple[Withheld, Message, Way, datetime]] = [
     (Withheld.NOT_RELEASABLE_TO, a_message(label=marked(CategoryType.PERMISSIVE, "Releasable To", "charlie")),
      a_way(), NOW),
     (Withheld.EXPIRED, a_message(times=EXPIRED), a_way(), NOW),
+    (Withheld.TOO_OLD, a_message(times=OLD), a_way(), NOW),
+    (Withheld.TOO_OLD, a_message(times=Times(created=OLD.observed)), a_way(), NOW),
+    (Withheld.TOO_OLD, a_message(), a_way(an_agreement(oldest_s=60.0)), NOW + timedelta(seconds=61)),
+    (Withheld.IN_THE_FUTURE, a_message(times=AHEAD), a_way(), NOW),
     (Withheld.PRECEDENCE_TOO_HIGH, a_message(precedence=Precedence.FLASH),
      a_way(an_agreement(precedence=Ceiling.IMMEDIATE)), NOW),
     (Withheld.OUTSIDE_AREA, a_message(Track(position=FAR)), a_way(an_agreement(area=AROUND)), NOW),
@@ -148,6 +192,48 @@ def test_the_first_rule_in_the_order_is_the_one_that_is_told() -> None:
 )
 def test_an_agreement_holds_from_its_first_moment_to_before_its_last(now: datetime, expected: Withheld | None) -> None:
     assert reason(a_message(times=Times()), a_way(), now) is expected
+
+
+LAST, FIRST = Times(observed=NOW - timedelta(days=1)), Times(observed=NOW + timedelta(minutes=5))
+WHILE = Times(observed=NOW - timedelta(days=9), valid_until=NOW + timedelta(days=1))
+
+
+@pytest.mark.parametrize("times", [LAST, FIRST, WHILE, replace(WHILE, observed=AHEAD.observed), Times()])
+def test_a_report_of_a_time_that_can_be_passes(times: Times) -> None:
+    assert reason(a_message(times=times), a_way()) is None
+
+
+def test_what_its_originator_and_we_agreed_on_is_passed_on() -> None:
+    named = marked(CategoryType.PERMISSIVE, "Releasable To", "alpha", "charlie")
+
+    assert reason(passed(label=named), a_passage()) is None
+    assert reason(passed(extras=(Extra(format="cot", name="x"),)), a_passage()._replace(agreement=KEPT)) is None
+
+
+KEPT = an_agreement(
+    directions=(Direction(sender="alpha", to="charlie"),), transformation=Transformation(keep_extras=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("way", "through", "expected"),
+    [
+        (a_passage(), None, None),
+        (a_passage(), "delta", Withheld.REEXPORT_DENIED),  # it was passed on to us: one hop and no more
+        (a_passage(), "alpha", Withheld.REEXPORT_DENIED),
+        (a_local_way(to="charlie/map")._replace(through="alpha"), "alpha", None),
+        (a_local_way(to="charlie/map")._replace(through="alpha"), "delta", Withheld.REEXPORT_DENIED),
+        (a_local_way(to="charlie/map")._replace(through="alpha"), None, Withheld.REEXPORT_DENIED),
+        (a_local_way(to="charlie/map"), "alpha", Withheld.REEXPORT_DENIED),
+        (a_way(to="charlie/map"), None, Withheld.REEXPORT_DENIED),
+    ],
+)
+def test_who_passes_it_on_is_who_the_table_names(way: Way, through: str | None, expected: Withheld | None) -> None:
+    both = an_agreement(
+        directions=(Direction(sender="alpha", to="charlie"), Direction(sender="bravo", to="charlie")),
+    )
+
+    assert check(FROM_BRAVO, way._replace(agreement=both), POLICIES, NOW, through).reason is expected
 
 
 def test_a_partners_message_reaches_a_unit_of_ours() -> None:

@@ -18,10 +18,11 @@ from gateway.routing import Table
 from protocols.agreement import Ceiling
 from protocols.body import Alert, Area, Body, Chat, Delete, Task, Track
 from protocols.label import Category, CategoryType, Label
-from protocols.message import Authenticity, Message, Mode, Precedence, Source, Times, message_id
+from protocols.message import Authenticity, Extra, Message, Mode, Precedence, Source, Times, message_id
 from protocols.quantity import Position
 from protocols.record import Refused, Withheld
 from tests.fakes import NOW
+from tests.gateway.passages import passer, third
 from tests.gateway.reports import HERE, OPEN, a_message
 from tests.gateway.tables import a_config
 
@@ -37,8 +38,8 @@ def said(body: Body | None = None, hint: str | None = SAID, **more: object) -> M
 
 def situation(message: Message | None = None, *, source: str = "alpha/patrols", **more: object) -> Situation:
     config = a_config()
-    made = Situation(config, frozenset(each.id for each in config.agreements), source, message or said(), NOW)
-    return made._replace(**more)  # type: ignore[arg-type]
+    made = Situation(config, frozenset(), source, message or said(), NOW)._replace(**more)  # type: ignore[arg-type]
+    return made if "signed" in more else made._replace(signed=frozenset(each.id for each in made.config.agreements))
 
 
 def with_agreement(index: int, **terms: object) -> Config:
@@ -72,6 +73,20 @@ CELL = a_config().units[1]
 WARNINGS = replace(a_config(), units=(a_config().units[0], replace(CELL, adapter="cap")))
 LATE = said(times=Times(observed=NOW, valid_until=NOW - timedelta(minutes=1)))
 OLDER = Times(observed=NOW - timedelta(seconds=5))
+_INWARD = passer().agreements[0]
+_PASSED_ON = passer().routes[0]
+
+
+def _passer(**terms: object) -> Config:
+    config = passer()
+    return replace(config, agreements=(replace(_INWARD, **terms), *config.agreements[1:]))
+
+
+UNASKED = _passer(onward=())
+ONLY_CHATS = _passer(kinds=("chat",))
+ELSEWHERE = _passer(area=FAR)
+NOT_ROUTED = replace(passer(), routes=passer().routes[1:])
+NOT_TAKEN = replace(third(), routes=())
 CASES: list[tuple[str, Situation, str]] = [
     (Withheld.NO_ROUTE, situation(said(hint=None), source="alpha/cell"), "bravo/ops"),
     (Withheld.NO_AGREEMENT, situation(FROM_BRAVO, source="charlie/map"), "alpha/cell"),
@@ -87,9 +102,21 @@ CASES: list[tuple[str, Situation, str]] = [
     (Withheld.NOT_ORIGINATOR, situation(said(Delete(target="S-1"))), "bravo/ops"),
     (Withheld.NOT_ORIGINATOR, situation(before=(a_message(id="1" * 32, origin="alpha/cell"),)), "bravo/ops"),
     (Withheld.REEXPORT_DENIED, situation(FROM_BRAVO, source="bravo/ops", config=with_routes(BACK)), "charlie/map"),
+    (Withheld.REEXPORT_DENIED, situation(FROM_BRAVO, source="bravo/ops", config=UNASKED), "charlie/map"),
+    (Withheld.REEXPORT_DENIED, situation(FROM_BRAVO, source="bravo/ops", config=NOT_TAKEN, through="alpha"),
+     "charlie/map"),
+    (Withheld.NO_AGREEMENT, situation(FROM_BRAVO, source="bravo/ops", config=NOT_ROUTED), "charlie/map"),
+    (Withheld.PROOF_LOST, situation(replace(FROM_BRAVO, extras=(Extra(format="cot", name="x"),)), source="bravo/ops",
+                                    config=passer()), "charlie/map"),
+    (Withheld.KIND_NOT_AGREED, situation(FROM_BRAVO, source="bravo/ops", config=ONLY_CHATS), "charlie/map"),
+    (Withheld.AGREEMENT_UNSIGNED, situation(FROM_BRAVO, source="bravo/ops", config=passer(),
+                                            signed=frozenset({"alpha-tells-charlie"})), "charlie/map"),
+    (Withheld.OUTSIDE_AREA, situation(FROM_BRAVO, source="bravo/ops", config=ELSEWHERE), "charlie/map"),
     (Withheld.AGREEMENT_UNSIGNED, situation(signed=frozenset()), "bravo/ops"),
-    (Withheld.AGREEMENT_NOT_YET, situation(now=datetime(2025, 1, 1, tzinfo=UTC)), "bravo/ops"),
-    (Withheld.AGREEMENT_EXPIRED, situation(now=datetime(2027, 1, 1, tzinfo=UTC)), "bravo/ops"),
+    (Withheld.AGREEMENT_NOT_YET, situation(said(times=Times()), now=datetime(2025, 1, 1, tzinfo=UTC)),
+     "bravo/ops"),
+    (Withheld.AGREEMENT_EXPIRED, situation(said(times=Times()), now=datetime(2027, 1, 1, tzinfo=UTC)),
+     "bravo/ops"),
     (Withheld.DIRECTION_NOT_AGREED, situation(config=ONE_WAY), "bravo/ops"),
     (Withheld.KIND_NOT_AGREED, situation(said(Alert(event="Flood"))), "bravo/ops"),
     (Withheld.TASK_DENIED, situation(said(Task(verb="meet"))), "bravo/ops"),
@@ -98,6 +125,8 @@ CASES: list[tuple[str, Situation, str]] = [
                                              config=with_agreement(0, precedence=Ceiling.FLASH)), "bravo/ops"),
     (Withheld.OUTSIDE_AREA, situation(config=with_agreement(0, area=FAR)), "bravo/ops"),
     (Withheld.EXPIRED, situation(LATE), "bravo/ops"),
+    (Withheld.TOO_OLD, situation(now=NOW + timedelta(days=2)), "bravo/ops"),
+    (Withheld.IN_THE_FUTURE, situation(now=NOW - timedelta(minutes=6)), "bravo/ops"),
     (Withheld.FORMAT_CANNOT_SAY, situation(config=WARNINGS), "alpha/cell"),
     (Refused.DUPLICATE, situation(before=(a_message(),)), "bravo/ops"),
     (Refused.SUPERSEDED, situation(said(times=OLDER, id=message_id("position", "S-1", OLDER.observed)),
@@ -158,9 +187,9 @@ def test_it_says_what_the_straight_line_says(reason: str, case: Situation, to: s
     )
     decisions = Decisions(Table(case.config, case.signed))
 
-    told = {each.way.destination.id: each.reason for each in decisions.decide(message, case.now)}
+    told = {each.way.destination.id: each.reason for each in decisions.decide(message, case.now, case.through)}
 
-    assert told.get(to, decisions.without_way(case.source, to)) == reason
+    assert told.get(to, decisions.without_way(case.source, to, case.through)) == reason
 
 
 def test_a_message_that_arrives_passes_every_rule_in_order() -> None:

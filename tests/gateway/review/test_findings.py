@@ -14,6 +14,7 @@ from gateway.review.proof import prove
 from protocols.agreement import Ceiling
 from protocols.body import Area
 from protocols.message import Mode
+from tests.gateway.passages import passer, third
 from tests.gateway.tables import a_config, changed
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -179,6 +180,22 @@ def test_no_route_releases_above_its_agreement() -> None:
     assert proven.tried > 100
 
 
+@pytest.mark.parametrize("config", [passer(), third()])
+def test_no_passage_releases_above_either_agreement(config: Config) -> None:
+    proven = prove(config)
+
+    assert proven.leaks == ()
+    assert proven.tried > 25
+    assert lines(config) == [each for each in lines(config) if "passes" not in each and "nothing can" not in each]
+
+
+def test_a_passage_on_which_nothing_can_pass() -> None:
+    config = passer()
+    deaf = replace(config, agreements=(replace(config.agreements[0], kinds=("alert",)), *config.agreements[1:]))
+
+    assert any("nothing can pass from bravo/ops to charlie/map: kind-not-agreed" in line for line in lines(deaf))
+
+
 DOUBLED = {"labelled", "clearance"}  # what these keep back in this table, another rule does too
 RULES = [rule.name for rule in release.STANDING]
 
@@ -190,7 +207,7 @@ def test_without_any_one_rule_there_is_a_leak(monkeypatch: pytest.MonkeyPatch, r
     low = replace(config.agreements[0], highest=config.agreements[1].highest, precedence=Ceiling.ROUTINE)
     config = replace(config, agreements=(low, *config.agreements[1:]))
 
-    leaks = {leak.what for leak in prove(config).leaks}
+    leaks = {leak.what for each in (config, passer(), third()) for leak in prove(each).leaks}
 
     assert leaks, rule
 
