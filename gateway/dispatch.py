@@ -34,6 +34,15 @@ class Copy(NamedTuple):
     way: Way
 
 
+class Passage(NamedTuple):
+    """A partner's message that we pass on: ``proof`` is what goes, ``audience`` are the units it was sealed for."""
+
+    message: Message
+    way: Way
+    proof: bytes
+    audience: tuple[str, ...]
+
+
 class Consignment(NamedTuple):
     """A parcel for a destination, and the copies that it delivers; announcements and checkpoints deliver none.
 
@@ -70,11 +79,16 @@ class _Packed(NamedTuple):
 
 
 class _Key(NamedTuple):
-    """Messages that may share an envelope: of one sender, for one audience, of one precedence."""
+    """Messages that may share an envelope: of one sender, for one audience, of one precedence, of one delay.
+
+    What is passed on goes apart, by its originator, so that what is wrong with one costs no other.
+    """
 
     sender: str
     audience: tuple[str, ...]
     precedence: int
+    origin: str
+    delay_s: float = 0.0
 
 
 class _Outbox:
@@ -122,13 +136,13 @@ class Dispatch:
         self.links_to = table.links_to
         self._thin = table.thin
 
-    def plan(self, copies: Sequence[Copy]) -> Plan:
+    def plan(self, copies: Sequence[Copy | Passage]) -> Plan:
         """Sort copies out, in their order."""
         plan = Plan()
         for message, same in groupby(copies, key=lambda copy: copy.message):
             abroad = []
             for copy in same:
-                if copy.way.local is None:
+                if isinstance(copy, Passage) or copy.way.local is None:
                     abroad.append(copy)
                     continue
                 parcel = encode(copy, copy.way.local)
@@ -138,17 +152,23 @@ class Dispatch:
                     plan.unsent.append(parcel)
             if not abroad:
                 continue
-            data = pack(message)
-            if len(data) > MESSAGE_MAX:
-                plan.unsent += [Unsent(copy, Refused.TOO_LARGE) for copy in abroad]
-            else:
-                if any(copy.way.destination.partner in self._thin for copy in abroad):
-                    data = shrink(data, message.origin or "")
-                audience = tuple(sorted(copy.way.destination.id for copy in abroad))
-                plan.remote.put(
-                    _Key(message.origin or "", audience, precedence_of(message)), _Packed(data, tuple(abroad))
-                )
+            self._pack(plan, message, abroad)
         return plan
+
+    def _pack(self, plan: Plan, message: Message, abroad: Sequence[Copy | Passage]) -> None:
+        """A message for other partners: ours in its wire form, another's with its proof, sealed by who was sent it."""
+        first, origin = abroad[0], message.origin or ""
+        data, sender = pack(message), origin
+        if isinstance(first, Passage):
+            data, sender = first.proof, min(self._keyring.units.intersection(first.audience), default="")
+        elif len(data) <= MESSAGE_MAX and any(copy.way.destination.partner in self._thin for copy in abroad):
+            data = shrink(data, origin)
+        copies = tuple(Copy(each.message, each.way) for each in abroad)
+        if len(data) > MESSAGE_MAX:
+            plan.unsent += [Unsent(copy, Refused.TOO_LARGE) for copy in copies]
+        else:
+            audience = tuple(sorted(copy.way.destination.id for copy in copies))
+            plan.remote.put(_Key(sender, audience, precedence_of(message), origin), _Packed(data, copies))
 
     def prepare(self, plan: Plan, now: datetime) -> Iterator[list[Consignment]]:
         """Begin the epochs that a plan needs, in steps between which an event loop gives way; gives announcements."""
@@ -168,7 +188,7 @@ class Dispatch:
                 unsent += refused
         return ready, unsent
 
-    def pack(self, copies: Sequence[Copy], now: datetime) -> tuple[list[Consignment], list[Unsent]]:
+    def pack(self, copies: Sequence[Copy | Passage], now: datetime) -> tuple[list[Consignment], list[Unsent]]:
         """Plan and seal at once."""
         return self.seal(self.plan(copies), now)
 

@@ -22,6 +22,7 @@ from protocols.label import Label
 from protocols.labelling import NOTHING_KNOWN, Labelling, is_xml
 from protocols.message import Authenticity, Message, unpack
 from protocols.opening import Opened
+from protocols.proof import is_proof
 from protocols.record import Refused, Withheld
 from protocols.thin import grow
 from protocols.topics import Mailbox, Slot, is_topic, parse_mailbox
@@ -29,11 +30,16 @@ from protocols.unit import partner_of
 
 
 class Report(NamedTuple):
-    """A message that the gateway vouches for; ``envelope`` is None for our own, else what it came in."""
+    """A message that the gateway vouches for; ``envelope`` is None for our own, else what it came in, and where.
+
+    ``through``: the partner that passed it on, with its originator's proof.
+    """
 
     message: Message
     envelope: Opened | None = None
     objection: str | None = None
+    place: int = 0
+    through: str | None = None
 
 
 class Said(NamedTuple):
@@ -43,17 +49,25 @@ class Said(NamedTuple):
     control: Control
 
 
+class Unproven(NamedTuple):
+    """A message that a partner passed on and that is not its originator's word, and why (bounded)."""
+
+    passer: str
+    reason: str
+
+
 class Arrival(NamedTuple):
     """What a frame held: reports, or something of the sealing layer.
 
-    ``opened`` are the envelopes that the reports came in, ``said`` control records of partners' gateways. ``waits`` is
-    the epoch whose announcement an envelope waits for, ``announced`` the epoch that an announcement opened, ``answer``
-    an announcement that a partner asked for.
+    ``opened`` are the envelopes that the reports came in, ``said`` control records of partners' gateways, ``unproven``
+    what was passed on and is no report. ``waits`` is the epoch whose announcement an envelope waits for, ``announced``
+    the epoch that an announcement opened, ``answer`` an announcement that a partner asked for.
     """
 
     reports: Sequence[Report] = ()
     opened: Sequence[Opened] = ()
     said: Sequence[Said] = ()
+    unproven: Sequence[Unproven] = ()
     waits: bytes | None = None
     announced: bytes | None = None
     answer: Announced | None = None
@@ -137,15 +151,51 @@ class Intake:
         """What envelopes hold; a message whose label is not what its own XML says is objected to."""
         reports: list[Report] = []
         said: list[Said] = []
+        unproven: list[Unproven] = []
         for envelope in opened:
-            for held in _held(envelope, mailbox):
+            for held in self._held(envelope, mailbox, now):
                 if isinstance(held, Said):
                     said.append(held)
+                elif isinstance(held, Unproven):
+                    unproven.append(held)
                 elif self._labelling.is_bound(held.message, now):
                     reports.append(held)
                 else:
                     reports.append(held._replace(objection=Withheld.UNKNOWN_LABEL))
-        return Arrival(reports, opened, said)
+        return Arrival(reports, opened, said, unproven)
+
+    def _held(self, opened: Opened, mailbox: Mailbox, now: datetime) -> Iterator[Report | Said | Unproven]:
+        """What an envelope holds whose signature holds. A topic that disagrees with the signer is an alarm."""
+        if partner_of(opened.sender) != mailbox.sender:
+            raise RefusalError(Refused.TOPIC_SIGNER_MISMATCH, opened.sender, "cse1")
+        for place, data in enumerate(opened.messages):
+            if is_proof(data):
+                yield self._proven(opened, data, now)
+                continue
+            try:
+                if is_control(data):
+                    yield Said(opened.sender, unpack_control(data))
+                    continue
+                message = unpack(grow(data, opened.sender))
+            except ValueError:
+                raise RefusalError(Refused.BAD_MESSAGE, opened.sender, "cse1") from None
+            if message.origin != opened.sender:
+                raise RefusalError(Refused.ORIGIN_MISMATCH, opened.sender, "cse1")
+            yield Report(_verified(message), opened, place=place)
+
+    def _proven(self, opened: Opened, data: bytes, now: datetime) -> Report | Unproven:
+        """What a partner passes on, if its originator said it; one that is not costs no other its way."""
+        passer = partner_of(opened.sender)
+        try:
+            proven = self._keyring.proven(data, passer, now)
+            message = unpack(grow(proven.message, proven.sender))
+        except Reject as error:
+            return Unproven(opened.sender, error.code)
+        except ValueError:
+            return Unproven(opened.sender, Refused.BAD_MESSAGE)
+        if message.origin != proven.sender or partner_of(proven.sender) == self._partner:
+            return Unproven(opened.sender, Refused.ORIGIN_MISMATCH)
+        return Report(_verified(message), opened, through=passer)
 
 
 def _epoch(mailbox: Mailbox) -> bytes:
@@ -182,18 +232,5 @@ def _label(hint: str | None, unit: LocalUnit, now: datetime, labelling: Labellin
     return label, hint
 
 
-def _held(opened: Opened, mailbox: Mailbox) -> Iterator[Report | Said]:
-    """What an envelope holds whose signature holds. A topic that disagrees with the signer is an alarm."""
-    if partner_of(opened.sender) != mailbox.sender:
-        raise RefusalError(Refused.TOPIC_SIGNER_MISMATCH, opened.sender, "cse1")
-    for data in opened.messages:
-        try:
-            if is_control(data):
-                yield Said(opened.sender, unpack_control(data))
-                continue
-            message = unpack(grow(data, opened.sender))
-        except ValueError:
-            raise RefusalError(Refused.BAD_MESSAGE, opened.sender, "cse1") from None
-        if message.origin != opened.sender:
-            raise RefusalError(Refused.ORIGIN_MISMATCH, opened.sender, "cse1")
-        yield Report(msgspec.structs.replace(message, authenticity=Authenticity.VERIFIED), opened)
+def _verified(message: Message) -> Message:
+    return msgspec.structs.replace(message, authenticity=Authenticity.VERIFIED)

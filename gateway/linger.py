@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from gateway.dispatch import Copy, precedence_of
+from gateway.dispatch import Copy, Passage, precedence_of
 from gateway.outbound.item import Ticket
 from gateway.outbound.turns import URGENT
 
@@ -19,14 +19,14 @@ from gateway.outbound.turns import URGENT
 class Gathered(NamedTuple):
     """Copies of one sender that have waited long enough, and the sources that wait for them."""
 
-    copies: Sequence[Copy]
+    copies: Sequence[Copy | Passage]
     tickets: Sequence[Ticket]
     arrived: datetime
 
 
 class _Bucket:
     def __init__(self, arrived: datetime, due_s: float) -> None:
-        self.copies: list[Copy] = []
+        self.copies: list[Copy | Passage] = []
         self.tickets: list[Ticket] = []
         self.arrived = arrived
         self.due_s = due_s
@@ -39,7 +39,7 @@ class Linger:
         self._buckets: dict[tuple[str, float, int], _Bucket] = {}
         self._wake = asyncio.Event()
 
-    def sift(self, copies: Sequence[Copy], ticket: Ticket, arrived: datetime) -> Sequence[Copy]:
+    def sift(self, copies: Sequence[Copy | Passage], ticket: Ticket, arrived: datetime) -> Sequence[Copy | Passage]:
         """Keep what may linger; gives what goes at once."""
         at_once = []
         now_s = asyncio.get_running_loop().time()

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from gateway.custody import Custody
 from gateway.decisions import Decided, Decisions
-from gateway.dispatch import Copy, Dispatch
+from gateway.dispatch import Copy, Dispatch, Passage
 from gateway.intake import Arrival, Intake, RefusalError, Report
 from gateway.linger import Gathered, Linger
 from gateway.links import Frame, Link
@@ -24,10 +24,12 @@ from gateway.outbound.item import Ticket
 from gateway.outbound.outbound import Outbound
 from gateway.receipts import Receipts
 from gateway.repeats import Repeats
-from gateway.routing import Table
+from gateway.routing import Table, Way
 from gateway.stream import Stream
 from gateway.transform import transform
-from protocols.record import Event
+from protocols.envelope import Reject
+from protocols.proof import disclose
+from protocols.record import Event, Withheld
 from protocols.unit import partner_of
 
 WAIT = timedelta(seconds=2)  # that a frame stays unacknowledged for its key: brokers stall behind it (MQTT 5, 4.6)
@@ -124,7 +126,7 @@ class Relay:
             source.undelivered |= ticket.undelivered
             source.end()
 
-    async def _pass_on(self, copies: Sequence[Copy], ticket: Ticket, arrived: datetime) -> None:
+    async def _pass_on(self, copies: Sequence[Copy | Passage], ticket: Ticket, arrived: datetime) -> None:
         """Encode or seal copies, and put them on their way out."""
         plan = self._dispatch.plan(copies)
         for announced in self._dispatch.prepare(plan, arrived):
@@ -176,6 +178,8 @@ class Relay:
             return
         for envelope in got.opened:
             self._custody.alive(partner_of(envelope.sender))
+        for passer, reason in got.unproven:
+            self._stream.frame(reason, passer, "cse1")
         for said in got.said:
             self._custody.hear(said.sender, said.control)
         batch.taken.append((frame, got))
@@ -195,7 +199,7 @@ class Relay:
             self._waiting.remove(each)
             yield each.frame
 
-    def _all_copies(self, got: Arrival, now: datetime) -> Iterator[Copy]:
+    def _all_copies(self, got: Arrival, now: datetime) -> Iterator[Copy | Passage]:
         """What reports are to become, and receipts of which a partner's gateway brought word."""
         for report in got.reports:
             yield from self._copies(report, now)
@@ -210,7 +214,7 @@ class Relay:
                     copies = self._copies(receipt, now)
                     yield from (copy for copy in copies if copy.way.destination.id == told.origin)
 
-    def _copies(self, report: Report, now: datetime) -> Iterator[Copy]:
+    def _copies(self, report: Report, now: datetime) -> Iterator[Copy | Passage]:
         """One copy for each destination that may have the message, in the form that its agreement allows."""
         message = report.message
         if objection := report.objection or self._repeats.objection(message):
@@ -218,20 +222,37 @@ class Relay:
             return
         decided = self._decided(report, now)
         if not decided:
-            self._stream.kept(Event.WITHHELD, self._rules.decisions.without_way(message.origin or ""), message)
-        for way, reason in decided:
-            if reason is None:
-                copy = Copy(transform(message, way.agreement, self._rules.pseudonym_key), way)
-                self._receipts.ask(message, copy)
-                yield copy
+            reason = self._rules.decisions.without_way(message.origin or "", through=report.through)
+            self._stream.kept(Event.WITHHELD, reason, message)
+        given = False
+        for way, kept in decided:
+            copy = self._copy(report, way) if kept is None else None
+            if copy is None:
+                self._stream.kept(Event.WITHHELD, kept or Withheld.PROOF_LOST, message, way)
             else:
-                self._stream.kept(Event.WITHHELD, reason, message, way)
-        if all(reason for _, reason in decided):
+                given = True
+                if isinstance(copy, Copy):
+                    self._receipts.ask(message, copy)
+                yield copy
+        if not given:
             self._repeats.forget(message)
+
+    def _copy(self, report: Report, way: Way) -> Copy | Passage | None:
+        """What goes a way: the form that its agreement asks for, or what we pass on, with its originator's proof."""
+        if way.local is not None or way.through is None:
+            return Copy(transform(report.message, way.agreement, self._rules.pseudonym_key), way)
+        if report.envelope is None:
+            return None
+        try:
+            record = disclose(report.envelope, report.place)
+        except Reject:
+            return None
+        return Passage(report.message, way, record, report.envelope.audience)
 
     def _decided(self, report: Report, now: datetime) -> Sequence[Decided]:
         """A decision for each destination; of units of ours only those that a partner's envelope was sealed for."""
-        decided, sealed = self._rules.decisions.decide(report.message, now), report.envelope
+        decided = self._rules.decisions.decide(report.message, now, report.through)
+        sealed = report.envelope
         if sealed is None:
             return decided
         return [each for each in decided if each.way.local is None or each.way.destination.id in sealed.audience]

@@ -97,7 +97,9 @@ class Stream:
     def kept(self, event: Event, reason: str, message: Message, way: Way | None = None) -> None:
         """A message ended here, refused or withheld: for one destination, or (no way) altogether."""
         ends = (way.destination.id, way.agreement.id) if way else (None, None)
-        self._tell(Outcome(self._about(event, reason, message, *ends), message))
+        record = self._about(event, reason, message, *ends)
+        through = way.through if way else None
+        self._tell(Outcome(replace(record, through=through) if through else record, message))
 
     def attended(self, event: Event, reason: Attention, message: Message, unit: str, agreement: str) -> None:
         """A step of waiting for an acknowledgement ended."""
@@ -142,6 +144,7 @@ class Stream:
             format_out=what.form,
             reason=what.reason,
             agreement=way.agreement.id,
+            through=way.through,
             label=message.label,
             mode=message.mode,
             precedence=message.precedence,

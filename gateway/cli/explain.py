@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from gateway.cli.agreement import kept
-from gateway.cli.inputs import JSON, decode_input, read_input
+from gateway.cli.inputs import AT, JSON, decode_input, read_input
 from gateway.cli.secrets import Json, explained
 from gateway.config import Config, ConfigError, load
 from gateway.exits import Status
@@ -42,6 +42,7 @@ def explain(  # noqa: PLR0913 - each parameter is an option of the command
     source: Annotated[str, typer.Option("--from", help="unit that it comes from, partner/unit")],
     to: Annotated[str | None, typer.Option("--to", help="unit; else every one that a route leads to")] = None,
     form: Annotated[str | None, typer.Option("--as", help="its format, or json; else the unit's own")] = None,
+    at: Annotated[datetime | None, typer.Option("--at", formats=AT, help="as of then, UTC; else now")] = None,
     through: Annotated[str | None, typer.Option("--through", help="partner that passed it on to us")] = None,
     assume_signed: Annotated[bool, typer.Option("--assume-signed", help="do not look for countersignatures")] = False,
     json: Json = False,
@@ -58,7 +59,8 @@ def explain(  # noqa: PLR0913 - each parameter is an option of the command
         messages = decode_input(form or _form(config, source), read_input(path))
         everything = frozenset(agreement.id for agreement in config.agreements)
         signed = everything if assume_signed else kept(loaded).in_force(config.agreements)
-    about = [Situation(config, signed, source, each, datetime.now(UTC), through=through) for each in messages]
+    now = at.replace(tzinfo=UTC) if at is not None else datetime.now(UTC)
+    about = [Situation(config, signed, source, each, now, through=through) for each in messages]
     told = list(_told(about, to))
     for each in told:
         typer.echo(msgspec.json.encode(each).decode() if json else "\n".join(_lines(each)))

@@ -11,6 +11,7 @@ from adapters import INPUT_MAX, DecodeError, Fault, load
 from gateway.config import ConfigError
 from protocols.message import Message, from_json
 
+AT: Final = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]  # how a moment is given, in UTC
 JSON: Final = "json"  # the canonical Message, beside the adapters
 
 

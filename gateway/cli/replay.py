@@ -13,6 +13,7 @@ import typer
 
 from gateway.app import AUDIT, PSEUDONYM_KEY
 from gateway.audit import read
+from gateway.cli.inputs import AT
 from gateway.cli.secrets import Json
 from gateway.config import load
 from gateway.decisions import Decisions
@@ -20,8 +21,6 @@ from gateway.exits import reported
 from gateway.review.replay import Change, compare, heard
 from gateway.routing import Table
 from gateway.transform import pseudonym
-
-AT = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
 
 
 def replay(

@@ -25,6 +25,7 @@ from protocols.envelope import SKEW_S, Mode, Refusal, Reject, unpack_envelope
 from protocols.opening import LATE_HORIZON_S, Inbox, Opened, Tombstone
 from protocols.parking import Parking
 from protocols.partner import Pin
+from protocols.proof import Proven, verify
 from protocols.replay import Received
 from protocols.request import KeyRequest, unpack_request
 from protocols.roster import Roster
@@ -245,6 +246,10 @@ class Keyring:
             raise Reject(Refusal.UNKNOWN_EPOCH)
         self._parked.setdefault(source, Parking()).put(unpack_envelope(envelope)[0].eid, envelope, now_s)
         return None
+
+    def proven(self, record: bytes, passer: str, now: datetime) -> Proven:
+        """A message that a partner passes on, held to its originator's bundle. Raise Reject, as ``proof.verify``."""
+        return verify(record, self._roster, passer, now.timestamp())
 
     def settle(self, eid: bytes, seq: int) -> None:
         """The messages of an envelope were handed over durably: refuse it for good, also after a restart.

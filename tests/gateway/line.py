@@ -55,34 +55,40 @@ def make_coalition(folder: Path) -> dict[str, Path]:
 
 def plain(*changes: tuple[str, str]) -> Config:
     """The table of the tests, its units speaking the format of the tests."""
-    config = a_config(*changes)
+    return plainly(a_config(*changes))
+
+
+def plainly(config: Config) -> Config:
+    """A table whose units speak the format of the tests."""
     return replace(config, units=tuple(replace(unit, adapter="plain") for unit in config.units))
 
 
 class Line:
-    """Alpha's gateway."""
+    """One partner's gateway."""
 
     def __init__(self, keyring: Keyring, config: Config, audit: FakeAudit | None = None) -> None:
         self.config = config
+        self.partner = config.gateway.partner
         self.keyring = keyring
         self.audit = audit or FakeAudit()
         self.spool = FakeSpool()
         self.table = Table(config, {agreement.id for agreement in config.agreements})
-        self.intake = Intake("alpha", self.table, keyring)
-        self.dispatch = Dispatch("alpha", self.table, keyring)
+        self.intake = Intake(self.partner, self.table, keyring)
+        self.dispatch = Dispatch(self.partner, self.table, keyring)
         self.national = FakeLink()
         self.coalition = FakeLink()
         self.links: dict[str, FakeLink] = {}
-        self.begin(Stream("alpha", self.audit, clock))
+        self.begin(Stream(self.partner, self.audit, clock))
 
     def begin(self, stream: Stream) -> None:
         """Tell this stream from now on; nothing is on its way."""
         wrapping = Wrapping(self.keyring._holdings.directory)
-        waiting = Waiting(cast("Spool", self.spool), wrapping, stream, "alpha")
+        waiting = Waiting(cast("Spool", self.spool), wrapping, stream, self.partner)
         roads = Roads(self.links, {name: Turns({}) for name in ("national", "coalition")})
         self.outbound = Outbound(roads, waiting, self.dispatch, stream, clock)
         ends = Ends(self.keyring, self.dispatch, self.outbound, stream, clock)
-        self.custody = Custody("alpha", self.table, ends, {"bravo": 0.0, "charlie": 0.0})
+        others = {partner: 0.0 for partner in UNITS if partner != self.partner}
+        self.custody = Custody(self.partner, self.table, ends, others)
         self.relay = Relay(
             Rules(Decisions(self.table), KEY, clock),
             self.intake,
@@ -130,14 +136,12 @@ def say(*messages: Message, topic: str = "tak/alpha/hawk-1") -> FakeFrame:
     return FakeFrame(topic, b"\n".join(map(to_json, messages)))
 
 
-def posted(sealed: Sealed, sender: str = "bravo") -> list[FakeFrame]:
-    """The frames by which an envelope reaches alpha: its announcement, then itself."""
+def posted(sealed: Sealed, sender: str = "bravo", to: str = "alpha") -> list[FakeFrame]:
+    """The frames by which an envelope reaches a partner: its announcement, then itself."""
     keys = [
-        FakeFrame(key_topic("alpha", sender, note.eid), note.data)
-        for note in sealed.announcements
-        if note.partner == "alpha"
+        FakeFrame(key_topic(to, sender, note.eid), note.data) for note in sealed.announcements if note.partner == to
     ]
-    return [*keys, FakeFrame(data_topic("alpha", sender, sealed.eid), sealed.envelope)]
+    return [*keys, FakeFrame(data_topic(to, sender, sealed.eid), sealed.envelope)]
 
 
 def sealed_by(keyring: Keyring, sender: str, messages: Sequence[Message | bytes], *audience: str) -> Sealed:

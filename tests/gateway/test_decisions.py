@@ -12,10 +12,11 @@ from gateway.decisions import Decisions
 from gateway.release import Facts, facts
 from gateway.routing import Table
 from protocols.body import Area, Chat, Track
-from protocols.message import Message, Mode, Times
+from protocols.message import Authenticity, Extra, Message, Mode, Times
 from protocols.quantity import Position
 from protocols.record import Withheld
 from tests.fakes import NOW
+from tests.gateway.passages import passer, third
 from tests.gateway.reports import HERE, OPEN, a_message
 from tests.gateway.tables import a_config
 
@@ -73,6 +74,57 @@ def test_what_depends_on_the_message_is_looked_at_each_time() -> None:
     assert told(decisions, far)["alpha/cell"] is None
     assert set(told(decisions, old).values()) == {Withheld.EXPIRED}
     assert told(decisions)["bravo/ops"] is None
+
+
+def test_a_report_of_another_time_is_looked_at_each_time() -> None:
+    decisions = made(oldest_s=3600.0)
+    hour_old = a_message(times=Times(observed=NOW - timedelta(hours=1)))
+    older = a_message(times=Times(observed=NOW - timedelta(hours=1, microseconds=1)))
+    ahead = a_message(times=Times(created=NOW + timedelta(minutes=5, microseconds=1)))
+
+    assert set(told(decisions, hour_old).values()) == {None}
+    assert told(decisions, older) == {"bravo/ops": Withheld.TOO_OLD, "charlie/map": None, "alpha/cell": None}
+    assert set(told(decisions, ahead).values()) == {Withheld.IN_THE_FUTURE}
+    assert set(told(decisions, a_message(times=Times())).values()) == {None}
+
+
+def passed_on(decisions: Decisions, *, through: str | None = None, **changes: object) -> dict[str, str | None]:
+    message = replace(a_message(origin="bravo/ops", authenticity=Authenticity.VERIFIED), **changes)
+    return {each.way.destination.id: each.reason for each in decisions.decide(message, NOW, through)}
+
+
+def test_who_passed_it_on_decides_on_its_ways() -> None:
+    every = {agreement.id for agreement in (*passer().agreements, *third().agreements)}
+    ours, theirs = Decisions(Table(passer(), every)), Decisions(Table(third(), every))
+
+    assert passed_on(ours) == {"charlie/map": None, "alpha/cell": None, "alpha/patrols": None}
+    assert passed_on(ours, through="charlie") == {}
+    assert passed_on(theirs, through="alpha") == {"charlie/map": None}
+    assert passed_on(theirs) == {}
+    assert ours.without_way("bravo/ops", through="charlie") is Withheld.REEXPORT_DENIED
+    assert passed_on(ours, extras=(Extra(format="cot", name="x"),))["charlie/map"] is Withheld.PROOF_LOST
+
+
+def test_a_passage_opens_and_closes_with_its_originators_agreement() -> None:
+    given = passer()
+    short = replace(given.agreements[0], valid_until=NOW + timedelta(hours=1))
+    table = Table(replace(given, agreements=(short, *given.agreements[1:])), {each.id for each in given.agreements})
+    decisions = Decisions(table)
+    message = a_message(origin="bravo/ops", authenticity=Authenticity.VERIFIED)
+    seen = [
+        {each.way.destination.id: each.reason for each in decisions.decide(message, NOW + timedelta(hours=hours))}
+        for hours in (0, 1)
+    ]
+
+    assert [each["charlie/map"] for each in seen] == [None, Withheld.AGREEMENT_EXPIRED]
+
+
+def test_of_two_agreements_that_allow_a_passage_one_is_enough() -> None:
+    given = passer()
+    other = replace(given.agreements[0], id="bravo-alpha-too")
+    table = Table(replace(given, agreements=(*given.agreements, other)), {"bravo-alpha-too", "alpha-tells-charlie"})
+
+    assert passed_on(Decisions(table))["charlie/map"] is None
 
 
 def test_what_no_route_takes_up_says_whether_there_is_an_agreement() -> None:

@@ -12,6 +12,7 @@ from gateway.reload import CHANGES_MAX, VERSIONS, Reloader, difference, fixed, p
 from gateway.stream import Stream
 from protocols.record import Event
 from tests.fakes import FakeAudit, clock
+from tests.gateway.passages import passer
 from tests.gateway.tables import TABLE, a_config
 from tests.gateway.vigil import CHANGES
 
@@ -56,6 +57,17 @@ def test_says_who_stands_in_for_whom_and_that_hours_changed() -> None:
     assert len(back.gains) == 2 * 4
     assert (back.loses, later.gains, later.loses) == ((), (), ())
     assert "bravo/ops -> alpha/cell chat (alpha-bravo)" in later.altered
+
+
+def test_says_what_passes_through_whom_and_by_whose_leave() -> None:
+    given = passer()
+    terms = replace(given.agreements[0], onward=("charlie", "delta"))
+    other = replace(given, agreements=(terms, *given.agreements[1:]))
+    line = "bravo/ops -> charlie/map track (alpha-tells-charlie) through alpha"
+
+    assert line in difference(a_config(), given).gains
+    assert line in difference(given, other).altered
+    assert line in difference(given, a_config()).loses
 
 
 def test_nothing_changed_is_said_with_nothing() -> None:

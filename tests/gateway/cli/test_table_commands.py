@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from gateway.audit import Audit
 from gateway.cli.main import app
 from gateway.demo.layout import prepare
 from gateway.stream import Outcome
-from protocols.message import to_json
+from protocols.message import Times, to_json
 from protocols.record import Event, Record
 from tests.gateway.reports import OPEN, a_message
 
@@ -41,7 +41,7 @@ def comity(*words: object, text: str | bytes | None = None) -> Result:
 
 
 def track(label_hint: str | None = "access=UNCLASSIFIED") -> bytes:
-    message = a_message(origin=None, label=None)
+    message = a_message(origin=None, label=None, times=Times(observed=datetime.now(UTC)))
     return to_json(replace(message, source=replace(message.source, label_hint=label_hint)))
 
 
@@ -139,6 +139,25 @@ def test_explain_says_what_is_withheld_and_how_to_let_it_through(laid: Path) -> 
     assert "stop  ceiling" in result.stdout
     assert "=> withheld: above-ceiling" in result.stdout
     assert '"alpha-charlie-map" on CONFIDENTIAL   [$.agreements[1].highest.classification]' in result.stdout
+
+
+def test_explain_says_what_would_have_become_of_it_then(laid: Path) -> None:
+    words = ["explain", laid / "alpha.toml", "--from", "alpha/patrols", "--to", "bravo/ops", "--as", "json"]
+    later = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%d")
+    result = comity(*words, "--at", later, text=track())
+
+    assert result.exit_code == 5
+    assert "stop  timely" in result.stdout
+    assert "=> withheld: too-old" in result.stdout
+    assert "to let it through: had it come by" in result.stdout
+
+
+def test_explain_knows_through_whom_it_came(laid: Path) -> None:
+    words = ["explain", laid / "alpha.toml", "--from", "bravo/ops", "--to", "alpha/watch", "--as", "json"]
+
+    assert "--through: not one of $.partners" in comity(*words, "--through", "delta", text=track()).stderr
+    told = comity(*words, "--through", "charlie", text=track())
+    assert (told.exit_code, "=> withheld: re-export-denied" in told.stdout) == (5, True)
 
 
 def test_explain_without_a_destination_tells_of_every_one(laid: Path) -> None:
