@@ -29,10 +29,14 @@ from protocols.topics import Mailbox, Slot, is_topic, parse_mailbox
 from protocols.unit import partner_of
 
 
+NOWHERE = -1
+
+
 class Report(NamedTuple):
     """A message that the gateway vouches for; ``envelope`` is None for our own, else what it came in, and where.
 
-    ``through``: the partner that passed it on, with its originator's proof.
+    ``through``: the partner that passed it on, with its originator's proof. What was sealed with its original bytes is
+    ``NOWHERE``, since nobody has looked at these: it cannot be passed on.
     """
 
     message: Message
@@ -168,7 +172,7 @@ class Intake:
         """What an envelope holds whose signature holds. A topic that disagrees with the signer is an alarm."""
         if partner_of(opened.sender) != mailbox.sender:
             raise RefusalError(Refused.TOPIC_SIGNER_MISMATCH, opened.sender, "cse1")
-        for place, data in enumerate(opened.messages):
+        for at, data in enumerate(opened.messages):
             if is_proof(data):
                 yield self._proven(opened, data, now)
                 continue
@@ -181,6 +185,7 @@ class Intake:
                 raise RefusalError(Refused.BAD_MESSAGE, opened.sender, "cse1") from None
             if message.origin != opened.sender:
                 raise RefusalError(Refused.ORIGIN_MISMATCH, opened.sender, "cse1")
+            place = at if message.original is None else NOWHERE
             yield Report(_verified(message), opened, place=place)
 
     def _proven(self, opened: Opened, data: bytes, now: datetime) -> Report | Unproven:
@@ -233,4 +238,5 @@ def _label(hint: str | None, unit: LocalUnit, now: datetime, labelling: Labellin
 
 
 def _verified(message: Message) -> Message:
-    return msgspec.structs.replace(message, authenticity=Authenticity.VERIFIED)
+    """Another's message: bytes that are not ours are nobody's original here."""
+    return msgspec.structs.replace(message, authenticity=Authenticity.VERIFIED, original=None)

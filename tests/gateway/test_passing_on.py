@@ -9,7 +9,7 @@ from gateway.config import Config
 from gateway.keyring.ring import Keyring, Sealed
 from protocols.envelope import Mode
 from protocols.label import Category, CategoryType
-from protocols.message import Extra, Message, Source, from_json, pack
+from protocols.message import Extra, Message, Original, Source, from_json, pack
 from protocols.proof import disclose
 from protocols.record import Record
 from tests.fakes import NOW, FakeFrame
@@ -170,6 +170,7 @@ NAMED = replace(OPEN, categories=(Category(type=CategoryType.PERMISSIVE, tag="Re
         (said(label=replace(OPEN, classification="RESTRICTED")), Mode.SIGNED, "above-ceiling"),
         (said(label=NAMED), Mode.SIGNED, "not-releasable-to"),
         (said(extras=(Extra(format="sedap", name="x"),)), Mode.SIGNED, "proof-lost"),
+        (said(original=Original(format="sedap", data=b"CONTACT;")), Mode.SIGNED, "proof-lost"),
         (said(), Mode.PAIRWISE, "proof-lost"),
     ],
 )
