@@ -28,7 +28,6 @@ from protocols.thin import grow
 from protocols.topics import Mailbox, Slot, is_topic, parse_mailbox
 from protocols.unit import partner_of
 
-
 NOWHERE = -1
 
 
