@@ -99,19 +99,23 @@ def national(folder: Path) -> Iterator[int]:
         yield broker.port
 
 
+def keys(file: Path) -> None:
+    """Keys and signatures of a force that is alone."""
+    config = parse(file.read_bytes())
+    state = file.parent / config.gateway.state
+    units = [unit.id for unit in config.units]
+    held = Holdings.create(state, units, key_file(state / KEY_FILE), int(datetime.now(UTC).timestamp()))
+    for agreement in config.agreements:
+        Countersigned(state, held.pins()).keep(agreement, held.countersign(agreement))
+
+
 @asynccontextmanager
 async def gateway(folder: Path, broker: int, *teams: str) -> AsyncIterator[None]:
     """``comity run`` with teams beside the cell, connected everywhere."""
     console = free_port()
     file = folder / "alpha.toml"
     file.write_text(HEAD.format(console=console, national=broker) + "".join(teams))
-    config = parse(file.read_bytes())
-    state = folder / config.gateway.state
-    held = Holdings.create(
-        state, [unit.id for unit in config.units], key_file(state / KEY_FILE), int(datetime.now(UTC).timestamp())
-    )
-    for agreement in config.agreements:
-        Countersigned(state, held.pins()).keep(agreement, held.countersign(agreement))
+    keys(file)
     async with comity_run(file):
         async with asyncio.timeout(15):
             while True:

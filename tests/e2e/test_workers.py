@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import sys
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,6 +140,11 @@ async def test_killed_workers_lose_nothing_and_keep_every_subjects_order(tmp_pat
         assert alpha.returncode == 0
         assert "Traceback" not in said
         assert not any(alive(pid) for pid in gone.values())
+    command = [sys.executable, "-m", "gateway.cli", "audit", "verify", str(layout.files["alpha"])]
+    checked = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    told = (await checked.communicate())[0].decode()
+    assert checked.returncode == 0
+    assert all(f"worker-{number}/audit.log: " in told for number in range(2))
     forwarded = [
         sum(entry.record.event is Event.FORWARDED for entry in read(tmp_path / f"state/alpha/worker-{n}/audit.log"))
         for n in range(2)
