@@ -59,14 +59,13 @@ class CarrierError(Exception):
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, array_like=True, forbid_unknown_fields=True):
-    """From whom to whom a file is. ``number`` of ``files`` of one export; ``parts`` stand between first and last."""
+    """From whom to whom a file is. ``number``: which of one export; ``parts`` stand between first and last."""
 
     version: Annotated[int, msgspec.Meta(ge=VERSION, le=VERSION)] = VERSION
     sender: str
     to: str
     made_s: Annotated[int, msgspec.Meta(ge=0)]
     number: Annotated[int, msgspec.Meta(ge=1)] = 1
-    files: Annotated[int, msgspec.Meta(ge=1)] = 1
     parts: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ import typer
 from gateway.cli import (
     agreement,
     audit,
+    bundle,
     check,
     demo,
     explain,
@@ -38,6 +39,7 @@ app.command("trace")(trace.trace)
 app.command("translate")(translate.translate)
 app.add_typer(agreement.app, name="agreement")
 app.add_typer(audit.app, name="audit")
+app.add_typer(bundle.app, name="bundle")
 app.add_typer(key.app, name="key")
 app.add_typer(partner.app, name="partner")
 app.add_typer(unit.app, name="unit")

@@ -75,6 +75,12 @@ class Wrapping:
         return Unwrapped(Parcel(form.topic, form.data, media_type=form.media_type, id=form.id), form.messages)
 
 
+def sealed_parcel(data: bytes) -> Parcel:
+    """A parcel that waited under seal, without the local key. Raise ValueError when it is damaged."""
+    form = _read(data)
+    return Parcel(form.topic, form.data)
+
+
 def pack_facts(records: Sequence[Record]) -> bytes:
     """Records to be, one for each copy."""
     return _write(tuple(records))

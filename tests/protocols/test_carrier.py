@@ -62,11 +62,11 @@ def test_what_is_packed_is_what_is_unpacked(some: list[Part]) -> None:
 
 
 def test_the_first_bytes_are_these() -> None:
-    """Mark, kind 1, length 22, its CRC-32, and the header as a MessagePack array of seven."""
+    """Mark, kind 1, length 21, its CRC-32, and the header as a MessagePack array of six."""
     data = file_of([])
-    assert data[:9] == b"\xc1CMB\x01\x00\x00\x00\x16"
-    assert data[9:13] == zlib.crc32(b"\x01\x00\x00\x00\x16").to_bytes(4, "big")
-    assert data[13:35] == b"\x97\x01\xa5alpha\xa5bravo\xce\x6b\x49\xd2\x00\x01\x01\x00"
+    assert data[:9] == b"\xc1CMB\x01\x00\x00\x00\x15"
+    assert data[9:13] == zlib.crc32(b"\x01\x00\x00\x00\x15").to_bytes(4, "big")
+    assert data[13:34] == b"\x96\x01\xa5alpha\xa5bravo\xce\x6b\x49\xd2\x00\x01\x00"
 
 
 @given(parts, st.data())
