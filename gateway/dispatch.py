@@ -9,14 +9,16 @@ from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
-from adapters import EncodeError, load
+from msgspec.structs import replace
+
+from adapters import Encoded, EncodeError, load
 from gateway.config import LocalUnit
 from gateway.keyring.ring import Announced, Channel, Keyring, Posting, Sealed
 from gateway.links import Parcel
 from gateway.routing import Table, Way
 from protocols.custody import Numbered
 from protocols.envelope import Mode, Refusal, Reject
-from protocols.message import MESSAGE_MAX, Loss, Message, Precedence, pack
+from protocols.message import MESSAGE_MAX, Loss, LossReason, Message, Precedence, pack
 from protocols.record import Attention, Event, Refused, Withheld
 from protocols.thin import shrink
 from protocols.topics import control_topic, data_topic, key_topic
@@ -158,7 +160,7 @@ class Dispatch:
     def _pack(self, plan: Plan, message: Message, abroad: Sequence[Copy | Passage]) -> None:
         """A message for other partners: ours in its wire form, another's with its proof, sealed by who was sent it."""
         first, origin = abroad[0], message.origin or ""
-        data, sender = pack(message), origin
+        data, sender = pack(message if message.original is None else replace(message, original=None)), origin
         if isinstance(first, Passage):
             data, sender = first.proof, min(self._keyring.units.intersection(first.audience), default="")
         elif len(data) <= MESSAGE_MAX and any(copy.way.destination.partner in self._thin for copy in abroad):
@@ -298,14 +300,30 @@ def encode(copy: Copy, unit: LocalUnit) -> Consignment | Unsent:
         return Unsent(copy, Withheld.NO_ROUTE)
     adapter = load(unit.adapter)
     try:
-        encoded = adapter.encode(copy.message)
+        original = copy.message.original
+        if original is not None and original.format == unit.adapter:
+            encoded = Encoded(original.data)  # nothing that the agreement takes away was in it
+        else:
+            encoded = adapter.encode(copy.message)
     except EncodeError:
         return Unsent(copy, Withheld.FORMAT_CANNOT_SAY)
     except Exception:  # noqa: BLE001  an adapter may be a stranger's: its bug must not stop the others
         return Unsent(copy, Refused.ADAPTER_CRASHED)
+    if copy.way.never_lose and any(_is_dear(loss, copy.way) for loss in (*copy.message.loss, *encoded.loss)):
+        return Unsent(copy, Withheld.WOULD_LOSE)
     parcel = Parcel(unit.deliver, encoded.data, media_type=adapter.MEDIA_TYPE, id=copy_id(copy))
     precedence = precedence_of(copy.message)
     return Consignment(unit.id, parcel, Event.DELIVERED, (copy,), unit.adapter, encoded.loss, precedence)
+
+
+def _is_dear(loss: Loss, way: Way) -> bool:
+    """Whether a route lets nothing go without this field, or without what it is part of, or holds."""
+    if loss.reason is LossReason.POLICY:
+        return False
+    return any(
+        loss.field == name or loss.field.startswith(f"{name}.") or name.startswith(f"{loss.field}.")
+        for name in way.never_lose
+    )
 
 
 def copy_id(copy: Copy) -> str:

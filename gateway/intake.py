@@ -13,6 +13,7 @@ import msgspec
 
 from adapters import INPUT_MAX, DecodeError, load
 from gateway.config import LocalUnit
+from gateway.formats.home import keep
 from gateway.keyring.ring import Announced, Keyring
 from gateway.links import Frame
 from gateway.routing import Table
@@ -125,9 +126,11 @@ class Intake:
 
     def _decode(self, unit: LocalUnit, data: bytes, now: datetime) -> Arrival:
         try:
-            return Arrival(
-                [stamped(message, unit, now, self._labelling) for message in load(unit.adapter).decode(data)]
-            )
+            messages = load(unit.adapter).decode(data)
+            reports = [stamped(message, unit, now, self._labelling) for message in messages]
+            if len(reports) == 1 and unit.id in self._table.originals:
+                reports = [reports[0]._replace(message=keep(reports[0].message, unit.adapter, data))]
+            return Arrival(reports)
         except DecodeError as error:
             raise RefusalError(error.fault, unit.id, unit.adapter) from None
         except Exception:  # noqa: BLE001  an adapter may be a stranger's: its bug must not stop the others

@@ -77,6 +77,12 @@ class Table:
                     others = [each for way in others for each in _passages(way, partner_of(source), bases)]
                 self._from.setdefault(source, []).extend((route, way) for way in others)
 
+        self.originals = frozenset(  # units whose frames go on as they are to others of ours with their format
+            source
+            for source, routed in self._from.items()
+            if any(_is_home(self.units[source], way) for _, way in routed)
+        )
+
     def links_to(self, destination: str) -> Sequence[str]:
         """The links by which a partner, or a unit of ours, is reached, the first one first. Raise KeyError."""
         return self._links_to[destination]
@@ -111,6 +117,11 @@ class Table:
     def agreed(self, source: str, to: str | None = None) -> bool:
         """Whether any agreement lets something out from the partner of a unit, to the partner of another or to any."""
         return (partner_of(source), to and partner_of(to)) in self._agreed
+
+
+def _is_home(source: LiaisonUnit, way: Way) -> bool:
+    to, extras = way.local, way.agreement.transformation.keep_extras
+    return extras and to is not None and isinstance(source, LocalUnit) and source.adapter == to.adapter
 
 
 def _reached(config: Config, link: LinkEntry) -> Iterator[str]:

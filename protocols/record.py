@@ -95,6 +95,7 @@ class Withheld(StrEnum):
     TOO_OLD = "too-old"
     IN_THE_FUTURE = "in-the-future"
     FORMAT_CANNOT_SAY = "format-cannot-say"
+    WOULD_LOSE = "would-lose"  # the format cannot carry something without which the route lets nothing go
 
 
 class Refused(StrEnum):

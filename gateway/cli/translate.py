@@ -12,6 +12,8 @@ import typer
 from adapters import Encoded, load
 from gateway.cli.inputs import JSON, decode_input, read_input
 from gateway.exits import reported
+from gateway.formats.fidelity import account
+from gateway.formats.home import keep, restored
 from protocols.message import Message, to_json
 
 
@@ -24,7 +26,10 @@ def translate(
 ) -> None:
     """Translate one frame. Status 3: the input is refused; 4: the target format cannot say it."""
     with reported():
-        messages = decode_input(source, read_input(path))
+        data = read_input(path)
+        messages = decode_input(source, data)
+        if source != JSON and len(messages) == 1:
+            messages = [keep(messages[0], source, data)]
         written = [_encode(to, message) for message in messages]
     for message, encoded in zip(messages, written, strict=True):
         sys.stdout.buffer.write(encoded.data if encoded.data.endswith(b"\n") else encoded.data + b"\n")
@@ -33,7 +38,8 @@ def translate(
 
 
 def _encode(name: str, message: Message) -> Encoded:
-    return Encoded(to_json(message)) if name == JSON else load(name).encode(message)
+    """In the format asked for; what went through JSON and was not touched comes back as the bytes that it was."""
+    return Encoded(to_json(message)) if name == JSON else restored(message, name) or load(name).encode(message)
 
 
 def _report(message: Message, encoded: Encoded) -> dict[str, object]:
@@ -41,6 +47,7 @@ def _report(message: Message, encoded: Encoded) -> dict[str, object]:
     return {
         "message": message.id,
         "kind": message.kind,
+        "kept": account(message, encoded).kept,
         "dropped": [{"field": loss.field, "reason": loss.reason} for loss in losses if not loss.approximated],
         "approximated": [{"field": loss.field, "reason": loss.reason} for loss in losses if loss.approximated],
         "derived": [

@@ -312,6 +312,16 @@ def _owners(situation: Situation, _to: str, _ends: Course) -> Iterator[Change]:
     yield Change(at="before", value=before, say=f"had {situation.source} itself reported the subject before")
 
 
+def _budgets(situation: Situation, to: str, ends: Course) -> Iterator[Change]:
+    """The routes that let nothing go without what the format cannot carry."""
+    _, agreement = _agreement(situation, ends)
+    for index, route in enumerate(situation.config.routes):
+        leads = situation.source in route.sources and to in route.to and route.agreement == agreement.id
+        if leads and route.never_lose:
+            say = f"if the route let it go without: {', '.join(route.never_lose)}"
+            yield Change(at=f"$.routes[{index}].never_lose", value=[], say=say)
+
+
 def _local(situation: Situation) -> LocalUnit | None:
     return next((unit for unit in situation.config.units if unit.id == situation.source), None)
 
@@ -358,6 +368,7 @@ CANDIDATES: Mapping[str, Callable[[Situation, str, Course], Iterator[Change]]] =
         Withheld.TOO_OLD: _in_time,
         Withheld.IN_THE_FUTURE: _in_time,
         Withheld.FORMAT_CANNOT_SAY: _formats,
+        Withheld.WOULD_LOSE: _budgets,
         Refused.DUPLICATE: _first,
         Refused.SUPERSEDED: _first,
     }

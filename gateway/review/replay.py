@@ -31,6 +31,7 @@ CONTENT = frozenset(
         Withheld.IN_THE_FUTURE,
         Withheld.PROOF_LOST,
         Withheld.FORMAT_CANNOT_SAY,
+        Withheld.WOULD_LOSE,
     }
 )
 BESIDE = frozenset({Withheld.NOT_ORIGINATOR, Withheld.REEXPORT_DENIED})  # altogether: what no table decides

@@ -140,9 +140,14 @@ def test_nothing_but_a_refusal_comes_of_noise_and_damage(reader: Adapter) -> Non
     pool = samples(reader)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for data in (*noise(300, seed=20260504), *mutations(pool, 300, seed=20260504)):
-        start = time.perf_counter()
-        assert check_survives(reader, data) == []
-        assert time.perf_counter() - start < 0.5  # 50 ms on an idle machine; this one may be busy
+        spent_s = []
+        for _ in range(2):  # the second time only where something else fell into the first
+            start = time.thread_time()
+            assert check_survives(reader, data) == []
+            spent_s.append(time.thread_time() - start)
+            if spent_s[-1] < 0.05:
+                break
+        assert min(spent_s) < 0.05
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024
 
 

@@ -14,7 +14,7 @@ from gateway.dispatch import BUNDLE_MAX, Copy
 from gateway.keyring.ring import Keyring
 from gateway.routing import Way
 from protocols.body import Chat, Delete, Track
-from protocols.message import MESSAGE_MAX, Message, from_json, unpack
+from protocols.message import MESSAGE_MAX, Loss, LossReason, Message, Original, from_json, unpack
 from protocols.record import Event, Refused, Withheld
 from protocols.topics import parse_mailbox
 from tests.fakes import NOW
@@ -192,3 +192,54 @@ def test_what_one_audience_hears_is_together_though_another_hears_between(line: 
     ready, _ = line.dispatch.pack(copies, NOW)
 
     assert [len(each.copies) for each in ready if each.copies] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("dear", "lost", "goes"),
+    [
+        ((), ("label",), True),
+        (("label",), ("label",), False),
+        (("label",), ("position.altitude_m",), True),
+        (("position",), ("position.altitude_m",), False),
+        (("position.altitude_m",), ("position",), False),
+        (("label",), ("labels",), True),
+    ],
+)
+def test_a_route_may_let_nothing_go_without_what_is_dear_to_it(
+    line: Line, dear: tuple[str, ...], lost: tuple[str, ...], *, goes: bool
+) -> None:
+    losses = tuple(Loss(field=field, reason=LossReason.NO_FIELD) for field in lost)
+    copy = Copy(replace(a_track(0), loss=losses), home()._replace(never_lose=dear))
+
+    ready, unsent = line.dispatch.pack([copy], NOW)
+
+    assert (len(ready), [each.reason for each in unsent]) == ((1, []) if goes else (0, [Withheld.WOULD_LOSE]))
+
+
+def test_what_an_agreement_takes_away_is_not_dear(line: Line) -> None:
+    taken = Loss(field="label", reason=LossReason.POLICY)
+    copy = Copy(replace(a_track(0), loss=(taken,)), home()._replace(never_lose=("label",)))
+
+    assert len(line.dispatch.pack([copy], NOW)[0]) == 1
+
+
+def test_a_report_goes_home_as_the_bytes_that_it_was(line: Line) -> None:
+    original = Original(format="plain", data=b'{ "as": "it was" }')
+    (home_parcel,), _ = line.dispatch.pack([Copy(replace(a_track(0), original=original), home())], NOW)
+    (other_parcel,), _ = line.dispatch.pack(
+        [Copy(replace(a_track(0), original=replace(original, format="cot")), home())], NOW
+    )
+
+    assert home_parcel.parcel.data == original.data
+    assert from_json(other_parcel.parcel.data).subject == "S-1"
+
+
+def test_no_original_leaves_for_a_partner(line: Line) -> None:
+    original = Original(format="plain", data=b"HAWK-1 Kowalski")
+    copy = Copy(replace(a_track(0), original=original), a_way())
+
+    (_, parcel), unsent = line.dispatch.pack([copy], NOW)
+
+    assert unsent == []
+    (message,) = [unpack(data) for data in line.keyring._outgoing.recall(parcel.parcel.data)[1]]
+    assert message.original is None

@@ -131,6 +131,7 @@ ELSEWHERE = {  # decided beyond ``check``, and tested where they are
     Withheld.NO_ROUTE,  # decisions
     Withheld.NOT_ORIGINATOR,  # repeats
     Withheld.FORMAT_CANNOT_SAY,  # dispatch
+    Withheld.WOULD_LOSE,  # dispatch
     Withheld.NO_AGREEMENT,  # decisions
 }
 

@@ -46,6 +46,12 @@ def test_a_canonical_message_becomes_a_foreign_frame() -> None:
     assert json.loads(result.stdout)["geometry"]["coordinates"][:2] == [8.2833, 47.0612]
 
 
+def test_what_went_through_json_untouched_comes_home_as_it_was() -> None:
+    event = EVENT.replace(b"<point", b"<!-- as it was -->\n   <point")
+
+    assert translate(translate(event, "cot", "json").stdout_bytes, "json", "cot").stdout_bytes.strip() == event.strip()
+
+
 def test_json_to_json_changes_nothing() -> None:
     message = a_track(0)
 
@@ -63,6 +69,16 @@ def test_the_report_names_every_loss_on_stderr() -> None:
     assert json.loads(result.stderr) == {
         "message": "0" * 32,
         "kind": "track",
+        "kept": [
+            "kind",
+            "position.latitude",
+            "position.longitude",
+            "identity.callsign",
+            "times.observed",
+            "times.received",
+            "label.policy",
+            "label.classification",
+        ],
         "dropped": [{"field": "body.battery_percent", "reason": "no-field"}],
         "approximated": [{"field": "body.remarks", "reason": "too-long"}],
         "derived": [],

@@ -71,6 +71,11 @@ CHARLIES = labelled(CategoryType.PERMISSIVE, "Releasable To", "charlie")
 ONE_WAY = with_agreement(0, directions=a_config().agreements[0].directions[1:])
 CELL = a_config().units[1]
 WARNINGS = replace(a_config(), units=(a_config().units[0], replace(CELL, adapter="cap")))
+DEAR = replace(
+    a_config(),
+    units=(a_config().units[0], replace(CELL, adapter="nffi")),
+    routes=tuple(replace(route, never_lose=("label",)) for route in a_config().routes),
+)
 LATE = said(times=Times(observed=NOW, valid_until=NOW - timedelta(minutes=1)))
 OLDER = Times(observed=NOW - timedelta(seconds=5))
 _INWARD = passer().agreements[0]
@@ -128,6 +133,7 @@ CASES: list[tuple[str, Situation, str]] = [
     (Withheld.TOO_OLD, situation(now=NOW + timedelta(days=2)), "bravo/ops"),
     (Withheld.IN_THE_FUTURE, situation(now=NOW - timedelta(minutes=6)), "bravo/ops"),
     (Withheld.FORMAT_CANNOT_SAY, situation(config=WARNINGS), "alpha/cell"),
+    (Withheld.WOULD_LOSE, situation(config=DEAR), "alpha/cell"),
     (Refused.DUPLICATE, situation(before=(a_message(),)), "bravo/ops"),
     (Refused.SUPERSEDED, situation(said(times=OLDER, id=message_id("position", "S-1", OLDER.observed)),
                                    before=(a_message(id="1" * 32),)), "bravo/ops"),
@@ -171,7 +177,8 @@ def test_every_change_is_needed(case: Situation, to: str) -> None:
         assert ends.reason is not None, changes[left_out]
 
 
-BESIDE = {Refused.DUPLICATE, Refused.SUPERSEDED, Withheld.NOT_ORIGINATOR, Withheld.FORMAT_CANNOT_SAY}
+BESIDE = {Refused.DUPLICATE, Refused.SUPERSEDED, Withheld.NOT_ORIGINATOR, Withheld.FORMAT_CANNOT_SAY,
+          Withheld.WOULD_LOSE}  # fmt: skip
 RELEASE = [case for case in CASES if case[0] not in BESIDE]  # the others are decided before or after the release rules
 
 
