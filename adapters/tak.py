@@ -16,8 +16,9 @@ from protocols.cot.whole import redraft
 from protocols.cot.write import KINDS, draft_event
 from protocols.ledger import Ledger
 from protocols.message import LossReason, Message
-from protocols.tak import mesh, read_frame, write_message
+from protocols.tak import event_of, mesh, read_frame, write_message
 from protocols.tak import split as split_stream
+from protocols.tak_report import FORM, report_of
 from protocols.xml import REPLACEMENT, carries
 
 EDITION = "TAK Protocol version 1 (TAK Server takmessage.proto); version 0 read"
@@ -34,13 +35,17 @@ def decode(data: bytes) -> Sequence[Message]:
         raise DecodeError(Fault.TOO_LARGE, "frame")
     try:
         if data[:1] == b"<":
-            return (read_message(parse_event(data), "tak", data),)
-        event = read_frame(data)
-        if event is None:
+            return (read_message(parse_event(data), FORM, data),)
+        found = read_frame(data)
+        if found is None:
             return ()
-        message = read_message(event, "tak", b"")
+        report = report_of(*found, len(data))
+        if report is not None:
+            return (report,)
+        event = event_of(*found)
+        message = read_message(event, FORM, b"")
         if isinstance(message.body, Opaque):
-            message = read_message(event, "tak", write_event(redraft(event)))
+            message = read_message(event, FORM, write_event(redraft(event)))
     except CotError as error:
         raise DecodeError(Fault(error.fault), error.where) from None
     return (message,)

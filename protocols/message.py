@@ -225,6 +225,11 @@ def message_id(family: str, subject: str, observed: datetime | None, *discrimina
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def position_id(subject: str, milliseconds: int) -> str:
+    """The ``message_id`` of a track or contact that was observed so long after 1970."""
+    return hashlib.sha256(f"position\0{subject}\0{milliseconds}".encode()).hexdigest()[:32]
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _packer = msgspec.msgpack.Encoder()

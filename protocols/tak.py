@@ -15,6 +15,7 @@ from protocols.cot.event import (
     CannotSayError,
     CotError,
     CotFault,
+    Details,
     Draft,
     Element,
     Event,
@@ -23,7 +24,7 @@ from protocols.cot.event import (
     is_type,
     write_details,
 )
-from protocols.moment import EPOCH
+from protocols.moment import EPOCH, read_epoch
 from protocols.quantity import AltitudeDatum, Position
 from protocols.tak_detail import MOVEMENT, TYPED, read_detail
 from protocols.tak_schema import Parts, Said, read_tak
@@ -58,30 +59,49 @@ class Control(NamedTuple):
     uid: str
 
 
-def read_frame(data: bytes) -> Event | None:
-    """Read one mesh or stream frame; None where it holds no event. Raise CotError."""
-    if data[:3] == MESH:
-        return read_message(data[3:])
-    if data[:1] != b"\xbf":
-        raise CotError(CotFault.MALFORMED, "frame: no TAK Protocol header")
+def read_frame(data: bytes) -> tuple[Said, Parts] | None:
+    """Read one mesh or stream frame; None where it holds only control information. Raise CotError."""
+    message = data[3:] if data[:3] == MESH else _of_stream(data)
     try:
-        size, at = read_varint(data, 1)
+        return read_tak(message)
     except WireError:
-        raise CotError(CotFault.MALFORMED, "frame: length") from None
-    if size != len(data) - at:
-        raise CotError(CotFault.MALFORMED, "frame: length")
-    return read_message(data[at:])
-
-
-def read_message(data: bytes) -> Event | None:
-    """Read a TakMessage; None where it holds only control information. Raise CotError."""
-    try:
-        found = read_tak(data)
-        return None if found is None else _event(*found)
-    except (WireError, UnicodeDecodeError):
         raise CotError(CotFault.MALFORMED, "TakMessage") from None
-    except XmlError as error:
-        raise CotError(CotFault(error.fault), "detail/xmlDetail") from None
+
+
+def event_of(said: Said, parts: Parts) -> Event:
+    """The event that was read. Raise CotError."""
+    cot_type, access, qos, opex, uid, sent, start, stale, how, latitude, longitude, hae, ce, le, caveat, releasable = (
+        said
+    )
+    if not cot_type or not uid:
+        raise CotError(CotFault.MISSING, "CotEvent: type or uid")
+    if not is_type(cot_type):
+        raise CotError(CotFault.MALFORMED, "CotEvent: type")
+    if not sent:
+        raise CotError(CotFault.MISSING, "CotEvent: sendTime")
+    given = (("quality.how", is_how(how)), ("times.valid_from", start), ("times.valid_until", stale))
+    return Event(
+        cot_type,
+        uid,
+        _time(sent),
+        _time(start) if start else None,
+        _time(stale) if stale else None,
+        how if is_how(how) else None,
+        Point(latitude, longitude, measure(hae), measure(ce), measure(le)),
+        _details(parts),
+        "2.0",
+        access or None,
+        qos or None,
+        opex or None,
+        caveat or None,
+        releasable or None,
+        tuple([field for field, there in given if not there]),
+    )
+
+
+def measure(metres: float) -> float | None:
+    """Metres of hae, ce or le, or None where that is how "unknown" is written."""
+    return metres if metres < UNKNOWN_M else None  # NaN is not less than anything
 
 
 def write_message(draft: Draft) -> bytes:
@@ -163,39 +183,25 @@ def read_control(data: bytes) -> Control | None:
     return Control(lowest or VERSION, highest or VERSION, uid)
 
 
-def _event(said: Said, parts: Parts) -> Event:
-    cot_type, access, qos, opex, uid, sent, start, stale, how, latitude, longitude, hae, ce, le, caveat, releasable = (
-        said
-    )
-    if not cot_type or not uid:
-        raise CotError(CotFault.MISSING, "CotEvent: type or uid")
-    if not is_type(cot_type):
-        raise CotError(CotFault.MALFORMED, "CotEvent: type")
-    if not sent:
-        raise CotError(CotFault.MISSING, "CotEvent: sendTime")
-    said_how = is_how(how)
-    unread: tuple[str, ...] = ()
-    if not (said_how and start and stale):
-        said_or_not = (("quality.how", said_how), ("times.valid_from", start), ("times.valid_until", stale))
-        unread = tuple([field for field, there in said_or_not if not there])
-    time = _time(sent)
-    return Event(  # in the order of the fields: names would cost as much as the values
-        cot_type,
-        uid,
-        time,
-        time if start == sent else _time(start) if start else None,
-        _time(stale) if stale else None,
-        how if said_how else None,
-        Point(latitude, longitude, _measure(hae), _measure(ce), _measure(le)),
-        read_detail(parts),
-        "2.0",
-        access or None,
-        qos or None,
-        opex or None,
-        caveat or None,
-        releasable or None,
-        unread,
-    )
+def _of_stream(data: bytes) -> bytes:
+    if data[:1] != b"\xbf":
+        raise CotError(CotFault.MALFORMED, "frame: no TAK Protocol header")
+    try:
+        size, at = read_varint(data, 1)
+    except WireError:
+        raise CotError(CotFault.MALFORMED, "frame: length") from None
+    if size != len(data) - at:
+        raise CotError(CotFault.MALFORMED, "frame: length")
+    return data[at:]
+
+
+def _details(parts: Parts) -> Details:
+    try:
+        return read_detail(parts)
+    except (WireError, UnicodeDecodeError):
+        raise CotError(CotFault.MALFORMED, "detail") from None
+    except XmlError as error:
+        raise CotError(CotFault(error.fault), "detail/xmlDetail") from None
 
 
 def _write_detail(details: Sequence[Element]) -> bytes:
@@ -250,13 +256,9 @@ def _milliseconds(moment: datetime) -> int:
 
 def _time(milliseconds: int) -> datetime:
     try:
-        return EPOCH + _MILLISECOND * milliseconds
-    except OverflowError:
+        return read_epoch(milliseconds)
+    except ValueError:
         raise CotError(CotFault.OUT_OF_RANGE, "CotEvent: time") from None
-
-
-def _measure(value: float) -> float | None:
-    return value if value < UNKNOWN_M else None  # NaN is not less than anything
 
 
 def _bytes(value: Value) -> bytes:

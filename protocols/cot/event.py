@@ -97,13 +97,12 @@ class Details(msgspec.Struct, frozen=True, gc=False):
     """The children of ``detail``, found by tag; ``links`` in order. A repeated element counts once, the first.
 
     ``flat`` is ``first`` where no element has more than attributes and all are of one small event without links: then
-    what was read of them may be remembered. ``lasting`` is the key of the portrait in them, where it is known already.
+    what was read of them may be remembered.
     """
 
     first: Mapping[str, Node]
     links: Sequence[Node]
     flat: dict[str, Attributes] | None = None
-    lasting: bytes | None = None
 
     def get(self, tag: str, attribute: str) -> str | None:
         """One attribute of an element; empty counts as not given."""

@@ -43,25 +43,15 @@ class Lasting(NamedTuple):
 _Said: TypeAlias = tuple[str, Identity, str | None, tuple[Extra, ...]]
 
 
-def read_portrait(kind: str, flat: dict[str, Attributes], key: bytes | None = None) -> Portrait:
-    """The portrait in the elements of a ``track`` or a ``contact``; ``key`` where that is known already."""
-    movement, status = flat.get("track"), flat.get("status") if kind == "track" else None
-    if key is None:
-        lasting = flat.copy()
-        lasting.pop("track", None)
-        lasting.pop("_flow-tags_", None)
-        if status is not None:
-            del lasting["status"]
-        key = key_of(lasting)
-    found = _read(kind, key)
+def read_portrait(kind: str, flat: dict[str, Attributes]) -> Portrait:
+    """The portrait in the elements of a ``track`` or a ``contact``: all but those that change with every report."""
+    lasting = flat.copy()
+    lasting.pop("_flow-tags_", None)
+    movement, status = lasting.pop("track", None), lasting.pop("status", None) if kind == "track" else None
+    found = _read(kind, _pack(lasting))
     if (movement and _has_more(movement, "course", "speed")) or (status and _has_more(status, "battery", "readiness")):
         return found._replace(extras=None)
     return found
-
-
-def key_of(lasting: dict[str, Attributes]) -> bytes:
-    """The key of the portrait in these elements: all but track, flow tags and, of a device's own report, status."""
-    return _pack(lasting)
 
 
 def write_portrait(kind: str, identity: Identity, fix_source: str | None, extras: tuple[Extra, ...]) -> Lasting:

@@ -29,7 +29,7 @@ def read_atom(event: Event, details: Details, unread: list[str]) -> tuple[Track 
     if details.flat is None:
         identity, fix_source = read_identity(details), fix_source_of(details)
     else:
-        identity, fix_source, extras = read_portrait("track" if own else "contact", details.flat, details.lasting)
+        identity, fix_source, extras = read_portrait("track" if own else "contact", details.flat)
     position = event.point.position(fix_source)
     movement, remarks = find("track"), find("remarks")
     kinematics = STILL if movement is None else read_kinematics(movement, unread)

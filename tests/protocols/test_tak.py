@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from protocols.cot.event import CotError, Event
-from protocols.tak import read_message
+from protocols.tak import MESH, event_of, read_frame
 from protocols.wire import write_bytes, write_double, write_int, write_text
 from protocols.xml import XmlError, attributes_of, parse
 
@@ -44,12 +44,12 @@ PIECES = [
 ]
 
 
-def event_of(xml: str, *messages: bytes) -> Event:
+def read_event(xml: str, *messages: bytes) -> Event:
     fields = write_text(1, "a-f-G") + write_text(5, "u") + write_int(6, 1) + write_double(10, 1.0)
     detail = write_bytes(1, xml.encode()) + b"".join(messages)
-    found = read_message(write_bytes(2, fields + write_bytes(15, detail)))
+    found = read_frame(MESH + write_bytes(2, fields + write_bytes(15, detail)))
     assert found is not None
-    return found
+    return event_of(*found)
 
 
 def by_parser(xml: str) -> tuple[dict[str, dict[str, str]], list[dict[str, str]]]:
@@ -71,17 +71,17 @@ def test_a_detail_says_what_the_parser_says(xml: str) -> None:
         expected, links = by_parser(xml)
     except XmlError:
         with pytest.raises(CotError):
-            event_of(xml)
+            read_event(xml)
         return
-    details = event_of(xml).details
+    details = read_event(xml).details
 
     assert [(tag, dict(node.items())) for tag, node in details.first.items()] == list(expected.items())
     assert [dict(node.items()) for node in details.links] == links
 
 
 def test_the_same_detail_with_other_flow_tags_is_another() -> None:
-    first = event_of('<uid Droid="A"/><_flow-tags_ S="1"/>').details.first
-    second = event_of('<uid Droid="A"/><_flow-tags_ S="2"/>').details.first
+    first = read_event('<uid Droid="A"/><_flow-tags_ S="1"/>').details.first
+    second = read_event('<uid Droid="A"/><_flow-tags_ S="2"/>').details.first
 
     assert dict(first["_flow-tags_"].items()) == {"S": "1"}
     assert dict(second["_flow-tags_"].items()) == {"S": "2"}
@@ -99,24 +99,24 @@ def test_flow_tags_inside_of_something_else_are_not_cut_out(xml: str) -> None:
     with pytest.raises(XmlError):
         parse(f"<detail>{xml}</detail>".encode())
     with pytest.raises(CotError):
-        event_of(xml)
+        read_event(xml)
 
 
 def test_flow_tags_within_an_element_are_its_own() -> None:
-    assert list(event_of(f"<x>{FLOW}</x>").details.first) == ["x"]
+    assert list(read_event(f"<x>{FLOW}</x>").details.first) == ["x"]
 
 
 def test_movement_in_an_unusual_order_is_read_alike() -> None:
     usual = write_bytes(7, write_double(1, 8.5) + write_double(2, 271.5))
     turned = write_bytes(7, write_double(2, 271.5) + write_double(1, 8.5))
     for message in (usual, turned):
-        track = event_of("", message).details.first["track"]
+        track = read_event("", message).details.first["track"]
         assert dict(track.items()) == {"speed": "8.5", "course": "271.5"}
 
 
 def test_what_is_remembered_of_a_device_is_not_changed_by_who_got_it() -> None:
     message = write_bytes(2, write_text(2, "HERON"))
     for _ in range(2):
-        first = event_of('<uid Droid="A"/>', message).details.first
+        first = read_event('<uid Droid="A"/>', message).details.first
         assert list(first) == ["uid", "contact"]
         first.clear()  # type: ignore[attr-defined]  # which nobody should, and which must harm nobody else
