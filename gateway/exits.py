@@ -15,6 +15,7 @@ from gateway.config import ConfigError
 from gateway.console.serving import ListenError
 from gateway.keyring.keystore import KeyringError
 from gateway.links import LinkError
+from gateway.spool import SpoolError
 
 
 class Status(IntEnum):
@@ -37,7 +38,7 @@ def reported() -> Iterator[None]:
         for fault in error.faults:
             typer.echo(fault, err=True)
         raise typer.Exit(Status.USAGE) from None
-    except (UnknownFormatError, LinkError, ListenError, KeyringError, BrokerError) as error:
+    except (UnknownFormatError, LinkError, ListenError, KeyringError, BrokerError, SpoolError) as error:
         typer.echo(str(error.args[0]), err=True)
         raise typer.Exit(Status.USAGE) from None
     except AuditError as error:
