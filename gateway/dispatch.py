@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from adapters import Encoded, EncodeError, load
 from gateway.config import LocalUnit
 from gateway.keyring.ring import Announced, Channel, Keyring, Posting, Sealed
 from gateway.links import Parcel
+from gateway.release import delay
 from gateway.routing import Table, Way
 from protocols.custody import Numbered
 from protocols.envelope import Mode, Refusal, Reject
@@ -90,7 +91,7 @@ class _Key(NamedTuple):
     audience: tuple[str, ...]
     precedence: int
     origin: str
-    delay_s: float = 0.0
+    wait: timedelta
 
 
 class _Outbox:
@@ -138,7 +139,7 @@ class Dispatch:
         self.links_to = table.links_to
         self._thin = table.thin
 
-    def plan(self, copies: Sequence[Copy | Passage]) -> Plan:
+    def plan(self, copies: Sequence[Copy | Passage], now: datetime) -> Plan:
         """Sort copies out, in their order."""
         plan = Plan()
         for message, same in groupby(copies, key=lambda copy: copy.message):
@@ -149,15 +150,14 @@ class Dispatch:
                     continue
                 parcel = encode(copy, copy.way.local)
                 if isinstance(parcel, Consignment):
-                    plan.ready.append(parcel)
+                    plan.ready.append(parcel._replace(due=_due(delay(copy.message, copy.way), now)))
                 else:
                     plan.unsent.append(parcel)
-            if not abroad:
-                continue
-            self._pack(plan, message, abroad)
+            for wait in dict.fromkeys(delay(message, copy.way) for copy in abroad):
+                self._pack(plan, message, [copy for copy in abroad if delay(message, copy.way) == wait], wait)
         return plan
 
-    def _pack(self, plan: Plan, message: Message, abroad: Sequence[Copy | Passage]) -> None:
+    def _pack(self, plan: Plan, message: Message, abroad: Sequence[Copy | Passage], wait: timedelta) -> None:
         """A message for other partners: ours in its wire form, another's with its proof, sealed by who was sent it."""
         first, origin = abroad[0], message.origin or ""
         data, sender = pack(message if message.original is None else replace(message, original=None)), origin
@@ -170,7 +170,7 @@ class Dispatch:
             plan.unsent += [Unsent(copy, Refused.TOO_LARGE) for copy in copies]
         else:
             audience = tuple(sorted(copy.way.destination.id for copy in copies))
-            plan.remote.put(_Key(sender, audience, precedence_of(message), origin), _Packed(data, copies))
+            plan.remote.put(_Key(sender, audience, precedence_of(message), origin, wait), _Packed(data, copies))
 
     def prepare(self, plan: Plan, now: datetime) -> Iterator[list[Consignment]]:
         """Begin the epochs that a plan needs, in steps between which an event loop gives way; gives announcements."""
@@ -192,7 +192,7 @@ class Dispatch:
 
     def pack(self, copies: Sequence[Copy | Passage], now: datetime) -> tuple[list[Consignment], list[Unsent]]:
         """Plan and seal at once."""
-        return self.seal(self.plan(copies), now)
+        return self.seal(self.plan(copies, now), now)
 
     def close(self, eids: Iterable[bytes]) -> None:
         """Nothing leaves under these epochs any more."""
@@ -274,7 +274,8 @@ class Dispatch:
         partners = dict.fromkeys(copy.way.destination.partner for each in bundle for copy in each.copies)
         for partner in partners:
             copies = tuple(c for each in bundle for c in each.copies if c.way.destination.partner == partner)
-            draft = Consignment(partner, Parcel("", b""), Event.FORWARDED, copies, "cse1", precedence=key.precedence)
+            terms = (Event.FORWARDED, copies, "cse1", (), key.precedence)
+            draft = Consignment(partner, Parcel("", b""), *terms, due=_due(key.wait, now))
             yield self._post(draft, sealed)
 
     def _post(self, draft: Consignment, sealed: Sealed) -> Consignment:
@@ -287,6 +288,10 @@ class Dispatch:
         lifetime = max(1, int((note.expires - now).total_seconds()))
         parcel = Parcel(key_topic(note.partner, self._partner, note.eid), note.data, retain=True, expires_s=lifetime)
         return Consignment(note.partner, parcel, Event.FORWARDED, note=note.eid)
+
+
+def _due(wait: timedelta, now: datetime) -> datetime | None:
+    return now + wait if wait else None
 
 
 def precedence_of(message: Message) -> int:

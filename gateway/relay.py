@@ -128,7 +128,7 @@ class Relay:
 
     async def _pass_on(self, copies: Sequence[Copy | Passage], ticket: Ticket, arrived: datetime) -> None:
         """Encode or seal copies, and put them on their way out."""
-        plan = self._dispatch.plan(copies)
+        plan = self._dispatch.plan(copies, arrived)
         for announced in self._dispatch.prepare(plan, arrived):
             self._outbound.submit(announced, arrived)
             await asyncio.sleep(0)  # each step takes milliseconds; others may have the loop in between

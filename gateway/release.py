@@ -25,6 +25,9 @@ Policies: TypeAlias = Mapping[str, Policy]
 AHEAD = timedelta(minutes=5)  # that a report may be of a later time than ours: clocks differ
 
 
+_AT_ONCE = timedelta()
+
+
 class Facts(NamedTuple):
     """What the standing rules know of a message; a Record says all of it but ``alternatives`` and ``through``.
 
@@ -198,9 +201,17 @@ def _permitted(known: Facts, clearance: Clearance, way: Way, policies: Policies)
     return None if refusal is None else Withheld(refusal)
 
 
-def _current(message: Message, _way: Way, now: datetime) -> Withheld | None:
+def delay(message: Message, way: Way) -> timedelta:
+    """How long a message waits before it goes this way. What a partner sent us has waited there."""
+    seconds = way.agreement.transformation.delay_s
+    if seconds is None or (way.local is not None and message.authenticity is Authenticity.VERIFIED):
+        return _AT_ONCE
+    return timedelta(seconds=seconds)
+
+
+def _current(message: Message, way: Way, now: datetime) -> Withheld | None:
     until = message.times.valid_until
-    return Withheld.EXPIRED if until is not None and until < now else None
+    return Withheld.EXPIRED if until is not None and until < now + delay(message, way) else None
 
 
 def _timely(message: Message, way: Way, now: datetime) -> Withheld | None:
@@ -265,7 +276,7 @@ STANDING = (
     Standing("precedence", "does the agreement let this precedence pass?", _precedence),
 )
 CONTENT = (
-    Content("current", "is it still valid?", _current),
+    Content("current", "is it still valid when it leaves?", _current),
     Content("timely", "is it of a time that can be, and not too old?", _timely),
     Content("area", "does every place in it lie in the agreed area?", _area),
     Content("originator's area", "and in the area agreed with its originator?", _originators_area, _originators),

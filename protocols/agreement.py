@@ -22,6 +22,7 @@ from protocols.unit import is_partner_id
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 OLDEST_MAX_S = 366 * 86_400.0
+DELAY_MAX_S = 21_600.0  # six hours: an epoch opens for twelve more after it was last sealed in
 KINDS = {str(body.__struct_config__.tag): body for body in get_args(Body)}
 
 
@@ -51,6 +52,7 @@ class Transformation(Value, frozen=True):
     both drop altitude. ``drop_identities`` removes callsigns, patients' data, all free text and provenance, and
     replaces subjects by pseudonyms; ``strip`` empties named optional fields of the body. What the sender's format
     said that no field holds (``Message.extras``) has been looked at by nobody: it stays, unless ``keep_extras``.
+    ``delay_s``: seconds that everything waits before it leaves.
     """
 
     coarsen_m: float | None = None
@@ -58,6 +60,7 @@ class Transformation(Value, frozen=True):
     drop_identities: bool = False
     strip: tuple[str, ...] = ()
     keep_extras: bool = False
+    delay_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.keep_extras and self.alters:
@@ -66,6 +69,8 @@ class Transformation(Value, frozen=True):
             raise ValueError("coarsen_m must be 1 to 100 000 metres")
         if self.coarsen_m is not None and self.grid_square_m is not None:
             raise ValueError("coarsen_m or grid_square_m, not both")
+        if self.delay_s is not None and not 1 <= self.delay_s <= DELAY_MAX_S:
+            raise ValueError("delay_s must be 1 second to 6 hours")
 
     @property
     def alters(self) -> bool:
@@ -129,6 +134,8 @@ class Agreement(Value, frozen=True):
             yield "onward: names partners beside those of the agreement; these have directions"
         if not 1 <= self.oldest_s <= OLDEST_MAX_S:
             yield "oldest_s: 1 second to a year"
+        if (self.transformation.delay_s or 0.0) >= self.oldest_s:
+            yield "transformation.delay_s: everything would be older than oldest_s when it leaves"
         if unknown := set(self.kinds) - set(KINDS):
             yield f"no such kind: {', '.join(sorted(unknown))}"
             return

@@ -205,6 +205,7 @@ def _toml(agreement: Agreement) -> str:
         '# onward = ["charlie"]                                    to whom a receiver may pass it on, with proof',
         "# oldest_s = 86400                                        age of reports that say no end of validity",
         "# transformation = { coarsen_m = 1000.0, drop_identities = true, strip = [] }    or grid_square_m = 1000",
+        "#                    delay_s = 600                        everything waits so long before it leaves",
     ]
     return "\n".join(lines)
 

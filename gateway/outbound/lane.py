@@ -107,6 +107,11 @@ class Lane:
         self.fresh[level].extend(items)
         self.disk[level] = max(0, self.disk[level] - len(items)) if items else 0
 
+    def look_for(self, rows: Sequence[int]) -> None:
+        """Rows on disk of which we do not know whether they are due: what is not is not found, and looked for again."""
+        if not self.loading:
+            self.disk = [known or there for known, there in zip(self.disk, rows, strict=True)]
+
     def again(self, item: Item) -> None:
         """Send it once more, before what has not been sent yet."""
         item.state = State.READY

@@ -364,6 +364,8 @@ class Outbound:
                     self._announce(lane, number.eid)
                 lane.again(item)
                 self._mark(lane)
+        for name, levels in self._waiting.rows().items():
+            self._lane(name).look_for(levels)
         said, self._said = self._said, {}
         with suppress(SpoolError):
             for (partner, _), taken in said.items():

@@ -170,7 +170,7 @@ class Waiting:
             note,
             None if expires is None else expires.timestamp(),
             None if what.due is None else what.due.timestamp(),
-            subjects(what.copies),
+            subjects(what.copies) if what.due is None else (),  # a newer one that waits too does not take its place
             item.state is not State.READY,
         )
 

@@ -109,6 +109,8 @@ RULES: list[tuple[Withheld, Message, Way, datetime]] = [
     (Withheld.NOT_RELEASABLE_TO, a_message(label=marked(CategoryType.PERMISSIVE, "Releasable To", "charlie")),
      a_way(), NOW),
     (Withheld.EXPIRED, a_message(times=EXPIRED), a_way(), NOW),
+    (Withheld.EXPIRED, a_message(times=Times(observed=NOW, valid_until=NOW + timedelta(seconds=59))),
+     a_way(an_agreement(transformation=Transformation(delay_s=60.0))), NOW),
     (Withheld.TOO_OLD, a_message(times=OLD), a_way(), NOW),
     (Withheld.TOO_OLD, a_message(times=Times(created=OLD.observed)), a_way(), NOW),
     (Withheld.TOO_OLD, a_message(), a_way(an_agreement(oldest_s=60.0)), NOW + timedelta(seconds=61)),

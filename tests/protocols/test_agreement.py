@@ -51,6 +51,11 @@ def an_agreement(**more: object) -> Agreement:
         ({"modes": (Mode.OPERATION, Mode.EXERCISE)}, "an agreement each"),
         ({"modes": (Mode.UNSTATED, Mode.OPERATION, Mode.TEST)}, "an agreement each"),
         ({"area": Area()}, "nothing lies in it"),
+        ({"onward": ("bravo",)}, "these have directions"),
+        ({"onward": ("Charlie",)}, "names partners"),
+        ({"oldest_s": 0.9}, "oldest_s"),
+        ({"oldest_s": float("nan")}, "oldest_s"),
+        ({"oldest_s": 60.0, "transformation": Transformation(delay_s=60.0)}, "older than oldest_s"),
         ({"kinds": ("opaque",), "transformation": Transformation(drop_identities=True)}, "without names: opaque"),
     ],
     ids=str,
@@ -58,6 +63,12 @@ def an_agreement(**more: object) -> Agreement:
 def test_refuses_what_cannot_be_kept(fault: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         an_agreement(**fault)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.9, -1.0, 21_600.5, float("nan"), float("inf")])
+def test_refuses_a_delay_that_is_none_or_outlasts_its_epoch(delay: float) -> None:
+    with pytest.raises(ValueError, match="delay_s"):
+        Transformation(delay_s=delay)
 
 
 @pytest.mark.parametrize("grid", [0.0, 0.5, -100.0, 100_001.0, float("nan"), float("inf")])
