@@ -49,6 +49,11 @@ class Ledger:
         """This field is computed from another, by a named rule."""
         self._derived[field, source, rule] = None
 
+    def repeat(self, other: Ledger) -> None:
+        """Note everything that stands in another account."""
+        self._loss |= other._loss
+        self._derived |= other._derived
+
     def drop_given(self, prefix: str, value: Value, *names: str) -> None:
         """Drop those of a value's fields that say anything."""
         for name in names:

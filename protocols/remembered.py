@@ -34,7 +34,11 @@ class Remembered(dict[K, V]):
     def __missing__(self, question: K) -> V:
         """Answer for the first time."""
         answer = self._answer(question)
-        if len(_pack(question)) <= KEY_MAX:
+        try:
+            size = len(_pack(question))
+        except ValueError:  # a text that no encoding has: half a surrogate pair
+            return answer
+        if size <= KEY_MAX:
             if len(self) >= ROOM:
                 self.clear()
             self[question] = answer

@@ -2,50 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from operator import attrgetter
+
+import msgspec
+
 from adapters import EncodeError
 from adapters.nffi.extras import FORMAT, restored
-from adapters.nffi.names import CREDIBILITY, ENEMY, NFFI_13, ORDER, OWN, READY, RELAY, RELIABILITY, SECURITY, source_of
+from adapters.nffi.lasting import write_lasting
+from adapters.nffi.names import CREDIBILITY, ENEMY, NFFI_13, ORDER, OWN, READY, RELIABILITY, SECURITY
 from protocols.alphabet import narrow
 from protocols.body import Contact, Track
 from protocols.label import Label
 from protocols.ledger import Ledger
-from protocols.message import LossReason, Message, Mode
+from protocols.message import LossReason, Message, Mode, Times
 from protocols.moment import is_whole, write_digits
-from protocols.quantity import AltitudeDatum, Kinematics, Position
-from protocols.symbols import to_sidc15
+from protocols.quantity import AltitudeDatum, Position
 from protocols.units import kmh_from_mps
 from protocols.xml import carries, escape
 
-SHORT_NAME_MAX = 15
-FIELD_MAX = 30
 REMARK_MAX, REMARKS_MAX = 60, 4
 _RELIABILITY = {code: words for words, code in RELIABILITY.items()}
 _CREDIBILITY = {code: words for words, code in CREDIBILITY.items()}
 _READY = {flag: words for words, flag in READY.items()}
+_MSL = AltitudeDatum.MSL
+_PLACELESS = (
+    "times.valid_from",
+    "times.valid_until",
+    "exercise",
+    "addressees",
+    "references",
+    "provenance",
+    "precedence",
+    "quality.how",
+)
+_placeless = attrgetter(*_PLACELESS)
+_json = msgspec.json.Encoder().encode  # writes numbers as repr() does, at a tenth of what that takes
 
 
 def write_track(message: Message, body: Track | Contact, ledger: Ledger) -> bytes:
     """One NFFIMessage of one track. Raise EncodeError."""
     _refuse_what_would_mislead(message, body)
-    marking = _marking(message.label, ledger)
-    identification = _identification(message, body, ledger)
+    label = message.label
+    marking = "" if label is None else _marking(label, ledger)
+    unit = write_lasting(message.subject, body.symbol, body.identity, exercise=message.mode is Mode.EXERCISE)
+    ledger.repeat(unit.account)
     sections = {
-        "positionalData": _positional(message, body, ledger),
-        "identificationData": identification,
-        "operStatusData": _status(body),
-        "deviceSpecificData": _device(message, body, ledger, identified=bool(identification)),
+        "positionalData": _positional(message, body, unit.source, ledger),
+        "identificationData": unit.identification,
+        "operStatusData": {},
+        "deviceSpecificData": unit.device,
     }
+    if type(body) is Track:
+        sections |= _status(body, sections)
+    if body.remarks:
+        remarks = "".join(f"<remarks>{line}</remarks>" for line in _remarks(body.remarks, ledger))
+        sections["deviceSpecificData"] = {**sections["deviceSpecificData"], "remarks": remarks}
     if message.extras:
-        for section, kept in restored(message).items():
-            sections[section] = kept | sections.get(section, {})
-            if any(sections[section][name] != element for name, element in kept.items()):
-                ledger.drop("extras")
+        _restore(message, sections, ledger)
     track = "".join(
-        [
-            f"<{section}{marking}>{''.join([found[name] for name in ORDER[section] if name in found])}</{section}>"
-            for section, found in sections.items()
-            if found
-        ]
+        [f"<{section}{marking}>{''.join(found.values())}</{section}>" for section, found in sections.items() if found]
     )
     _account(message, body, ledger)
     return (
@@ -53,10 +69,17 @@ def write_track(message: Message, body: Track | Contact, ledger: Ledger) -> byte
     ).encode()
 
 
-def _marking(label: Label | None, ledger: Ledger) -> str:
+def _restore(message: Message, sections: dict[str, Mapping[str, str]], ledger: Ledger) -> None:
+    """Put what was kept for the way home into its places, as far as nothing else stands there."""
+    for section, kept in restored(message).items():
+        found = kept | dict(sections.get(section, {}))
+        sections[section] = {name: found[name] for name in ORDER[section] if name in found}
+        if any(found[name] != element for name, element in kept.items()):
+            ledger.drop("extras")
+
+
+def _marking(label: Label, ledger: Ledger) -> str:
     """The label as the security attributes of a section; one that does not fit is no reason to leave it out."""
-    if label is None:
-        return ""
     categories = ";".join(f"{c.tag}={','.join(c.values)}" for c in label.categories)
     marks = (label.policy, label.classification, categories)
     if any(len(mark) > limit for mark, limit in zip(marks, (256, 30, 256), strict=True)):
@@ -79,42 +102,40 @@ def _refuse_what_would_mislead(message: Message, body: Track | Contact) -> None:
         raise EncodeError("NFFI marks an exercise track by its symbol only, and there is none")
 
 
-def _positional(message: Message, body: Track | Contact, ledger: Ledger) -> dict[str, str]:
-    source = source_of(message.subject)
-    if source.transponder.startswith("**"):
-        ledger.approximate("subject", LossReason.TOO_LONG)
-    if source.system == RELAY and message.subject.startswith("nffi:"):  # a source that does not fit its own schema
-        ledger.approximate("extras", LossReason.TOO_LONG)
-        ledger.approximate("identity.callsign", LossReason.STRUCTURE)
-    country = f"<country>{source.country}</country>" if source.country else ""
-    subsystem = f"<subsystem>{source.subsystem}</subsystem>" if source.subsystem else ""
-    quality = message.quality
-    reliability = _RELIABILITY.get(quality.reliability or "")
-    credibility = _CREDIBILITY.get(quality.credibility or "")
+def _positional(message: Message, body: Track | Contact, source: str, ledger: Ledger) -> dict[str, str]:
+    kinematics, quality, times = body.kinematics, message.quality, message.times
     found = {
-        "trackSource": f"<trackSource><sourceSystem>{country}<system>{source.system}</system>{subsystem}</sourceSystem>"
-        f"<transponderId>{source.transponder}</transponderId></trackSource>",
-        "dateTime": f"<dateTime>{_time(message, ledger)}</dateTime>",
+        "trackSource": source,
+        "dateTime": f"<dateTime>{_time(times, ledger)}</dateTime>",
         "coordinates": _coordinates(body.position, ledger),
     }
-    found |= _movement(body.kinematics, ledger)
-    if reliability is not None:
-        found["reliability"] = f"<reliability>{reliability}</reliability>"
-    if credibility is not None:
-        found["credibility"] = f"<credibility>{credibility}</credibility>"
+    course, speed = kinematics.course_deg, kinematics.speed_mps
+    if kinematics.heading_deg is not None:
+        ledger.drop("kinematics.heading_deg")
+    if kinematics.climb_mps is not None:
+        ledger.drop("kinematics.climb_mps")
+    if course is not None:
+        found["bearing"] = f"<bearing>{_json(course).decode()}</bearing>"
+    if speed is not None:
+        found["speed"] = f"<speed>{_json(kmh_from_mps(speed)).decode()}</speed>"
+    reliability, credibility = quality.reliability, quality.credibility
+    if reliability is not None and reliability in _RELIABILITY:
+        found["reliability"] = f"<reliability>{_RELIABILITY[reliability]}</reliability>"
+    if credibility is not None and credibility in _CREDIBILITY:
+        found["credibility"] = f"<credibility>{_CREDIBILITY[credibility]}</credibility>"
     return found
 
 
-def _time(message: Message, ledger: Ledger) -> str:
-    times = message.times
-    if times.observed is not None:
-        time = times.observed
-        ledger.drop_given("times", times, "created")
+def _time(times: Times, ledger: Ledger) -> str:
+    time = times.observed
+    if time is not None:
+        if times.created is not None:
+            ledger.drop("times.created")
     elif times.created is not None or times.received is not None:
         known = "created" if times.created is not None else "received"
-        time = getattr(times, known)
+        time = times.created or times.received
         ledger.derive("times.observed", f"times.{known}", "the-only-time-known")
-    else:
+    if time is None:
         raise EncodeError("NFFI needs a time")
     if not is_whole(time):
         ledger.approximate("times.observed", LossReason.PRECISION)
@@ -122,7 +143,7 @@ def _time(message: Message, ledger: Ledger) -> str:
 
 
 def _coordinates(position: Position, ledger: Ledger) -> str:
-    longitude, error_m = position.longitude, position.circular_error_m
+    longitude, error_m, altitude_m = position.longitude, position.circular_error_m, position.altitude_m
     if longitude == -180:  # the schema leaves out -180, which is the same meridian
         longitude = 180.0
         ledger.derive("position.longitude", "position.longitude", "same-meridian")
@@ -130,90 +151,34 @@ def _coordinates(position: Position, ledger: Ledger) -> str:
         error_m = max(error_m or 0.0, position.coarsened_to_m)
         ledger.approximate("position.coarsened_to_m", LossReason.STRUCTURE)
         ledger.derive("position.circular_error_m", "position.coarsened_to_m", "error-is-at-least-coarsening")
-    accuracy = "" if error_m is None else f' accuracy="{error_m!r}"'
     altitude = ""
-    if position.altitude_m is not None and position.altitude_datum is AltitudeDatum.MSL:
-        linear = "" if position.linear_error_m is None else f' accuracy="{position.linear_error_m!r}"'
-        altitude = f"<altitude{linear}>{position.altitude_m!r}</altitude>"
+    if altitude_m is not None and position.altitude_datum is _MSL:
+        linear = "" if position.linear_error_m is None else f' accuracy="{_json(position.linear_error_m).decode()}"'
+        altitude = f"<altitude{linear}>{_json(altitude_m).decode()}</altitude>"
     else:
-        if position.altitude_m is not None:
+        if altitude_m is not None:
             ledger.drop("position.altitude_m", LossReason.DATUM)
-        ledger.drop_given("position", position, "linear_error_m")
-    ledger.drop_given("position", position, "fix_source")
+        if position.linear_error_m is not None:
+            ledger.drop("position.linear_error_m")
+    if position.fix_source is not None:
+        ledger.drop("position.fix_source")
+    latitude_text, longitude_text, error = _json((position.latitude, longitude, error_m)).decode()[1:-1].split(",")
+    accuracy = "" if error_m is None else f' accuracy="{error}"'
     return (
-        f"<coordinates><latitude{accuracy}>{position.latitude!r}</latitude>"
-        f"<longitude{accuracy}>{longitude!r}</longitude>{altitude}</coordinates>"
+        f"<coordinates><latitude{accuracy}>{latitude_text}</latitude>"
+        f"<longitude{accuracy}>{longitude_text}</longitude>{altitude}</coordinates>"
     )
 
 
-def _movement(kinematics: Kinematics, ledger: Ledger) -> dict[str, str]:
-    ledger.drop_given("kinematics", kinematics, "heading_deg", "climb_mps")
-    found = {}
-    if kinematics.course_deg is not None:
-        found["bearing"] = f"<bearing>{kinematics.course_deg!r}</bearing>"
-    if kinematics.speed_mps is not None:
-        found["speed"] = f"<speed>{kmh_from_mps(kinematics.speed_mps)!r}</speed>"
+def _status(body: Track, sections: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    """What only a unit's own track says."""
+    found: dict[str, Mapping[str, str]] = {}
+    if body.ready is not None:
+        found["operStatusData"] = {"statusCode": f"<statusCode>{_READY[body.ready]}</statusCode>"}
+    if body.in_distress is not None:
+        alert = f"<alert>{'true' if body.in_distress else 'false'}</alert>"
+        found["deviceSpecificData"] = {**sections["deviceSpecificData"], "alert": alert}
     return found
-
-
-def _identification(message: Message, body: Track | Contact, ledger: Ledger) -> dict[str, str]:
-    if body.symbol is None:
-        return {}
-    coded = to_sidc15(body.symbol, exercise=message.mode is Mode.EXERCISE)
-    if coded is None:
-        raise EncodeError("2525C has no letter for the affiliation")
-    if not coded.exact:
-        ledger.approximate("symbol", LossReason.NO_CODE)
-    callsign = body.identity.callsign
-    if not callsign:
-        callsign = message.subject[-SHORT_NAME_MAX:]
-        ledger.derive("identity.callsign", "subject", "end-of-the-subject")
-    return {
-        "unitSymbol": f"<unitSymbol>{coded.code}</unitSymbol>",
-        "unitShortName": f"<unitShortName>{narrow(callsign)[:SHORT_NAME_MAX]}</unitShortName>",
-    }
-
-
-def _status(body: Track | Contact) -> dict[str, str]:
-    if not isinstance(body, Track) or body.ready is None:
-        return {}
-    return {"statusCode": f"<statusCode>{_READY[body.ready]}</statusCode>"}
-
-
-def _device(message: Message, body: Track | Contact, ledger: Ledger, *, identified: bool) -> dict[str, str]:
-    identity = body.identity
-    found = _long_name(message, identity.callsign, ledger, identified=identified)
-    if identity.phone is not None:
-        phone = "".join(c for c in identity.phone if c in "0123456789+")[:FIELD_MAX]
-        found |= {"phoneNumber": f"<phoneNumber>{phone}</phoneNumber>"} if phone else {}
-        if phone != identity.phone:
-            ledger.approximate("identity.phone", LossReason.CHARSET)
-    if identity.device is not None:
-        device = "".join(c for c in identity.device if c.isascii() and c.isalnum())[:FIELD_MAX]
-        found |= {"terminalType": f"<terminalType>{device}</terminalType>"} if device else {}
-        if device != identity.device:
-            ledger.approximate("identity.device", LossReason.CHARSET)
-    if isinstance(body, Track) and body.in_distress is not None:
-        found["alert"] = f"<alert>{'true' if body.in_distress else 'false'}</alert>"
-    remarks = "".join(f"<remarks>{line}</remarks>" for line in _remarks(body.remarks, ledger))
-    return found | ({"remarks": remarks} if remarks else {})
-
-
-def _long_name(message: Message, callsign: str | None, ledger: Ledger, *, identified: bool) -> dict[str, str]:
-    """A callsign that unitShortName is missing or too short for goes into additionalId."""
-    if callsign is None:
-        return {}
-    name = narrow(callsign)
-    if name != callsign:
-        ledger.approximate("identity.callsign", LossReason.CHARSET)
-    if len(name) > SHORT_NAME_MAX:
-        ledger.approximate("identity.callsign", LossReason.TOO_LONG)
-    elif identified:
-        return {}
-    if source_of(message.subject).system != RELAY:  # there additionalId is not ours
-        ledger.approximate("identity.callsign", LossReason.STRUCTURE)
-        return {}
-    return {"additionalId": f"<additionalId>{name[:FIELD_MAX]}</additionalId>"} if name else {}
 
 
 def _remarks(text: str | None, ledger: Ledger) -> list[str]:
@@ -232,24 +197,24 @@ def _remarks(text: str | None, ledger: Ledger) -> list[str]:
 
 def _account(message: Message, body: Track | Contact, ledger: Ledger) -> None:
     """What NFFI has no place for."""
-    ledger.drop_given("identity", body.identity, "team", "role", "system", "endpoint")
+    friend = body.symbol is None or body.symbol.affiliation in OWN
     if isinstance(body, Track):
         ledger.drop_given("", body, "battery_percent")
-        if body.symbol is not None and body.symbol.affiliation not in OWN:
+        if not friend:
             ledger.approximate("kind", LossReason.STRUCTURE)
             ledger.drop_given("", body, "ready", "in_distress")
     else:
         ledger.drop_given("", body, "sensors", "mmsi", "icao", "length_m", "width_m", "height_m")
-        if body.symbol is not None and body.symbol.affiliation in OWN:
+        if friend:  # of which there is a symbol, see above
             ledger.approximate("kind", LossReason.STRUCTURE)
-    ledger.drop_given("times", message.times, "valid_from", "valid_until")
-    ledger.drop_given("", message, "exercise", "addressees", "references", "provenance", "precedence")
-    if any(extra.format != FORMAT for extra in message.extras):
+    for name, given in zip(_PLACELESS, _placeless(message), strict=True):
+        if given is not None and given != ():
+            ledger.drop(name)
+    if message.extras and [extra for extra in message.extras if extra.format != FORMAT]:
         ledger.drop("extras")
     if message.mode is Mode.OPERATION:
         ledger.drop("mode")
     quality = message.quality
-    ledger.drop_given("quality", quality, "how")
     if quality.reliability is not None and quality.reliability not in _RELIABILITY:
         ledger.drop("quality.reliability", LossReason.NO_CODE)
     if quality.credibility is not None and quality.credibility not in _CREDIBILITY:

@@ -33,6 +33,13 @@ def test_is_bounded_in_number_and_in_size() -> None:
     assert len(known) == 1
 
 
+def test_answers_about_any_text() -> None:
+    known = Remembered(len)
+
+    assert known["\ud800"] == 1
+    assert not known
+
+
 def test_does_not_remember_what_was_refused() -> None:
     known = Remembered(int)
     for _ in range(2):
