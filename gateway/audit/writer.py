@@ -92,7 +92,7 @@ class Audit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.commit()
+            self.write()
             self._rewrite()
             _bring([each.handle() for each in self._files], self._unnamed())
             if self.size:
@@ -121,7 +121,7 @@ class Audit:
         return self._fault
 
     def __call__(self, outcome: Outcome) -> None:
-        """Chain one Record; it reaches the file with the next ``commit``."""
+        """Chain one Record; it reaches the file with the next ``commit`` or ``committed``."""
         text = self._salts.draw() + b" " + _encode(outcome.record)
         leaf = leaf_of(text)
         self._chain = link(self._chain, leaf)
@@ -130,6 +130,11 @@ class Audit:
         self._pending.append(b"%b %b\n" % (self._chain.hex().encode(), text))
 
     def commit(self) -> None:
+        """Write what is pending now, if the disk takes it; else it stays pending, and whoever acknowledges waits."""
+        with suppress(AuditError):
+            self.write()
+
+    def write(self) -> None:
         """Write what is pending, whole or not at all; it stays pending when that fails. Raise AuditError."""
         if not self._pending:
             return
@@ -150,7 +155,7 @@ class Audit:
         pause = RETRY_S
         while True:
             try:
-                self.commit()
+                self.write()
             except AuditError:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, RETRY_MAX_S)

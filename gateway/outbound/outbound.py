@@ -345,7 +345,7 @@ class Outbound:
                     self._mark(lane)
             if self._over:
                 over, self._over = self._over, []
-                self._stream.commit()
+                await self._stream.committed()
                 self._waiting.done(over)
             if ticks % SLOW_TICKS == 0:
                 await self._look(now)
@@ -379,7 +379,7 @@ class Outbound:
             for partner in {each.lane for each in ended}:
                 self._recount(partner)
         self._waiting.sweep(wall)
-        self._stream.commit()
+        await self._stream.committed()
 
     def _recount(self, name: str) -> None:
         """Rows went without passing through our hands."""

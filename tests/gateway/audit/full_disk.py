@@ -32,7 +32,7 @@ async def fill(file: Path, filler: Path) -> int:
             number += 1
             audit(outcome(number))
             try:
-                audit.commit()
+                audit.write()
             except AuditError as error:
                 refused += 1
                 print(error, audit.pending)

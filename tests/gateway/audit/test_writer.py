@@ -161,7 +161,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_record_is_an_error_and_leaves_n
     with audit:
         audit(outcome(2))
         with files_at_most(size + 50), pytest.raises(AuditError, match=r"audit\.log"):
-            audit.commit()
+            audit.write()
         assert file.stat().st_size == size
         audit.commit()  # there is room again: nothing was forgotten
 
