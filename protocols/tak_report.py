@@ -27,7 +27,7 @@ from protocols.tak_schema import Parts, Said
 from protocols.xml import XmlError, parse
 
 FORM = "tak"
-DEVICES_MAX = 2048
+DEVICES_MAX = 4096  # of 2 to 3 KB each
 REMEMBERED_MAX = 1024  # bytes of a report of which something is remembered; one that says all that ATAK can has 350
 
 _Lasting: TypeAlias = tuple[
@@ -106,7 +106,7 @@ def _known(lasting: _Lasting) -> tuple[Message, Track | Contact] | None:
     cot_type, access, qos, opex, uid, how, caveat, releasable, head, tail, *messages = lasting
     said = (cot_type, access, qos, opex, uid, 1, 1, 1, how, 0.0, 0.0, 0.0, 0.0, 0.0, caveat, releasable)
     try:
-        for side in (head, tail):
+        for side in (head, tail) if head and tail else ():  # one alone is the whole, which is parsed below
             parse(b"<detail>%b</detail>" % side)
         event = event_of(said, (head + tail, *messages, None))
         message = read_message(event, FORM, b"")

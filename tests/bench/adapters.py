@@ -2,6 +2,10 @@
 
 Median and 90th percentile in microseconds a message, and the median as a ratio to a bare ``lxml.etree.fromstring`` of
 the same CoT bytes. The cases take turns, so that a busy machine slows all alike and the ratios hold.
+
+What adapters remember of a device must not flatter them, so the samples are those of a feed: a fixture as reported by
+DEVICES devices REPORTS times, each time at another time and place with another movement and other flow tags. The cases
+that are called ``first`` have a device's first report only, of more devices than any adapter remembers.
 """
 
 from __future__ import annotations
@@ -12,16 +16,20 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import cycle
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+import takproto
 from lxml import etree
 
-from adapters import Adapter, load
-from protocols.message import Message, pack, unpack
+from adapters import load
+from protocols.message import pack, unpack
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
+DEVICES, REPORTS = 32, 16
+STRANGERS = 6000  # more than any adapter remembers
 BASE = "lxml.etree.fromstring"
 TARGETS_US = {
     "cot decode": 45,
@@ -32,6 +40,7 @@ TARGETS_US = {
     "pack": 2,
     "unpack": 2,
 }
+T = TypeVar("T")
 _ROUND = 50  # calls between two readings of the clock
 
 
@@ -46,21 +55,29 @@ class Result(NamedTuple):
 
 def cases() -> dict[str, Callable[[], object]]:
     """What is measured: each a function without arguments."""
-    xml = (FIXTURES / "cot" / "track-atak.xml").read_bytes()
-    (message,) = load("cot").decode(xml)
+    cot, tak = load("cot"), load("tak")
+    feed = [(device, number) for number in range(REPORTS) for device in range(DEVICES)]
+    strangers = [(DEVICES + device, 0) for device in range(STRANGERS)]
+    xml = [_xml(*each) for each in feed]
+    messages = [cot.decode(data)[0] for data in xml]
+    message = messages[0]  # nothing is remembered by these two
     packed = pack(message)
     found: dict[str, Callable[[], object]] = {
-        BASE: lambda: etree.fromstring(xml),
+        BASE: _on_each(xml, etree.fromstring),
         "pack": lambda: pack(message),
         "unpack": lambda: unpack(packed),
+        "cot decode first": _on_each([_xml(*each) for each in strangers], cot.decode),
+        "tak decode first": _on_each([_frame(*each) for each in strangers], tak.decode),
     }
-    for name, sample in (
+    for name, samples in (
         ("cot", xml),
-        ("tak", (FIXTURES / "tak" / "track-atak.bin").read_bytes()),
-        ("nffi", (FIXTURES / "nffi" / "relayed.xml").read_bytes()),
-        ("sedap", load("sedap").encode(message).data),
+        ("tak", [_frame(*each) for each in feed]),
+        ("nffi", [(FIXTURES / "nffi" / "relayed.xml").read_bytes()]),
+        ("sedap", [load("sedap").encode(each).data for each in messages]),
     ):
-        found |= _both_ways(name, load(name), sample, message)
+        adapter = load(name)
+        found[f"{name} decode"] = _on_each(samples, adapter.decode)
+        found[f"{name} encode"] = _on_each(messages, adapter.encode)
     return found
 
 
@@ -106,11 +123,48 @@ def main() -> None:
         sys.stdout.write(f"{name:<24}{result.median_us:>10}{result.p90_us:>10}{result.ratio:>8}{target:>8}\n")
 
 
-def _both_ways(name: str, adapter: Adapter, sample: bytes, message: Message) -> dict[str, Callable[[], object]]:
-    return {
-        f"{name} decode": lambda: adapter.decode(sample),
-        f"{name} encode": lambda: adapter.encode(message),
-    }
+def _on_each(samples: Sequence[T], call: Callable[[T], object]) -> Callable[[], object]:
+    """Call with one sample after the other, over and over."""
+    following = cycle(samples).__next__
+    return lambda: call(following())
+
+
+def _xml(device: int, number: int) -> bytes:
+    """The report of ATAK as that device's, so many minutes later and somewhere else."""
+    text = (FIXTURES / "cot" / "track-atak.xml").read_text()
+    for old, new in (
+        ("7f31c2a09be41d55", f"7f31c2a0{device:08x}"),
+        ("HERON 21", f"HERON {device}"),
+        ("T09:10:11", f"T10:{number:02}:{device % 60:02}"),
+        ("T09:16:26", f"T10:{number + 6:02}:{device % 60:02}"),
+        ("45.267135", f"45.{267135 + 1000 * device + number}"),
+        ("19.833550", f"19.{833550 - 1000 * (device % 800) - number}"),
+        ("271.5", f"{(271.5 + 10 * number) % 360}"),
+        ("8.5", f"{8.5 + number / 8}"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    return text.encode()
+
+
+def _frame(device: int, number: int) -> bytes:
+    """The same in TAK Protocol."""
+    data = (FIXTURES / "tak" / "track-atak.bin").read_bytes()
+    message = takproto.parse_proto(bytearray(data))
+    event = message.cotEvent
+    detail = event.detail
+    event.uid = f"ANDROID-7f31c2a0{device:08x}"
+    event.sendTime = event.startTime = event.sendTime + 60_000 * number + device
+    event.staleTime += 60_000 * number + device
+    event.lat += (1000 * device + number) / 1e6
+    event.lon -= (1000 * (device % 800) + number) / 1e6
+    detail.contact.callsign = f"HERON {device}"
+    detail.track.course = (271.5 + 10 * number) % 360
+    detail.track.speed = 8.5 + number / 8
+    detail.xmlDetail = detail.xmlDetail.replace("HERON 21", f"HERON {device}").replace(
+        "09:10:11", f"10:{number:02}:{device % 60:02}"
+    )
+    return data[:3] + bytes(message.SerializeToString())
 
 
 if __name__ == "__main__":
