@@ -6,7 +6,7 @@ stands for everything below it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 import msgspec
@@ -15,6 +15,7 @@ from protocols.message import Derived, Loss, LossReason, Message
 from protocols.quantity import Value
 from protocols.remembered import Remembered
 
+_NO_FIELD = LossReason.NO_FIELD
 LOSSES_MAX = 64  # one message; past that the account says less, never the message
 
 
@@ -30,14 +31,14 @@ class Ledger:
     @property
     def loss(self) -> tuple[Loss, ...]:
         """What did not come through whole, in order."""
-        return tuple([_losses[entry] for entry in islice(self._loss, LOSSES_MAX)]) if self._loss else ()
+        return tuple(map(_losses.__getitem__, islice(self._loss, LOSSES_MAX)))
 
     @property
     def derived(self) -> tuple[Derived, ...]:
         """What was computed, in order."""
-        return tuple([_deriveds[entry] for entry in islice(self._derived, LOSSES_MAX)]) if self._derived else ()
+        return tuple(map(_deriveds.__getitem__, islice(self._derived, LOSSES_MAX)))
 
-    def drop(self, field: str, reason: LossReason = LossReason.NO_FIELD) -> None:
+    def drop(self, field: str, reason: LossReason = _NO_FIELD) -> None:
         """Nothing of this field comes through."""
         self._loss[field, reason, False] = None
 
@@ -56,10 +57,14 @@ class Ledger:
 
     def drop_given(self, prefix: str, value: Value, *names: str) -> None:
         """Drop those of a value's fields that say anything."""
-        for name in names:
-            given = getattr(value, name)
-            if given is not None and given != ():
-                self.drop(f"{prefix}.{name}" if prefix else name)
+        paths = [f"{prefix}.{name}" for name in names] if prefix else names
+        self.drop_said(paths, [getattr(value, name) for name in names])
+
+    def drop_said(self, fields: Sequence[str], values: Sequence[object]) -> None:
+        """Drop those of these fields whose value says anything."""
+        for field, given in zip(fields, values, strict=True):
+            if given is not None and (given or given != ()):  # asked in this order, because most are true
+                self._loss[field, _NO_FIELD, False] = None
 
     def approximate_texts(self, message: Message, carries: Callable[[str], bool]) -> None:
         """Every text of a message with a character that the format cannot carry."""

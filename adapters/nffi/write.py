@@ -25,6 +25,7 @@ REMARK_MAX, REMARKS_MAX = 60, 4
 _RELIABILITY = {code: words for words, code in RELIABILITY.items()}
 _CREDIBILITY = {code: words for words, code in CREDIBILITY.items()}
 _READY = {flag: words for words, flag in READY.items()}
+_MISLEADING = frozenset({Mode.SIMULATION, Mode.TEST})
 _MSL = AltitudeDatum.MSL
 _PLACELESS = (
     "times.valid_from",
@@ -96,7 +97,7 @@ def _refuse_what_would_mislead(message: Message, body: Track | Contact) -> None:
         raise EncodeError("a contact without an affiliation would be shown as a friend")
     if symbol is not None and symbol.affiliation in ENEMY:
         raise EncodeError("NFFI carries friendly forces, not a suspect or hostile contact")
-    if message.mode in (Mode.SIMULATION, Mode.TEST):
+    if message.mode in _MISLEADING:
         raise EncodeError(f"NFFI cannot mark a {message.mode} track")
     if message.mode is Mode.EXERCISE and symbol is None:
         raise EncodeError("NFFI marks an exercise track by its symbol only, and there is none")
@@ -199,7 +200,8 @@ def _account(message: Message, body: Track | Contact, ledger: Ledger) -> None:
     """What NFFI has no place for."""
     friend = body.symbol is None or body.symbol.affiliation in OWN
     if isinstance(body, Track):
-        ledger.drop_given("", body, "battery_percent")
+        if body.battery_percent is not None:
+            ledger.drop("battery_percent")
         if not friend:
             ledger.approximate("kind", LossReason.STRUCTURE)
             ledger.drop_given("", body, "ready", "in_distress")
@@ -207,9 +209,7 @@ def _account(message: Message, body: Track | Contact, ledger: Ledger) -> None:
         ledger.drop_given("", body, "sensors", "mmsi", "icao", "length_m", "width_m", "height_m")
         if friend:  # of which there is a symbol, see above
             ledger.approximate("kind", LossReason.STRUCTURE)
-    for name, given in zip(_PLACELESS, _placeless(message), strict=True):
-        if given is not None and given != ():
-            ledger.drop(name)
+    ledger.drop_said(_PLACELESS, _placeless(message))
     if message.extras and [extra for extra in message.extras if extra.format != FORMAT]:
         ledger.drop("extras")
     if message.mode is Mode.OPERATION:
