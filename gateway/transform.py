@@ -15,10 +15,11 @@ from msgspec.structs import fields, replace
 from protocols.agreement import Agreement
 from protocols.anonymity import anonymous
 from protocols.body import Area, Body
-from protocols.message import Loss, LossReason, Message, Quality, Source
+from protocols.message import UNGRADED, Loss, LossReason, Message, Source
 from protocols.quantity import Position
 
 METRES_PER_DEGREE = 111_320.0  # of longitude at the equator
+DIGITS = 6  # of a coarsened latitude or longitude: a tenth of a metre
 _DIGITS = 5  # of easting and of northing, for whole metres
 _GRID = MGRS()
 _EQUATOR_DEG = 1e-5  # one metre
@@ -60,7 +61,7 @@ def _nameless(message: Message, number: str, subject: str) -> Message:
         addressees=(),
         references=(),
         provenance=(),
-        quality=Quality(),
+        quality=UNGRADED,
         source=Source(format=message.source.format, version=message.source.version),
     )
 
@@ -110,8 +111,7 @@ def coarsen(position: Position, grid_m: float) -> Position:
     latitude = max(-90.0, min(90.0, (row + 0.5) * step))
     wide = step / cos(radians(min(abs(row), abs(row + 1)) * step))
     longitude = max(-180.0, min(180.0, (floor(position.longitude / wide) + 0.5) * wide))
-    error = max(position.circular_error_m or 0.0, grid_m * ERROR_SHARE)
-    return Position(latitude=latitude, longitude=longitude, circular_error_m=error, coarsened_to_m=grid_m)
+    return _centre(position, latitude, longitude, grid_m)
 
 
 def squared(position: Position, square_m: int) -> Position:
@@ -122,8 +122,18 @@ def squared(position: Position, square_m: int) -> Position:
     square, east, north = reference[: -2 * _DIGITS], reference[-2 * _DIGITS : -_DIGITS], reference[-_DIGITS:]
     kept = _DIGITS - round(log10(square_m))
     latitude, longitude = _GRID.toLatLon(square + east[:kept] + north[:kept])
-    error = max(position.circular_error_m or 0.0, square_m * ERROR_SHARE)
-    return Position(latitude=latitude, longitude=longitude, circular_error_m=error, coarsened_to_m=square_m)
+    return _centre(position, latitude, longitude, square_m)
+
+
+def _centre(position: Position, latitude: float, longitude: float, wide_m: float) -> Position:
+    """What stands for a position: no more digits than mean something, since each is a byte on a thin link."""
+    error = max(position.circular_error_m or 0.0, wide_m * ERROR_SHARE)
+    return Position(
+        latitude=round(latitude, DIGITS),
+        longitude=round(longitude, DIGITS),
+        circular_error_m=error,
+        coarsened_to_m=wide_m,
+    )
 
 
 def pseudonym(key: bytes, subject: str) -> str:
