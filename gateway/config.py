@@ -6,9 +6,10 @@ to the file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -45,6 +46,7 @@ __all__ = [
     "host_and_port",
     "load",
     "parse",
+    "spifs",
 ]
 
 CONFIG_MAX = 8_388_608  # bytes
@@ -60,10 +62,15 @@ class ConfigError(Exception):
 
 
 class Loaded(NamedTuple):
-    """A configuration that passed every check, and its file: relative paths are relative to that."""
+    """A configuration that passed every check, and its file: relative paths are relative to that.
+
+    ``text`` is what was read, ``beside`` the SPIFs that it names, by name.
+    """
 
     config: Config
     file: Path
+    text: bytes = b""
+    beside: Mapping[str, bytes] = MappingProxyType({})
 
     @property
     def state(self) -> Path:
@@ -81,24 +88,37 @@ def load(file: Path) -> Loaded:
         text = file.read_bytes()
     except OSError as error:
         raise ConfigError([f"{file}: {error.strerror or 'cannot be read'}"]) from None
-    config = parse(text, file.resolve().parent)
+    beside: dict[str, bytes] = {}
+    config = parse(text, file.resolve().parent, beside)
     if found := list(faults(config)):
         raise ConfigError(found)
-    return Loaded(config, file.resolve())
+    return Loaded(config, file.resolve(), text, beside)
 
 
-def parse(text: bytes, folder: Path | None = None) -> Config:
+def spifs(text: bytes) -> Sequence[str]:
+    """The names of the SPIFs that a table names, in their order; none of what is no table."""
+    try:
+        entries = tomli.loads(text.decode()).get("policies")
+    except ValueError:
+        return ()
+    names = [each.get("spif") for each in entries if isinstance(each, dict)] if isinstance(entries, list) else ()
+    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def parse(text: bytes, folder: Path | None = None, beside: dict[str, bytes] | None = None) -> Config:
     """Decode a configuration, types and single values only. Raise ConfigError with the path of the first fault.
 
-    A policy that names a SPIF is read from that file, relative to ``folder``.
+    A policy that names a SPIF is read from ``beside``, by that name; else from that file, relative to ``folder``, and
+    then put there.
     """
+    held = {} if beside is None else beside
     if len(text) > CONFIG_MAX:
         raise ConfigError(["the file is larger than 8 MiB"])
     try:
         table: dict[str, object] = tomli.loads(text.decode())
         entries = table.get("policies")
         if isinstance(entries, list):
-            table["policies"] = [_policy(f"$.policies[{n}]", each, folder) for n, each in enumerate(entries)]
+            table["policies"] = [_policy(f"$.policies[{n}]", each, folder, held) for n, each in enumerate(entries)]
         return msgspec.convert(table, Config, builtin_types=(datetime, date, time))
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at ")
@@ -107,18 +127,20 @@ def parse(text: bytes, folder: Path | None = None) -> Config:
         raise ConfigError([f"not TOML: {str(error).splitlines()[0]}"]) from None
 
 
-def _policy(at: str, entry: object, folder: Path | None) -> object:
+def _policy(at: str, entry: object, folder: Path | None, beside: dict[str, bytes]) -> object:
     """A policy as the table has it; one from a SPIF may say beside it only how it is used (``SPIF_SAYS_NOT``)."""
     if not isinstance(entry, dict) or "spif" not in entry:
         return entry
     name = entry.pop("spif")
-    if folder is None or not isinstance(name, str):
+    if not isinstance(name, str) or (folder is None and name not in beside):
         raise ConfigError([f"{at}.spif: not the name of a file beside this one"])
-    if beside := set(entry) - SPIF_SAYS_NOT:
-        raise ConfigError([f"{at}.{min(beside)}: stands in the SPIF; leave it out here"])
+    if said := set(entry) - SPIF_SAYS_NOT:
+        raise ConfigError([f"{at}.{min(said)}: stands in the SPIF; leave it out here"])
     try:
-        with (folder / name).open("rb") as file:
-            policy = read_spif(file.read(SIZE_MAX + 1))
+        if folder is not None and name not in beside:
+            with (folder / name).open("rb") as file:
+                beside[name] = file.read(SIZE_MAX + 1)
+        policy = read_spif(beside[name])
     except OSError as error:
         raise ConfigError([f"{at}.spif: {error.strerror or 'cannot be read'}"]) from None
     except SpifError as error:

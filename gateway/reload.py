@@ -7,7 +7,7 @@ was in force is kept, so that ``comity rollback`` can bring the one before back.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,20 +20,19 @@ from gateway.countersigned import SIGNED
 from gateway.keyring.holdings import BUNDLES, CHANGED
 from gateway.keyring.keystore import KeyringError
 from gateway.stream import Stream
+from gateway.versions import VERSIONS, keep, version_of
 from protocols.agreement import Agreement
 from protocols.duty import stand_ins
 from protocols.record import Event
 from protocols.unit import partner_of
 
-VERSIONS = "tables"  # folder of the versions that were in force, in the state directory
-VERSIONS_MAX = 100
 SIGNED_ANEW = "the signatures of agreements were read anew"
 LOOK_MS = 1_000  # milliseconds after which the file is looked at even when nothing was noticed
 CHANGES_MAX = 200  # lines of one difference that are recorded; more are counted
 
 
 class Difference(NamedTuple):
-    """What a new table changes, as lines of ``source -> destination kind``."""
+    """What a new table changes, as lines of ``source -> destination kind``, and of policies."""
 
     gains: tuple[str, ...]
     loses: tuple[str, ...]
@@ -53,7 +52,7 @@ class Difference(NamedTuple):
 
 def difference(old: Config, new: Config) -> Difference:
     """Who gains and who loses what. Pure."""
-    before, after = _passages(old), _passages(new)
+    before, after = (_policies(each) | _passages(each) for each in (old, new))
     return Difference(
         gains=tuple(sorted(after.keys() - before.keys())),
         loses=tuple(sorted(before.keys() - after.keys())),
@@ -85,15 +84,19 @@ class Reloader:
         self._versions = loaded.state / VERSIONS
         self._signatures = loaded.state / SIGNATURES
         self._signatures.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _keep(self._versions, loaded.file.read_bytes())
+        keep(self._versions, version_of(loaded))
 
     async def run(self, told: Callable[[str], None]) -> None:
-        """Watch the file until cancelled; ``told`` gets a line for each change or fault."""
+        """Watch the table and its SPIFs until cancelled; ``told`` gets a line for each change or fault."""
         trust = self._loaded.state / BUNDLES
         trust.mkdir(parents=True, exist_ok=True, mode=0o700)
-        async for signed in _changes(self._loaded.file, self._signatures, trust):
+        async for signed in _changes(self._files, self._signatures, trust):
             for line in self.take(signed=signed):
                 told(line)
+
+    def _files(self) -> Sequence[Path]:
+        """The table and the SPIFs that it names, as it is in force."""
+        return [self._loaded.file, *(self._loaded.path(name) for name in self._loaded.beside)]
 
     def take(self, *, signed: bool = False) -> tuple[str, ...]:
         """Take the file as it is now: the lines of what it changed, or of what is wrong with it.
@@ -121,32 +124,29 @@ class Reloader:
             lines = (SIGNED_ANEW,)
         else:
             self._loaded = loaded
-            _keep(self._versions, loaded.file.read_bytes())
+            keep(self._versions, version_of(loaded))
         self._stream.gateway(Event.TABLE_CHANGED, lines)
         self._stream.commit()
         return lines
 
 
-def previous(versions: Path, current: bytes) -> bytes | None:
-    """The newest version that was in force before the current one, or None."""
-    kept = sorted(versions.glob("*.toml"), reverse=True)
-    texts = [file.read_bytes() for file in kept]
-    place = texts.index(current) + 1 if current in texts else 0
-    return texts[place] if place < len(texts) else None
-
-
-async def _changes(file: Path, signatures: Path, trust: Path) -> AsyncIterator[bool]:
-    """Each time that the file, or (True) what partners signed, was written or replaced, as editors and tools do."""
-    seen: tuple[int, ...] = ()  # nothing yet: what was written before the watch began is looked at too
+async def _changes(files: Callable[[], Sequence[Path]], signatures: Path, trust: Path) -> AsyncIterator[bool]:
+    """Each time that a file, or (True) what partners signed, was written or replaced, as editors and tools do."""
+    seen: list[tuple[int, ...]] = []  # nothing yet: what was written before the watch began is looked at too
     async for changes in awatch(
-        file.parent, signatures, trust, recursive=False, yield_on_timeout=True, rust_timeout=LOOK_MS
+        *{file.parent for file in files()},
+        signatures,
+        trust,
+        recursive=False,
+        yield_on_timeout=True,
+        rust_timeout=LOOK_MS,
     ):
         paths = [Path(name) for _, name in changes]
         signed = any(path.suffix == SIGNED or path.name == CHANGED for path in paths)
-        stamp = _stamp(file)
-        if signed or stamp != seen:
+        stamps = [_stamp(file) for file in files()]
+        if signed or stamps != seen:
             yield signed
-        seen = stamp
+        seen = stamps
 
 
 def _stamp(file: Path) -> tuple[int, ...]:
@@ -156,6 +156,10 @@ def _stamp(file: Path) -> tuple[int, ...]:
     except OSError:
         return ()
     return (found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _policies(config: Config) -> dict[str, bytes]:
+    return {f"policy {policy.name}": msgspec.msgpack.encode(policy) for policy in config.policies}
 
 
 def _passages(config: Config) -> dict[str, bytes]:
@@ -187,17 +191,3 @@ def _leave(config: Config, route: Route, source: str, to: str) -> list[Agreement
 
 def _address(link: msgspec.Struct) -> msgspec.Struct:
     return msgspec.structs.replace(link, partners=())
-
-
-def _keep(versions: Path, text: bytes) -> None:
-    """Keep a version that comes into force; the oldest beyond the bound go."""
-    versions.mkdir(parents=True, exist_ok=True, mode=0o700)
-    kept = sorted(versions.glob("*.toml"))
-    if kept and kept[-1].read_bytes() == text:
-        return
-    number = int(kept[-1].stem) + 1 if kept else 1
-    file = versions / f"{number:06}.toml"
-    file.write_bytes(text)
-    file.chmod(0o600)
-    for old in kept[: max(0, len(kept) + 1 - VERSIONS_MAX)]:
-        old.unlink(missing_ok=True)

@@ -10,19 +10,23 @@ import typer
 from gateway.config import ConfigError, load, parse
 from gateway.exits import reported
 from gateway.keyring.keystore import write_private
-from gateway.reload import VERSIONS, difference, previous
+from gateway.reload import difference
+from gateway.versions import VERSIONS, previous, version_of
 
 File = Annotated[Path, typer.Argument(help="the gateway's TOML file")]
 
 
 def rollback(file: File) -> None:
-    """Put the version that was in force before into the file; a running gateway takes it at once."""
+    """Put the version that was in force before into the file, and its SPIFs; a running gateway takes it at once."""
     with reported():
         loaded = load(file)
-        text = previous(loaded.state / VERSIONS, file.read_bytes())
-        if text is None:
+        version = previous(loaded.state / VERSIONS, version_of(loaded))
+        if version is None:
             raise ConfigError([f"{file}: no earlier version was in force"])
-        lines = difference(loaded.config, parse(text, loaded.file.parent)).lines
-        write_private(file, text)
+        lines = difference(loaded.config, parse(version.text, loaded.file.parent, dict(version.beside))).lines
+        for name, data in version.beside:
+            if loaded.beside.get(name) != data:
+                write_private(loaded.path(name), data)
+        write_private(file, version.text)
     for line in lines:
         typer.echo(line)

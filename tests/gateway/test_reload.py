@@ -8,8 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.config import Config, load
-from gateway.reload import CHANGES_MAX, VERSIONS, Reloader, difference, fixed, previous
+from gateway.reload import CHANGES_MAX, Reloader, difference, fixed
 from gateway.stream import Stream
+from gateway.versions import VERSIONS, Version, previous
 from protocols.record import Event
 from tests.fakes import FakeAudit, clock
 from tests.gateway.passages import passer
@@ -187,6 +188,6 @@ def test_the_version_before_can_be_brought_back(running: Running) -> None:
     running.write(ROUTE, WIDER)
     versions = running.loaded.state / VERSIONS
 
-    assert previous(versions, running.file.read_bytes()) == first
-    assert previous(versions, first) is None
+    assert previous(versions, Version(running.file.read_bytes())) == Version(first)
+    assert previous(versions, Version(first)) is None
     assert [file.stat().st_mode & 0o777 for file in versions.iterdir()] == [0o600, 0o600]
