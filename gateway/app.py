@@ -40,6 +40,7 @@ from gateway.outbound.outbound import Outbound, Roads
 from gateway.outbound.turns import Turns
 from gateway.outbound.waiting import Waiting
 from gateway.outbound.wrapping import Wrapping
+from gateway.quarantine import Quarantine
 from gateway.relay import Relay, Rules, WaysOut
 from gateway.reload import Reloader
 from gateway.repeats import Repeats
@@ -117,7 +118,8 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
         dispatch = Dispatch(partner, table, keyring)
         links = await _links(loaded, part, stack, eyes)
         spool = await stack.enter_async_context(await Spool.open(own / SPOOL))
-        waiting = Waiting(spool, Wrapping(own), stream, partner)
+        wrapping = Wrapping(own)
+        waiting = Waiting(spool, wrapping, stream, partner)
         outbound = Outbound(Roads(links, _turns(config, part)), waiting, dispatch, stream, now)
         books = Books(Checkpoints(audit, keyring), Witnesses(own))
         custody = Custody(
@@ -125,7 +127,8 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
         )
         repeats = stack.enter_context(closing(Repeats.open(own, beside=part.beside(state))))
         intake = Intake(partner, table, keyring, alone=part.alone)
-        relay = Relay(rules, intake, WaysOut(dispatch, outbound, custody), stream, repeats)
+        ways_out = WaysOut(dispatch, outbound, custody, Quarantine(spool, wrapping))
+        relay = Relay(rules, intake, ways_out, stream, repeats)
         shelf = stack.enter_context(closing(Shelf(own)))
         escalation = Escalation(config, table, Means(dispatch, outbound, stream, shelf, rules.pseudonym_key, now))
         parts = _Parts(links, stream, escalation, audit, spool, outbound, custody)
@@ -145,8 +148,8 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
             group.create_task(custody.run(), name="custody")
             for name in links:
                 group.create_task(relay.run(name, links), name=f"link {name}")
-            group.create_task(relay.tend(), name="upkeep")
-            group.create_task(relay.linger(), name="linger")
+            for name, duty in relay.duties(table):
+                group.create_task(duty, name=name)
             group.create_task(escalation.run(), name="escalation")
 
             def adopt(config: Config) -> None:

@@ -6,15 +6,17 @@ Which messages ask for it, a route says. Which subject a message had is remember
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from gateway.dispatch import Copy
-from gateway.intake import Report
+from gateway.intake import Report, Said
 from protocols.body import Receipt, ReceiptState
 from protocols.custody import OURS, Fate, Told
 from protocols.label import Label
 from protocols.message import Authenticity, Message, Mode, Precedence, Source, Times, message_id
+from protocols.unit import partner_of
 
 REMEMBERED: Final = 10_000  # messages whose receipts are still to come
 _STATES: Final = {
@@ -53,7 +55,15 @@ class Receipts:
         if len(self._asked) > REMEMBERED:
             self._asked.popitem(last=False)
 
-    def answer(self, told: Told, now: datetime) -> Report | None:
+    def answers(self, said: Sequence[Said], now: datetime) -> Iterator[tuple[Report, str]]:
+        """Receipts for what partners' gateways brought word of, each with the unit that it is for."""
+        for each in said:
+            for told in each.control.told:
+                receipt = self._answer(told, now)
+                if receipt is not None and partner_of(told.destination) == partner_of(each.sender):
+                    yield receipt, told.origin
+
+    def _answer(self, told: Told, now: datetime) -> Report | None:
         """The receipt for the origin, from the unit that its message was for; None when nobody asked."""
         asked = self._asked.get((told.message, told.destination))
         if asked is None or asked.origin != told.origin:

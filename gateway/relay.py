@@ -9,19 +9,21 @@ ends in one Record with a bounded reason, never in an exception.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import datetime
+from typing import NamedTuple, Protocol
 
+from gateway.acknowledging import Acknowledging, Batch, Marks
 from gateway.custody import Custody
 from gateway.decisions import Decided, Decisions
 from gateway.dispatch import Copy, Dispatch, Passage
 from gateway.intake import Arrival, Intake, RefusalError, Report
-from gateway.linger import Gathered, Linger
-from gateway.links import Frame, Link
+from gateway.links import Frame
 from gateway.outbound.item import Ticket
 from gateway.outbound.outbound import Outbound
+from gateway.passing import Passing
+from gateway.quarantine import Quarantine
 from gateway.receipts import Receipts
 from gateway.repeats import Repeats
 from gateway.routing import Table, Way
@@ -32,27 +34,16 @@ from protocols.proof import disclose
 from protocols.record import Event, Withheld
 from protocols.unit import partner_of
 
-WAIT = timedelta(seconds=2)  # that a frame stays unacknowledged for its key: brokers stall behind it (MQTT 5, 4.6)
 TEND_S = 1.0
 FINISH_S = 2.0
 BATCHES_MAX = 8  # of one link that wait for their destinations
 
 
-class _Waiting(NamedTuple):
-    """A frame whose envelope came before the announcement of its epoch."""
+class Source(Protocol):
+    """Of a link, what the line reads from."""
 
-    eid: bytes
-    since: datetime
-    frame: Frame
-
-
-class _Batch(NamedTuple):
-    """Frames that were read together, and what has to be safe before they are acknowledged."""
-
-    ticket: Ticket
-    taken: list[tuple[Frame, Arrival]]
-    refused: list[tuple[Frame, RefusalError]]
-    arrived: datetime
+    def batches(self) -> AsyncIterator[Sequence[Frame]]:
+        """Yield what has arrived."""
 
 
 class Rules(NamedTuple):
@@ -64,11 +55,12 @@ class Rules(NamedTuple):
 
 
 class WaysOut(NamedTuple):
-    """Where copies go."""
+    """Where copies go, and what adapters crash on."""
 
     dispatch: Dispatch
     outbound: Outbound
     custody: Custody
+    quarantine: Quarantine
 
 
 class Relay:
@@ -77,12 +69,12 @@ class Relay:
     def __init__(self, rules: Rules, intake: Intake, ways_out: WaysOut, stream: Stream, repeats: Repeats) -> None:
         self._rules = rules
         self._intake = intake
-        self._dispatch, self._outbound, self._custody = ways_out
+        self._dispatch, self._outbound, self._custody, self._quarantine = ways_out
         self._stream = stream
         self._repeats = repeats
-        self._lingering = Linger()
         self._receipts = Receipts()
-        self._waiting: list[_Waiting] = []
+        self._passing = Passing(self._dispatch, self._outbound, self._quarantine, stream)
+        self._acknowledging = Acknowledging(Marks(intake, repeats, self._custody, self._quarantine), stream)
 
     def adopt(self, table: Table) -> None:
         """Another table is in force from the next message on; what was decided before stays decided."""
@@ -91,75 +83,48 @@ class Relay:
         self._dispatch.adopt(table)
         self._custody.adopt(table)
 
-    async def run(self, name: str, links: Mapping[str, Link]) -> None:
+    async def run(self, name: str, links: Mapping[str, Source]) -> None:
         """Carry everything that arrives on one link, batch by batch, until the link closes."""
-        handed: asyncio.Queue[_Batch | None] = asyncio.Queue(BATCHES_MAX)
+        handed: asyncio.Queue[Batch | None] = asyncio.Queue(BATCHES_MAX)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._acknowledge(handed), name=f"acknowledge {name}")
+            group.create_task(self._acknowledging.run(handed), name=f"acknowledge {name}")
             async for frames in links[name].batches():
                 arrived = self._rules.clock()
-                batch = _Batch(Ticket(), [], [], arrived)
+                batch = Batch(Ticket(), [], [], arrived)
                 for frame in frames:
                     self._read(name, frame, batch)
-                copies = [copy for _, got in batch.taken for copy in self._all_copies(got, arrived)]
+                copies = [copy for _, got in batch.taken for copy in self._copies_of(got, arrived)]
                 await self._stream.committed()  # what cannot be accounted for is not sealed
-                await self._pass_on(self._lingering.sift(copies, batch.ticket, arrived), batch.ticket, arrived)
+                await self._passing.take(copies, batch.ticket, arrived)
                 answers = [got.answer for _, got in batch.taken if got.answer is not None]
                 self._outbound.submit(self._dispatch.answers(answers, arrived), arrived)
                 await handed.put(batch)
             await handed.put(None)
 
+    def duties(self, table: Table) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
+        """What is to be done beside the links, each under its name."""
+        yield "upkeep", self.tend()
+        yield "linger", self.linger()
+        yield "quarantine", self.take_up(table)
+
     async def linger(self) -> None:
-        """Pass on what has waited for company, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            while True:
-                for gathered in await self._lingering.due():
-                    group.create_task(self._gathered(gathered))
+        """Pass on what waits for company, until cancelled."""
+        await self._passing.linger()
 
-    async def _gathered(self, gathered: Gathered) -> None:
-        """Pass copies on, and tell their sources when all are safe."""
-        ticket = Ticket()
-        await self._stream.committed()
-        await self._pass_on(gathered.copies, ticket, gathered.arrived)
-        await ticket
-        for source in gathered.tickets:
-            source.undelivered |= ticket.undelivered
-            source.end()
-
-    async def _pass_on(self, copies: Sequence[Copy | Passage], ticket: Ticket, arrived: datetime) -> None:
-        """Encode or seal copies, and put them on their way out."""
-        plan = self._dispatch.plan(copies, arrived)
-        for announced in self._dispatch.prepare(plan, arrived):
-            self._outbound.submit(announced, arrived)
-            await asyncio.sleep(0)  # each step takes milliseconds; others may have the loop in between
-        ready, unsent = self._dispatch.seal(plan, arrived)
-        for copy, reason in unsent:
-            self._stream.kept(Event.WITHHELD, reason, copy.message, copy.way)
-        self._outbound.submit(ready, arrived, ticket)
-
-    async def _acknowledge(self, handed: asyncio.Queue[_Batch | None]) -> None:
-        """Acknowledge batches in their order, each when all that came of it is safe and accounted for."""
-        while (batch := await handed.get()) is not None:
-            await batch.ticket
-            await self._stream.committed()
-            self._intake.settle(got for _, got in batch.taken)
-            self._repeats.commit([report.message for _, got in batch.taken for report in got.reports])
-            for frame, refusal in batch.refused:
-                frame.refuse(refusal.reason)
-                if refusal.eid is not None:
-                    self._custody.repeated(refusal.eid)
-            for frame in self._finished(batch.taken, batch.arrived):
-                frame.ack()
-            for _, got in batch.taken:
-                self._custody.took(got.opened)
+    async def take_up(self, table: Table) -> None:
+        """Try once more what adapters crashed on before this start."""
+        again = await self._quarantine.again(table)
+        for name, frames in again.frames.items():
+            await self.run(name, {name: frames})
+        for row, copy in again.copies:
+            await self._passing.again(row, copy, self._rules.clock())
 
     async def tend(self) -> None:
         """Send what the sealing layer owes besides the traffic, once a second, until cancelled."""
         while True:
             now = self._rules.clock()
             self._outbound.submit(self._dispatch.due(now), now)
-            for frame in self._released([each for each in self._waiting if now - each.since > WAIT]):
-                frame.ack()
+            self._acknowledging.late(now)
             await asyncio.sleep(TEND_S)
 
     async def finish(self) -> None:
@@ -168,7 +133,7 @@ class Relay:
             async with asyncio.timeout(FINISH_S):
                 await self._outbound.finish(self._dispatch.final(self._rules.clock()))
 
-    def _read(self, link: str, frame: Frame, batch: _Batch) -> None:
+    def _read(self, link: str, frame: Frame, batch: Batch) -> None:
         """What the gateway vouches for in a frame, or why it is not accepted."""
         try:
             got = self._intake.read(link, frame, batch.arrived)
@@ -184,35 +149,12 @@ class Relay:
             self._custody.hear(said.sender, said.control)
         batch.taken.append((frame, got))
 
-    def _finished(self, taken: Sequence[tuple[Frame, Arrival]], now: datetime) -> Iterator[Frame]:
-        """The frames that are done with. One that waits for its key is not yet: a crash now must not lose it."""
-        for frame, got in taken:
-            if got.waits is not None:
-                self._waiting.append(_Waiting(got.waits, now, frame))
-                continue
-            yield frame
-            yield from self._released([each for each in self._waiting if each.eid == got.announced])
-
-    def _released(self, done: Sequence[_Waiting]) -> Iterator[Frame]:
-        """Frames that wait no longer; what their envelopes hold waits on in memory, within the keyring's bounds."""
-        for each in done:
-            self._waiting.remove(each)
-            yield each.frame
-
-    def _all_copies(self, got: Arrival, now: datetime) -> Iterator[Copy | Passage]:
-        """What reports are to become, and receipts of which a partner's gateway brought word."""
+    def _copies_of(self, got: Arrival, now: datetime) -> Iterator[Copy | Passage]:
+        """What becomes of a frame's reports, and of word that a partner's gateway brings for our units."""
         for report in got.reports:
             yield from self._copies(report, now)
-        for said in got.said:
-            for told in said.control.told:
-                receipt = (
-                    self._receipts.answer(told, now)
-                    if partner_of(told.destination) == partner_of(said.sender)
-                    else None
-                )
-                if receipt is not None:
-                    copies = self._copies(receipt, now)
-                    yield from (copy for copy in copies if copy.way.destination.id == told.origin)
+        for receipt, origin in self._receipts.answers(got.said, now):
+            yield from (copy for copy in self._copies(receipt, now) if copy.way.destination.id == origin)
 
     def _copies(self, report: Report, now: datetime) -> Iterator[Copy | Passage]:
         """One copy for each destination that may have the message, in the form that its agreement allows."""

@@ -47,6 +47,8 @@ class Waiting:
         """Rows that wait, by destination and precedence."""
         found = {}
         for lane, levels in self._spool.counts().items():
+            if ":" in lane:
+                continue  # not a destination: in quarantine
             counted = [0] * RANKS
             for level, count in levels.items():
                 counted[level] = count.rows - count.in_hand

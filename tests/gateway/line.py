@@ -23,6 +23,7 @@ from gateway.outbound.outbound import Outbound, Roads
 from gateway.outbound.turns import Turns
 from gateway.outbound.waiting import Waiting
 from gateway.outbound.wrapping import Wrapping
+from gateway.quarantine import Quarantine
 from gateway.relay import Relay, Rules, WaysOut
 from gateway.repeats import Repeats
 from gateway.routing import Table
@@ -92,7 +93,7 @@ class Line:
         self.relay = Relay(
             Rules(Decisions(self.table), KEY, clock),
             self.intake,
-            WaysOut(self.dispatch, self.outbound, self.custody),
+            WaysOut(self.dispatch, self.outbound, self.custody, Quarantine(cast("Spool", self.spool), wrapping)),
             stream,
             Repeats(),
         )
