@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+from gateway.transform import transform
+from protocols.agreement import Agreement, Transformation
 from protocols.body import (
     Alert,
     Area,
@@ -35,6 +37,7 @@ from protocols.body import (
     Track,
     Urgency,
 )
+from protocols.label import Clearance
 from protocols.message import (
     Extra,
     Hop,
@@ -77,7 +80,24 @@ class _Author(Pen):
             self.now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.number(60_000_000))
             if self.chance(0.7):
                 self.now += timedelta(milliseconds=self.number(1000))
-            yield self.pick(makers)()
+            message = self.pick(makers)()
+            yield self.lessened(message) if isinstance(message.body, Track) and self.chance(0.15) else message
+
+    def lessened(self, message: Message) -> Message:
+        """What an agreement lets out of it."""
+        coarsen_m = self.pick((None, 100.0, 1000.0, 1000.0, 5000.0))
+        nameless = coarsen_m is None or self.chance(0.6)
+        agreement = Agreement(
+            id="agreed",
+            partners=("alpha", "bravo"),
+            kinds=("track",),
+            directions=(),
+            highest=Clearance(policy="NATO", classification="SECRET"),
+            valid_from=self.now,
+            valid_until=self.now + timedelta(days=1),
+            transformation=Transformation(coarsen_m=coarsen_m, drop_identities=nameless),
+        )
+        return transform(message, agreement, bytes(32))
 
     def atak(self) -> Message:
         uid, name = self.uid(), self.name()
