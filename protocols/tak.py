@@ -6,8 +6,7 @@ message only whole: with an attribute or a child that the message cannot hold, o
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -26,14 +25,14 @@ from protocols.cot.event import (
 )
 from protocols.moment import EPOCH, read_epoch
 from protocols.quantity import AltitudeDatum, Position
+from protocols.remembered import Remembered
 from protocols.tak_detail import MOVEMENT, TYPED, read_detail
-from protocols.tak_schema import Parts, Said, read_tak
+from protocols.tak_schema import Parts, Said, read_tak, write_tak
 from protocols.wire import (
     Value,
     WireError,
     read_fields,
     read_varint,
-    write_bytes,
     write_double,
     write_int,
     write_text,
@@ -47,7 +46,7 @@ VERSION = 1
 FRAME_MAX = 1_048_576  # bytes of one framed message
 UNKNOWN_M = 999_999.0  # hae, ce, le
 
-_BY_TAG = {tag: (number, {name: at for at, name in names.items()}) for number, (tag, names) in TYPED.items()}
+_NUMBERS = {tag: number for number, (tag, _) in TYPED.items()}
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -105,27 +104,10 @@ def measure(metres: float) -> float | None:
 
 
 def write_message(draft: Draft) -> bytes:
-    """A TakMessage of one event, unframed."""
-    latitude, longitude, hae, ce, le = _point(draft.position)
-    event = b"".join(
-        (
-            write_text(1, draft.type),
-            write_text(3, draft.qos),
-            write_text(4, draft.opex),
-            write_text(5, draft.uid),
-            write_int(6, _milliseconds(draft.time)),
-            write_int(7, _milliseconds(draft.start)),
-            write_int(8, _milliseconds(draft.stale)),
-            write_text(9, draft.how),
-            write_double(10, latitude),
-            write_double(11, longitude),
-            write_double(12, hae),
-            write_double(13, ce),
-            write_double(14, le),
-            write_bytes(15, _write_detail(draft.details)),
-        )
-    )
-    return write_bytes(2, event)
+    """A TakMessage of one event, unframed. Raise CannotSayError."""
+    times = _milliseconds(draft.time), _milliseconds(draft.start), _milliseconds(draft.stale)
+    said = (draft.type, "", draft.qos or "", draft.opex or "", draft.uid, *times, draft.how, *_point(draft.position))
+    return write_tak((*said, "", ""), _parts(draft.details))
 
 
 def mesh(message: bytes) -> bytes:
@@ -204,39 +186,53 @@ def _details(parts: Parts) -> Details:
         raise CotError(CotFault(error.fault), "detail/xmlDetail") from None
 
 
-def _write_detail(details: Sequence[Element]) -> bytes:
-    tags = Counter(element.tag for element in details)
-    typed, rest = [], []
+def _parts(details: Sequence[Element]) -> Parts:
+    """Each element as its message, or as XML where the message cannot hold the whole of it or it is there twice."""
+    tags = [element.tag for element in details]
+    parts: list[bytes | None] = [None] * 7
+    rest = []
     for element in details:
-        message = _typed(element) if tags[element.tag] == 1 else None
-        if message is None:
+        tag = element.tag
+        number = _NUMBERS.get(tag)
+        if number is None or element.inner or tags.count(tag) > 1:
+            message = None
+        elif tag == "track":
+            message = _movement(element.attributes)
+        else:
+            message = _messages[tag, tuple(element.attributes.items())]
+        if number is None or message is None:
             rest.append(element)
         else:
-            typed.append(message)
-    return write_text(1, write_details(rest)) + b"".join(typed)
+            parts[number - 1] = message
+    if rest:
+        parts[0] = write_details(rest).encode(errors="replace")
+    return tuple(parts)
 
 
-def _typed(element: Element) -> bytes | None:
-    """An element as its message, or None where the message cannot hold the whole of it."""
-    entry = _BY_TAG.get(element.tag)
-    if entry is None or element.inner or not element.attributes.keys() <= entry[1].keys():
+def _movement(given: Mapping[str, str]) -> bytes | None:
+    if len(given) != 2 or given.keys() != MOVEMENT:  # absent would read as zero
         return None
-    number, names = entry
-    parts = []
-    for name, at in sorted(names.items(), key=lambda item: item[1]):
-        value = element.attributes.get(name)
-        if name in MOVEMENT:
-            if value is None:  # absent would read as zero
-                return None
-            parts.append(write_double(at, float(value)))
-        elif name == "battery":
-            if value is None or not value.isdigit():
-                return None
-            parts.append(write_int(at, int(value)))
-        else:
-            parts.append(write_text(at, value))
-    body = b"".join(parts)
-    return write_varint(number << 3 | 2) + write_varint(len(body)) + body
+    speed, course = given["speed"], given["course"]
+    try:
+        message = write_double(1, float(speed)) + write_double(2, float(course))
+    except ValueError:
+        return None
+    return None if "_" in speed or "_" in course else message  # Python's numbers may be written so, nobody else's
+
+
+def _message(element: tuple[str, tuple[tuple[str, str], ...]]) -> bytes | None:
+    """An element as its message, or None where the message cannot hold the whole of it."""
+    tag, given = element
+    attributes, names = dict(given), TYPED[_NUMBERS[tag]][1]
+    if not attributes.keys() <= set(names.values()):
+        return None
+    if tag == "status":
+        battery = attributes.get("battery", "")
+        return write_int(1, int(battery)) if battery.isascii() and battery.isdigit() and len(battery) < 10 else None
+    return b"".join([write_text(at, attributes.get(name)) for at, name in names.items()])
+
+
+_messages = Remembered(_message)
 
 
 def _point(position: Position | None) -> tuple[float, float, float, float, float]:

@@ -1,4 +1,4 @@
-"""The messages of TAK Protocol version 1 for the protobuf library, and reading one out of hostile bytes. Pure.
+"""The messages of TAK Protocol version 1 for the protobuf library, reading one out of hostile bytes, and writing. Pure.
 
 TAK Server, src/takserver-protobuf: takmessage.proto, cotevent.proto, detail.proto. The messages in a Detail are read as
 bytes: a client sends most of them unchanged again and again, so what they say can be remembered.
@@ -69,6 +69,25 @@ def read_tak(data: bytes) -> tuple[Said, Parts] | None:
     return _said(event), parts
 
 
+def write_tak(said: Said, parts: Parts) -> bytes:
+    """A TakMessage of one event. What UTF-8 cannot carry becomes a question mark."""
+    message = _TAK()
+    event = message.event
+    for name, value in zip(_ORDER, said, strict=True):
+        if value:  # proto3 does not send a zero
+            setattr(event, name, value if not isinstance(value, str) or value.isascii() else _carried(value))
+    detail = event.detail
+    for name, part in zip(_PARTS, parts, strict=True):
+        if part is not None:
+            setattr(detail, name, part)
+    written: bytes = message.SerializeToString()
+    return written
+
+
+def _carried(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
 def _refuse_misread(message: _Message, known: Iterable[int]) -> None:
     unread = UnknownFieldSet(message)
     if len(unread) and any(field.field_number in known or field.wire_type == _GROUP for field in unread):
@@ -117,7 +136,8 @@ def _add(
 
 _TAK = _declare()
 _read = _TAK.FromString
-_said = attrgetter(*(_SAID[number] for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17)))
+_ORDER = tuple(_SAID[number] for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17))
+_said = attrgetter(*_ORDER)
 _parts = attrgetter(*_PARTS)
 _KNOWN_TAK = frozenset({1, 2, 3, 4})
 _KNOWN_EVENT = frozenset({*_SAID, 15})

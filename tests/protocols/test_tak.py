@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from protocols.cot.event import CotError, Event
-from protocols.tak import MESH, event_of, read_frame
+from protocols.cot.event import CotError, Draft, Element, Event
+from protocols.tak import MESH, event_of, mesh, read_frame, write_message
 from protocols.wire import write_bytes, write_double, write_int, write_text
 from protocols.xml import XmlError, attributes_of, parse
 
@@ -120,3 +122,30 @@ def test_what_is_remembered_of_a_device_is_not_changed_by_who_got_it() -> None:
         first = read_event('<uid Droid="A"/>', message).details.first
         assert list(first) == ["uid", "contact"]
         first.clear()  # type: ignore[attr-defined]  # which nobody should, and which must harm nobody else
+
+
+@pytest.mark.parametrize(
+    ("element", "number"),
+    [
+        (Element("track", {"speed": "8.5", "course": "271.5"}), 7),
+        (Element("track", {"speed": "fast", "course": "271.5"}), None),
+        (Element("track", {"speed": "1_0", "course": "271.5"}), None),
+        (Element("track", {"speed": "8.5"}), None),
+        (Element("track", {"speed": "8.5", "course": "1", "slope": "0"}), None),
+        (Element("status", {"battery": "87"}), 5),
+        (Element("status", {"battery": "\u00b2"}), None),
+        (Element("status", {"battery": "9" * 5000}), None),
+        (Element("status", {"battery": "87", "readiness": "true"}), None),
+        (Element("contact", {"callsign": "HERON", "endpoint": "*:-1:stcp"}), 2),
+        (Element("contact", {"callsign": "HERON", "phone": "1"}), None),
+        (Element("contact", {"callsign": "HERON"}, "<x/>"), None),
+        (Element("uid", {"Droid": "HERON"}), None),
+    ],
+)
+def test_an_element_is_written_as_a_message_only_whole(element: Element, number: int | None) -> None:
+    at = datetime(2026, 5, 4, tzinfo=UTC)
+    for details in ([element], [element, element]):
+        found = read_frame(mesh(write_message(Draft("a-f-G", "u", at, at, at, "m-g", None, details))))
+        assert found is not None
+        there = [place for place, part in enumerate(found[1], start=1) if part is not None]
+        assert there == [number if number is not None and len(details) == 1 else 1]
