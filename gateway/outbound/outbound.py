@@ -185,7 +185,7 @@ class Outbound:
         for lane in lanes:
             if (level := lane.next_level(now)) is not None:
                 head = lane.fresh[level][0]
-                offers.append(Offer(lane.name, level, now - head.since, head.size + FRAMING))
+                offers.append(Offer(lane.name, level, head.size + FRAMING))
         chosen = turns.choose(offers)
         if chosen is None:
             return []

@@ -1,8 +1,9 @@
 """Whose turn it is on a link: by precedence, then by fair shares; and when a link with a budget is free again. Pure.
 
-Override, flash and immediate go strictly before the rest. Below, what waits rises: a routine message that has waited
-long enough goes before a priority one that has just come, so that nothing starves. Among equals the destination that
-had least of its share is next (start-time fair queueing), so that a busy partner cannot crowd out a quiet one.
+Override, flash and immediate go strictly before the rest. Below, the destination that had least of its share is next
+(start-time fair queueing), however long the others have waited: so that a busy partner cannot crowd out a quiet one,
+nor one with a long queue get more than its share. Within a destination what waits rises: a routine message that has
+waited long enough goes before a priority one that has just come, so that nothing starves.
 """
 
 from __future__ import annotations
@@ -20,11 +21,10 @@ FRAMING: Final = 16  # bytes that a parcel costs on the wire beside topic and pa
 
 
 class Offer(NamedTuple):
-    """What one destination would send next: how urgent, how long it has waited, and its size in bytes."""
+    """What one destination would send next: how urgent it is, and its size in bytes."""
 
     lane: str
     precedence: int
-    waited_s: float
     size: int
 
 
@@ -58,9 +58,7 @@ class Turns:
 
     def choose(self, offers: Iterable[Offer]) -> Offer | None:
         """Who is next, or None when nobody offers anything."""
-        return max(
-            offers, key=lambda offer: (rank(offer.precedence, offer.waited_s), -self._start(offer)), default=None
-        )
+        return max(offers, key=self._claim, default=None)
 
     def sent(self, offer: Offer, now_s: float) -> None:
         """Charge what was sent."""
@@ -70,6 +68,10 @@ class Turns:
         self.bytes[offer.lane] = self.bytes.get(offer.lane, 0) + offer.size
         if self._rate is not None:
             self._free_at = max(self._free_at, now_s) + offer.size / self._rate
+
+    def _claim(self, offer: Offer) -> tuple[int, float]:
+        """How far an offer goes before others: by precedence where that is strict, and then by what it has had."""
+        return offer.precedence if offer.precedence >= URGENT else 0, -self._start(offer)
 
     def _start(self, offer: Offer) -> float:
         """The virtual time at which it would be served; one that was idle has no claim on the past."""
