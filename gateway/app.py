@@ -35,6 +35,7 @@ from gateway.keyring.keystore import Secret, SecretKind, read_secret
 from gateway.keyring.ring import Keyring, secret
 from gateway.links import Link, LinkState
 from gateway.links.configured import link_of, received, settings_of
+from gateway.lookout import Lookout, Needs
 from gateway.metrics import LaneFigures, Metrics
 from gateway.outbound.outbound import Outbound, Roads
 from gateway.outbound.turns import Turns
@@ -143,14 +144,18 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
         stream.gateway(Event.STARTED)
         stack.callback(stream.gateway, Event.STOPPED)
         async with asyncio.TaskGroup() as group:
-            group.create_task(audit.keep(), name="audit")
-            group.create_task(outbound.run(), name="outbound")
-            group.create_task(custody.run(), name="custody")
-            for name in links:
-                group.create_task(relay.run(name, links), name=f"link {name}")
-            for name, duty in relay.duties(table):
+            needs = Needs(links, lambda: spool.health().trouble, lambda: audit.fault and "not-writable", now)
+            duties = [
+                ("audit", audit.keep()),
+                ("outbound", outbound.run()),
+                ("custody", custody.run()),
+                ("lookout", Lookout(needs, stream).run()),
+                ("escalation", escalation.run()),
+                *((f"link {name}", relay.run(name, links)) for name in links),
+                *relay.duties(table),
+            ]
+            for name, duty in duties:
                 group.create_task(duty, name=name)
-            group.create_task(escalation.run(), name="escalation")
 
             def adopt(config: Config) -> None:
                 if found := tuple(obstacles(config, part.workers)):

@@ -140,5 +140,7 @@ class Trouble(StrEnum):
     SPOOL_FULL = "spool-full"  # a destination's limit is reached, so that its sources are not read
     SPOOL_NEARLY_FULL = "spool-nearly-full"
     CLOCK_JUMPED = "clock-jumped"
+    LINK_AWAY = "link-away"  # ``destination`` is the link
+    LINK_REFUSED = "link-refused"  # its far side, or its certificate, does not let us in; an operator must act
     WITNESS_NOT_KEPT = "witness-not-kept"  # a partner's checkpoint could not be written down
     DAMAGED = "damaged"  # it waited on a disk that has lost it

@@ -1,0 +1,92 @@
+"""What a gateway needs and what becomes of it: links, disk, audit, clock. A change for the worse, or back, is a Record.
+
+Looked at once a second. A link counts as broken when it has been away for a while, or at once where the far side
+refuses us; the clock when it runs differently from the time that passes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from time import monotonic
+from typing import Final, NamedTuple, Protocol
+
+from gateway.links import LinkState
+from gateway.stream import About, Stream
+from protocols.record import Event, Trouble
+
+LOOK_S: Final = 1.0
+AWAY_S: Final = 5.0  # that a link may be away before it is told: every broker restarts
+JUMP_S: Final = 30.0  # by which the clock may differ from the time that passed since the last look
+
+
+class Connected(Protocol):
+    """Of a link, what is looked at."""
+
+    @property
+    def state(self) -> LinkState:
+        """Where it stands now."""
+
+
+class Needs(NamedTuple):
+    """What is looked at: links by name, and why disk and audit cannot be written (None: they can)."""
+
+    links: Mapping[str, Connected]
+    spool: Callable[[], str | None]
+    audit: Callable[[], str | None]
+    clock: Callable[[], datetime]
+
+
+class Lookout:
+    """Tells what is wrong at one gateway, once, and when it is right again."""
+
+    def __init__(self, needs: Needs, stream: Stream, passed: Callable[[], float] = monotonic) -> None:
+        self._needs = needs
+        self._stream = stream
+        self._passed = passed
+        self._away: dict[str, float] = {}  # links, and since when
+        self._wrong: dict[str, About] = {}
+        self._last = (needs.clock().timestamp(), passed())
+
+    @property
+    def wrong(self) -> list[str]:
+        """What is wrong now, by reason."""
+        return sorted({about.reason or "" for about in self._wrong.values()})
+
+    async def run(self) -> None:
+        """Look, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self.look()
+
+    def look(self) -> None:
+        """Compare what is wrong now with what was."""
+        now = dict(self._found())
+        for key, about in now.items():
+            if key not in self._wrong:
+                self._stream.about(Event.FAULT, about)
+        for key, about in self._wrong.items():
+            if key not in now:
+                self._stream.about(Event.MENDED, about)
+        self._wrong = now
+        self._clock()
+
+    def _found(self) -> Iterator[tuple[str, About]]:
+        passed = self._passed()
+        for name, link in self._needs.links.items():
+            if link.state is LinkState.UP:
+                self._away.pop(name, None)
+            elif link.state is LinkState.REFUSED:
+                yield f"refused {name}", About(Trouble.LINK_REFUSED, name)
+            elif passed - self._away.setdefault(name, passed) > AWAY_S:
+                yield f"away {name}", About(Trouble.LINK_AWAY, name)
+        for what, read in (("spool", self._needs.spool), ("audit", self._needs.audit)):
+            if (reason := read()) is not None:
+                yield f"{what} {reason}", About(f"{what}-{reason}")
+
+    def _clock(self) -> None:
+        """A clock that was put forward or back is told each time; it is right again from then on."""
+        (wall, passed), self._last = self._last, (self._needs.clock().timestamp(), self._passed())
+        if abs((self._last[0] - wall) - (self._last[1] - passed)) > JUMP_S:
+            self._stream.about(Event.FAULT, About(Trouble.CLOCK_JUMPED))

@@ -1,0 +1,79 @@
+"""A change for the worse is one Record, and one when it is over; the clock is compared with the time that passes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from gateway.links import LinkState
+from gateway.lookout import Lookout, Needs
+from gateway.stream import Stream
+from tests.fakes import NOW, FakeAudit, clock
+
+
+class Around:
+    """Everything that can go wrong, set by hand."""
+
+    def __init__(self) -> None:
+        self.state = LinkState.UP
+        self.spool: str | None = None
+        self.audit: str | None = None
+        self.now = NOW
+        self.passed = 1000.0
+        self.told = FakeAudit()
+        needs = Needs({"coalition": self}, lambda: self.spool, lambda: self.audit, lambda: self.now)
+        self.lookout = Lookout(needs, Stream("alpha", self.told, clock), lambda: self.passed)
+
+    def after(self, seconds: float, wall: float | None = None) -> list[tuple[str, str | None, str | None]]:
+        """Let time pass and look; everything told so far."""
+        self.passed += seconds
+        self.now += timedelta(seconds=seconds if wall is None else wall)
+        self.lookout.look()
+        return self.told.said()
+
+
+def test_a_link_that_is_back_in_a_moment_is_not_told() -> None:
+    around = Around()
+    around.state = LinkState.CONNECTING
+
+    assert around.after(1) == []
+    assert around.after(4) == []
+    around.state = LinkState.UP
+    assert around.after(10) == []
+
+
+def test_a_link_that_is_away_is_told_once_and_when_it_is_back() -> None:
+    around = Around()
+    around.state = LinkState.CONNECTING
+    around.after(1)
+
+    assert around.after(6) == [("fault", "link-away", "coalition")]
+    assert around.lookout.wrong == ["link-away"]
+    assert len(around.after(60)) == 1
+    around.state = LinkState.UP
+    assert around.after(1)[1:] == [("mended", "link-away", "coalition")]
+    assert around.lookout.wrong == []
+
+
+def test_a_far_side_that_refuses_us_is_told_at_once() -> None:
+    around = Around()
+    around.state = LinkState.REFUSED
+
+    assert around.after(1) == [("fault", "link-refused", "coalition")]
+
+
+def test_a_disk_that_takes_nothing_is_told_with_its_reason() -> None:
+    around = Around()
+    around.spool, around.audit = "disk-full", "not-writable"
+
+    assert around.after(1) == [("fault", "spool-disk-full", None), ("fault", "audit-not-writable", None)]
+    around.spool = around.audit = None
+    assert around.after(1)[2:] == [("mended", "spool-disk-full", None), ("mended", "audit-not-writable", None)]
+
+
+def test_a_clock_that_jumps_three_days_is_told_each_time_and_one_that_lags_is_not() -> None:
+    around = Around()
+
+    assert around.after(1, wall=1.4) == []
+    assert around.after(1, wall=3 * 86_400) == [("fault", "clock-jumped", None)]
+    assert len(around.after(1)) == 1
+    assert around.after(1, wall=-3 * 86_400)[1:] == [("fault", "clock-jumped", None)]
