@@ -25,7 +25,8 @@ from gateway.broker_config import (
     OWNER,
     BrokerSpec,
     configuration,
-    mailbox_consumer,
+    mailbox_consumers,
+    mailbox_stream,
     streams,
 )
 from gateway.child import dying_with_us, stop
@@ -174,9 +175,10 @@ class EmbeddedBroker:
             for partner in self._spec.mailboxes:
                 for stream in streams(partner):
                     await _ensure(connection, stream)
-                consumer = mailbox_consumer(partner)
-                name = consumer["name"]
-                await connection.api(f"CONSUMER.CREATE.{name}.{name}", {"stream_name": name, "config": consumer})
+                stream_name = mailbox_stream(partner)
+                for consumer in mailbox_consumers(partner):
+                    body = {"stream_name": stream_name, "config": consumer}
+                    await connection.api(f"CONSUMER.CREATE.{stream_name}.{consumer['name']}", body)
         finally:
             connection.close()
             await connection.closed()

@@ -7,7 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.links import subjects
+from gateway.table.sharing import GROUPS, shards_of
 from protocols.quantity import Value
+from protocols.topics import SHARDS
 
 PAYLOAD_MAX = 4_194_304  # bytes; more than a frame may have, so that too big a one reaches the gateway and is recorded
 OWNER = "comity"  # the gateway's own user at its broker
@@ -121,7 +123,7 @@ def configuration(spec: BrokerSpec, nats: str, mqtt: str | None, passwords: dict
 
 
 def mailbox_stream(partner: str) -> str:
-    """The stream, and the consumer, of a partner's envelopes."""
+    """The stream of a partner's envelopes."""
     return f"MAIL_{subjects.token(partner)}"
 
 
@@ -141,7 +143,7 @@ def streams(partner: str) -> tuple[dict[str, Any], dict[str, Any]]:
     mail = {
         **common,
         "name": mailbox_stream(partner),
-        "subjects": [f"comity.1.{partner}.*.d.*", f"comity.1.{partner}.*.c"],
+        "subjects": [*(f"comity.1.{partner}.*.d.{shard}" for shard in range(SHARDS)), f"comity.1.{partner}.*.c"],
         "retention": "workqueue",
         "discard": "new",  # a full box refuses, so that the sender keeps what it cannot take
     }
@@ -158,16 +160,24 @@ def streams(partner: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return mail, keys
 
 
-def mailbox_consumer(partner: str) -> dict[str, Any]:
-    """The one consumer of a partner's envelopes."""
-    return {
-        "name": mailbox_stream(partner),
-        "durable_name": mailbox_stream(partner),
-        "ack_policy": "explicit",
-        "ack_wait": 30 * _NANOSECONDS,
-        "max_ack_pending": 4096,
-        "deliver_policy": "all",
-    }
+def mailbox_consumers(partner: str) -> list[dict[str, Any]]:
+    """The consumers of a partner's envelopes, one for each group of shards, so that workers can share the box."""
+    stream = mailbox_stream(partner)
+    return [
+        {
+            "name": f"{stream}_{group}",
+            "durable_name": f"{stream}_{group}",
+            "ack_policy": "explicit",
+            "ack_wait": 30 * _NANOSECONDS,
+            "max_ack_pending": 4096,
+            "deliver_policy": "all",
+            "filter_subjects": [
+                *(f"comity.1.{partner}.*.d.{shard}" for shard in shards_of(group)),
+                *((f"comity.1.{partner}.*.c",) if group == 0 else ()),
+            ],
+        }
+        for group in range(GROUPS)
+    ]
 
 
 def _mailbox_user(partner: str, password: str) -> dict[str, Any]:
@@ -177,10 +187,10 @@ def _mailbox_user(partner: str, password: str) -> dict[str, Any]:
         "$JS.API.STREAM.NAMES",
         f"$JS.API.STREAM.INFO.{mail}",
         f"$JS.API.STREAM.INFO.{keys}",
-        f"$JS.API.CONSUMER.INFO.{mail}.{mail}",
-        f"$JS.API.CONSUMER.MSG.NEXT.{mail}.{mail}",
+        f"$JS.API.CONSUMER.INFO.{mail}.*",
+        f"$JS.API.CONSUMER.MSG.NEXT.{mail}.*",
         f"$JS.API.DIRECT.GET.{keys}",
-        f"$JS.ACK.{mail}.{mail}.>",
+        f"$JS.ACK.{mail}.>",
     ]
     subscribe = [f"_INBOX_{subjects.token(partner)}.>", f"comity.1.{partner}.>"]
     return _user(partner, password, publish, subscribe) | {"allowed_connection_types": ["STANDARD"]}

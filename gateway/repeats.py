@@ -72,10 +72,7 @@ class Repeats:
         if isinstance(message.body, Delete):  # it speaks about its target
             subject = _digest(message.body.target.encode(*_ANY))
         owner = _owner(message.origin or "")
-        held = self._new.subjects.get(subject) or self._old.subjects.get(subject)
-        if held is None and self._others is not None:
-            held = self._others.owned(subject)
-        owned = Owned.unpack(held) if held else None
+        owned = self._owned(subject)
         if (owned is None or owned.owner != owner) and not _may_claim(message, owned):
             return Withheld.NOT_ORIGINATOR
         before = owned.newest if owned else None
@@ -124,6 +121,18 @@ class Repeats:
         if digest in self._new.ids or digest in self._old.ids:
             return True
         return self._others is not None and self._others.seen(digest)
+
+    def _owned(self, subject: bytes) -> Owned | None:
+        """Whose a subject is, and when its newest report was, also by what other processes of this gateway let pass."""
+        held = self._new.subjects.get(subject) or self._old.subjects.get(subject)
+        owned = Owned.unpack(held) if held else None
+        theirs = self._others.owned(subject) if self._others is not None else None
+        if theirs is None:
+            return owned
+        other = Owned.unpack(theirs)
+        if owned is None or other.newest is None:
+            return owned or other
+        return owned._replace(newest=max(other.newest, owned.newest or other.newest))
 
     def _keep(self, message: Message, trace: Trace, before: int | None) -> None:
         if len(self._new.ids) + len(trace.ids) > self._full or len(self._new.subjects) >= self._full:

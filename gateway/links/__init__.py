@@ -84,10 +84,14 @@ class Parcel(NamedTuple):
 
 
 class Subscription(NamedTuple):
-    """A topic filter to receive. ``retained``: first what the broker keeps for each topic, at every connection."""
+    """A topic filter to receive. ``retained``: first what the broker keeps for each topic, at every connection.
+
+    ``everyone``: where workers share a link, each of them is to have it, though it may miss some while it is away.
+    """
 
     filter: str
     retained: bool = False
+    everyone: bool = False
 
 
 class Authenticator(Protocol):

@@ -28,7 +28,7 @@ def settings_of(loaded: Loaded, entry: LinkEntry, part: Part = ALL) -> Settings:
     settings = Settings(
         entry.url,
         name if part.alone or share else f"{name}-{part.worker}",
-        tuple(_mailboxes(partner, part) if entry.partners else _reports(loaded.config, entry, part)),
+        tuple(_mailboxes(partner, ALL if share else part) if entry.partners else _reports(loaded.config, entry, part)),
         username=entry.username,
         password_file=_path(loaded, entry.password_file),
         ca_file=_path(loaded, entry.ca_file),
@@ -48,13 +48,13 @@ def settings_of(loaded: Loaded, entry: LinkEntry, part: Part = ALL) -> Settings:
 
 
 def _mailboxes(partner: str, part: Part) -> Iterator[Subscription]:
-    """Keys and control records of every partner, and the envelopes of our shards."""
+    """Keys and control records of every partner, and the envelopes of our shards (on NATS the server sees to that)."""
     yield Subscription(key_filter(partner), retained=True)
     if part.alone:
         yield Subscription(data_filter(partner))
     else:
         yield from (Subscription(f"comity/1/{partner}/+/d/{shard}") for shard in part.shards())
-    yield Subscription(control_filter(partner))
+    yield Subscription(control_filter(partner), everyone=True)
 
 
 def _reports(config: Config, entry: LinkEntry, part: Part) -> Iterator[Subscription]:

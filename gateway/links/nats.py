@@ -112,7 +112,8 @@ class NatsLink(Upkeep[NatsFrame]):
         prove = None if settings.credentials_file is None else Credentials.read(settings.credentials_file).prove
         place = Place(self._address.host, self._address.port, tls, settings.server_name)
         await connection.open(place, options, prove)
-        for binding in await bind(connection, settings):
+        bindings = await bind(connection, settings)
+        for binding in bindings:
             pull = self._pulls.get(binding)
             if pull is None:
                 pull = self._pulls[binding] = self._pull(binding)
@@ -121,7 +122,15 @@ class NatsLink(Upkeep[NatsFrame]):
                 await pull.start(connection, functools.partial(standing, connection, binding))
             except ApiError as error:
                 raise RefusedError(f"a subscription cannot be served: {error}") from None
+        if settings.share is not None and (settings.share.worker or not any(each.provided for each in bindings)):
+            self._hear([one for one in settings.subscriptions if one.everyone], connection)
         await self._read_retained(connection, [one for one in settings.subscriptions if one.retained])
+
+    def _hear(self, subscriptions: Sequence[Subscription], connection: NatsConnection) -> None:
+        """Take what comes from now on, though somebody else reads it from the stream."""
+        for subscription in subscriptions:
+            for subject in subjects.filters(subscription.filter):
+                connection.subscribe(subject, self._take_live)
 
     def _pull(self, binding: Binding) -> Pull:
         window = self.settings.receive_maximum
@@ -185,9 +194,7 @@ class NatsLink(Upkeep[NatsFrame]):
         """Subscribe to what comes, then read what is kept: a message may come twice, and none is missed."""
         if not subscriptions:
             return
-        for subscription in subscriptions:
-            for subject in subjects.filters(subscription.filter):
-                connection.subscribe(subject, self._take_live)
+        self._hear(subscriptions, connection)
         try:
             for stream, subject in await retained_streams(connection, self.settings):
                 await self._read_stream(connection, stream, subject)

@@ -1,6 +1,7 @@
 """Which streams and consumers serve a link's subscriptions: found where they are, made where that is allowed.
 
-A consumer that is named like its stream was provided by the broker's owner and is used as it is. A stream that keeps
+A consumer that is named like its stream was provided by the broker's owner and is used as it is; so are those that are
+named like it with ``_0`` and so on, one for each group of shards, which workers share out. A stream that keeps
 one message per subject is for retained subscriptions only. Where no stream has what a link subscribes to, the link
 makes one of its own that keeps messages until they are acknowledged.
 """
@@ -14,6 +15,7 @@ from gateway.links import Settings, Share, subjects
 from gateway.links.fault import RefusedError
 from gateway.links.natsconnection import ApiError, NatsConnection
 from gateway.links.natspull import Standing
+from gateway.table.sharing import ALL, Part
 
 _NANOSECONDS = 1_000_000_000
 ACK_WAIT_S = 30.0
@@ -24,11 +26,15 @@ _PAGE = 1024
 
 
 class Binding(NamedTuple):
-    """A durable consumer; ``partitioned``: its subjects begin with the number of a partition."""
+    """A durable consumer; ``partitioned``: its subjects begin with the number of a partition.
+
+    ``provided``: the broker's owner made it, and what every worker is to have comes to the first of them by it.
+    """
 
     stream: str
     consumer: str
     partitioned: bool = False
+    provided: bool = False
 
 
 async def streams_with(connection: NatsConnection, subject: str) -> list[str]:
@@ -56,11 +62,12 @@ async def bind(connection: NatsConnection, settings: Settings) -> list[Binding]:
                     if name != own_name and configurations[name].get("max_msgs_per_subject") != 1:
                         found.setdefault(name, []).append(subject)
                         served = True
-            if not served:
+            if not served and not (subscription.everyone and settings.share is not None):
                 own.extend(subjects.filters(subscription.filter))
         bindings = [
-            await _consumer(connection, configurations[name], subjects.least(filters), settings)
+            binding
             for name, filters in found.items()
+            for binding in await _consumers(connection, configurations[name], subjects.least(filters), settings)
         ]
         if own:
             stream = await _own_stream(connection, own_name, subjects.least(own), settings)
@@ -68,7 +75,7 @@ async def bind(connection: NatsConnection, settings: Settings) -> list[Binding]:
             bindings += (
                 await _partitions(connection, stream, settings)
                 if shared
-                else [await _consumer(connection, stream, (), settings)]
+                else await _consumers(connection, stream, (), settings)
             )
     except ApiError as error:
         raise RefusedError(f"a subscription cannot be served: {error}") from None
@@ -156,13 +163,22 @@ async def _own_stream(
     return dict(there)
 
 
+async def _consumers(
+    connection: NatsConnection, stream: dict[str, Any], filters: Sequence[str], settings: Settings
+) -> list[Binding]:
+    name = str(stream["name"])
+    if await _info(connection, name, name) is not None:
+        return [Binding(name, name, provided=True)]
+    if await _info(connection, name, f"{name}_0") is not None:
+        groups = Part(*(settings.share or ALL)).groups()
+        return [Binding(name, f"{name}_{group}", provided=True) for group in groups]
+    return [await _consumer(connection, stream, filters, settings)]
+
+
 async def _consumer(
     connection: NatsConnection, stream: dict[str, Any], filters: Sequence[str], settings: Settings
 ) -> Binding:
     name = str(stream["name"])
-    provided = await _info(connection, name, name)
-    if provided is not None:
-        return Binding(name, name)
     durable = subjects.token(settings.client_id)
     body: dict[str, Any] = {
         "durable_name": durable,

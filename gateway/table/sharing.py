@@ -18,7 +18,8 @@ from gateway.table.transport import TRANSPORTS
 from protocols.topics import SHARDS
 
 FOLDER = "worker-"
-WORKERS_MAX = SHARDS // 2  # each keeps a log, and partners tell sixteen logs of one gateway apart
+GROUPS = 8  # of shards; on NATS each group of a mailbox is a queue of its own
+WORKERS_MAX = GROUPS
 
 
 class Part(NamedTuple):
@@ -59,10 +60,19 @@ class Part(NamedTuple):
 
     def shards(self) -> tuple[int, ...]:
         """The shards of envelopes that are this worker's."""
-        return tuple(range(self.worker, SHARDS, self.workers))
+        return tuple(shard for group in self.groups() for shard in shards_of(group))
+
+    def groups(self) -> tuple[int, ...]:
+        """The groups of shards that are this worker's."""
+        return tuple(range(self.worker, GROUPS, self.workers))
 
 
 ALL = Part()
+
+
+def shards_of(group: int) -> tuple[int, ...]:
+    """The shards of one group."""
+    return tuple(range(group, SHARDS, GROUPS))
 
 
 def is_nats(link: LinkEntry) -> bool:
@@ -80,8 +90,6 @@ def obstacles(config: Config, workers: int) -> Iterator[str]:
         at = f"$.links[{index}]"
         if link.by_hand or (not link.embedded and not TRANSPORTS[link.url.partition(":")[0]].broker):
             yield f"{at}.url: one process serves a link without topics; run without --workers, or give it a gateway"
-        if link.partners and is_nats(link):
-            yield f"{at}.url: a mailbox on NATS is one queue, which workers cannot share; reach partners over MQTT"
         if link.embedded and 0 in {host_and_port(link.mqtt)[1], host_and_port(link.nats)[1]}:
             yield f"{at}: workers have to find the embedded broker; give its listeners ports"
     for index, route in enumerate(config.routes):

@@ -195,6 +195,12 @@ def test_workers_know_what_the_others_let_pass_and_whose_subjects_are(tmp_path: 
     assert second.objection(a_track(5)) is Refused.DUPLICATE
     assert second.objection(a_track(6, **BRAVO)) is Withheld.NOT_ORIGINATOR  # type: ignore[arg-type]
     assert second.objection(a_delete("S-1", **BRAVO)) is Withheld.NOT_ORIGINATOR
+    for memory, second_of in ((second, 7), (first, 8)):
+        passing = a_track(second_of)
+        assert memory.objection(passing) is None
+        memory.commit([passing])
+    assert second.objection(a_track(6)) is Refused.SUPERSEDED
+    assert first.objection(a_track(7)) is Refused.DUPLICATE
     assert second.objection(a_delete("S-1")) is None
     first.close()
     second.close()

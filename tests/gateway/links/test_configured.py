@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.config import Loaded
+from gateway.config import Loaded, parse
 from gateway.links import Settings, Share, Subscription
 from gateway.links.configured import link_of, settings_of
 from gateway.links.listen import ListenLink
 from gateway.table.sharing import Part
 from tests.gateway.table.test_linking import field
+from tests.gateway.tables import changed
 
 PLACE = Path("/etc/comity/alpha.toml")
 
@@ -68,7 +69,7 @@ def test_a_partners_link_reads_the_mailboxes_and_first_the_keys() -> None:
     assert settings.subscriptions == (
         Subscription("comity/1/alpha/+/k/#", retained=True),
         Subscription("comity/1/alpha/+/d/#"),
-        Subscription("comity/1/alpha/+/c"),
+        Subscription("comity/1/alpha/+/c", everyone=True),
     )
 
 
@@ -82,14 +83,14 @@ def test_a_stream_is_cut_by_the_format_of_its_unit() -> None:
 
 
 def test_workers_have_all_shards_between_them_and_every_key() -> None:
-    config = field("mqtt://10.0.0.1")
+    config = parse(changed(("nats://127.0.0.1:4222", "mqtt://127.0.0.1:1884")).encode())
     seen: list[str] = []
     for worker in range(3):
         settings = settings_of(Loaded(config, PLACE), config.links[1], Part(worker, 3))
         keys, *data, control = settings.subscriptions
         assert (keys, control) == (
             Subscription("comity/1/alpha/+/k/#", retained=True),
-            Subscription("comity/1/alpha/+/c"),
+            Subscription("comity/1/alpha/+/c", everyone=True),
         )
         seen += [each.filter for each in data]
     assert sorted(seen) == sorted(f"comity/1/alpha/+/d/{shard}" for shard in range(16))

@@ -13,7 +13,7 @@ OVER_MQTT = TABLE.replace("nats://127.0.0.1:4222", "mqtt://127.0.0.1:1884")
 HTTP = '[http]\nconsole = "127.0.0.1:{}"\nmetrics = "127.0.0.1:{}"\n'
 
 
-@pytest.mark.parametrize("workers", range(1, 17))
+@pytest.mark.parametrize("workers", range(1, 9))
 def test_everything_is_exactly_one_workers(workers: int) -> None:
     parts = [Part(number, workers) for number in range(workers)]
 
@@ -31,13 +31,13 @@ def test_names_fall_where_their_digest_says() -> None:
 
 def test_a_table_whose_links_are_brokers_can_be_shared() -> None:
     assert list(obstacles(parse(OVER_MQTT.encode()), 2)) == []
+    assert list(obstacles(parse(TABLE.encode()), 8)) == []
 
 
 @pytest.mark.parametrize(
     ("text", "workers", "line"),
     [
-        (OVER_MQTT, 17, "--workers: at most 16"),
-        (TABLE, 2, "$.links[1].url: a mailbox on NATS is one queue"),
+        (OVER_MQTT, 9, "--workers: at most 8"),
         (
             OVER_MQTT.replace('name = "national"', 'name = "national"\nmqtt = "127.0.0.1:0"', 1),
             2,
