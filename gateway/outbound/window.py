@@ -1,19 +1,23 @@
 """How much may be under way to one destination: as much as it takes without making what is urgent wait. Pure.
 
-The window grows by one for each answer that came quickly, and shrinks by a tenth, at most once a round trip, when
-answers take longer: what a destination cannot take yet waits here, where a flash message can still go before it.
+What counts is for how long a parcel stands behind others: its round trip less the shortest that was seen of late. While
+that is short the window grows, by one for each answer and only when it is in use; when it is long the window shrinks, once
+a round trip, to the part that would have made it bearable. What a destination cannot take yet waits here, where a flash
+message can still go before it, and not there.
 """
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
-SMALLEST: Final = 4
+SMALLEST: Final = 2
 LARGEST: Final = 1024
-FIRST: Final = 64
+FIRST: Final = 16
 BYTES_MAX: Final = 4 << 20
-QUICK_S: Final = 0.02
-SLOW_S: Final = 0.05
+QUICK_S: Final = 0.015  # behind others
+SLOW_S: Final = 0.03
+SHORTEST_FOR_S: Final = 30.0  # after which the shortest round trip has to be seen again
 
 
 class Window:
@@ -24,6 +28,9 @@ class Window:
         self.parcels = 0
         self.bytes = 0
         self.round_trip_s = 0.0  # smoothed
+        self._shortest_s = inf
+        self._shortest_before_s = inf
+        self._shortest_since = 0.0
         self._shrunk_at = 0.0
 
     @property
@@ -42,10 +49,19 @@ class Window:
         self.bytes -= size
 
     def answered(self, took_s: float, now_s: float) -> None:
-        """The destination answered after so long."""
+        """The destination answered after so long, before or just after it ceased to count as under way."""
         self.round_trip_s += (took_s - self.round_trip_s) / 8 if self.round_trip_s else took_s
-        if took_s < QUICK_S:
-            self.limit = min(LARGEST, self.limit + 1)
-        elif took_s > SLOW_S and now_s - self._shrunk_at > max(took_s, SLOW_S):
-            self.limit = max(SMALLEST, self.limit * 0.9)
+        behind_s = took_s - self._shortest(took_s, now_s)
+        if behind_s < QUICK_S:
+            if self.parcels >= self.limit / 2:
+                self.limit = min(LARGEST, self.limit + 1)
+        elif behind_s > SLOW_S and now_s - self._shrunk_at > took_s:
+            self.limit = max(SMALLEST, self.limit * SLOW_S / behind_s)
             self._shrunk_at = now_s
+
+    def _shortest(self, took_s: float, now_s: float) -> float:
+        """The shortest round trip of this half minute or the one before."""
+        if now_s - self._shortest_since > SHORTEST_FOR_S:
+            self._shortest_before_s, self._shortest_s, self._shortest_since = self._shortest_s, inf, now_s
+        self._shortest_s = min(self._shortest_s, took_s)
+        return min(self._shortest_s, self._shortest_before_s)
