@@ -10,7 +10,7 @@ from typing import Final
 from gateway.dispatch import CONTROL
 from gateway.outbound.item import Item, State
 from gateway.outbound.turns import RANKS, URGENT, rank
-from gateway.outbound.window import Window
+from gateway.outbound.window import LARGEST, Window
 from protocols.custody import Taken
 from protocols.record import Holding
 
@@ -45,6 +45,11 @@ class Lane:
         """Parcels that wait on disk."""
         return sum(self.disk) + len(self._delayed)
 
+    @property
+    def room(self) -> int:
+        """Parcels that may still be sent; where there is a budget it says when, since word of custody comes seldom."""
+        return max(0, LARGEST - self.window.parcels) if self.thin else self.window.room
+
     def put(self, item: Item) -> Holding | None:
         """Queue a parcel behind its like, or say why it has to wait on disk."""
         level = item.precedence
@@ -73,7 +78,7 @@ class Lane:
         if now < self.paused_until:
             return
         for level in range(CONTROL, -1, -1):
-            if self.fresh[level] and (level >= URGENT or self.window.room):
+            if self.fresh[level] and (level >= URGENT or self.room):
                 yield level
 
     def next_level(self, now: float) -> int | None:
@@ -100,7 +105,7 @@ class Lane:
         """Whether something should be read from the disk."""
         if now < self.paused_until or not any(self.disk):
             return False
-        return bool(self.window.room) and any(n and not queue for n, queue in zip(self.disk, self.fresh, strict=True))
+        return bool(self.room) and any(n and not queue for n, queue in zip(self.disk, self.fresh, strict=True))
 
     def loaded(self, level: int, items: Sequence[Item]) -> None:
         """These came from the disk."""

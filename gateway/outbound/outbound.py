@@ -313,7 +313,7 @@ class Outbound:
         now = asyncio.get_running_loop().time()
         level = lane.load_level(self._waiting.oldest_s(lane.name))
         if level is not None:
-            room = max(1, min(LOAD, lane.window.room))
+            room = max(1, min(LOAD, lane.room))
             items = await self._waiting.load(lane.name, level, room, now)
             lane.loaded(level, items)
             for eid in {item.consignment.custody.eid for item in items if item.consignment.custody is not None}:
