@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from protocols.cot.event import Attributes, Details, Node, read_details
 from protocols.tak_schema import Parts
 from protocols.wire import read_fields
-from protocols.xml import parse, parse_flat
+from protocols.xml import parse
 
 TYPED: Mapping[int, tuple[str, Mapping[int, str]]] = {  # detail.proto: field, tag, attribute of each field of it
     2: ("contact", {1: "endpoint", 2: "callsign"}),
@@ -32,13 +32,13 @@ def read_detail(parts: Parts) -> Details:
 
     Raise XmlError, WireError or UnicodeDecodeError.
     """
-    document = b"<detail>%b</detail>" % (parts[0] or b"")
-    flat = parse_flat(document, b"</detail>")
-    if flat is None or flat.pop("detail", None) is None or "link" in flat:
-        details = read_details(parse(document))
-        return Details({**details.first, **_read_messages(parts, details.first)}, details.links)
-    elements = {**flat, **_read_messages(parts, flat)}
-    return Details(elements, (), elements)
+    details = read_details(parse(b"<detail>%b</detail>" % (parts[0] or b"")))
+    first: dict[str, Node] = dict(details.first)
+    for number, (tag, _) in TYPED.items():
+        message = parts[number - 1]
+        if message is not None and tag not in first:
+            first[tag] = _attributes(number, message)
+    return Details(first, details.links)
 
 
 def cut_flow_tags(xml: bytes) -> tuple[bytes, list[tuple[str, str]] | None, bytes] | None:
@@ -59,15 +59,6 @@ def cut_flow_tags(xml: bytes) -> tuple[bytes, list[tuple[str, str]] | None, byte
         [(name.decode("ascii"), (one or other).decode("ascii")) for name, one, other in given],
         xml[flow.end() :],
     )
-
-
-def _read_messages(parts: Parts, said: Mapping[str, Node]) -> dict[str, Attributes]:
-    """The typed messages as elements, but for those that are said already."""
-    return {
-        tag: _attributes(number, message)
-        for number, (tag, _) in TYPED.items()
-        if (message := parts[number - 1]) is not None and tag not in said
-    }
 
 
 def _attributes(number: int, message: bytes) -> Attributes:
