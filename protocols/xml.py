@@ -167,8 +167,11 @@ def _refuse_unsafe(data: bytes) -> None:
         raise XmlError(XmlFault.UNSAFE, "DOCTYPE")
     if b"\0" in data or (b"<?xml" in data[:8] and not _is_read(data[:_DECLARATION_MAX].partition(b"?>")[:2])):
         raise XmlError(XmlFault.MALFORMED, "encoding")
-    if len(data) > NAMES_COUNTED_FROM and _has_many_names(data):
-        raise XmlError(XmlFault.UNSAFE, "too many names")
+    if len(data) > NAMES_COUNTED_FROM:
+        if data.count(b"/>") > ELEMENTS_MAX or data.count(b"</") > ELEMENTS_MAX:  # before a tree of them is built
+            raise XmlError(XmlFault.UNSAFE, "too many elements")
+        if _has_many_names(data):
+            raise XmlError(XmlFault.UNSAFE, "too many names")
 
 
 @lru_cache(maxsize=64)

@@ -69,6 +69,17 @@ def test_refuses_what_no_honest_sender_needs(data: bytes, fault: XmlFault) -> No
     assert time.perf_counter() - start < 0.25
 
 
+@pytest.mark.parametrize("element", [b"<b/>", b"<b></b>", b"<b c=''></b>"])
+def test_a_flood_of_elements_is_refused_before_a_tree_is_built(element: bytes) -> None:
+    flood = b"<a>" + element * (1_000_000 // len(element)) + b"</a>"
+    start = time.process_time()
+    with pytest.raises(XmlError) as refused:
+        parse(flood)
+
+    assert refused.value.fault is XmlFault.UNSAFE
+    assert time.process_time() - start < 0.05
+
+
 def test_reads_the_deepest_and_the_widest_that_is_allowed() -> None:
     parse(b"<a>" * DEPTH_MAX + b"</a>" * DEPTH_MAX)
     assert len(parse(b"<a>" + b"<b/>" * (ELEMENTS_MAX - 1) + b"</a>")) == ELEMENTS_MAX - 1
