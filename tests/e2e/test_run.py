@@ -75,7 +75,7 @@ async def test_a_gateway_starts_serves_and_stops_when_told(tmp_path: Path) -> No
         await publish(mqtt_port(layout.configs["alpha"]), "tak/alpha/one", track("one"))
         metrics = f"http://{layout.configs['alpha'].http.metrics}/metrics"
         async with asyncio.timeout(10):
-            while 'event="forwarded"' not in (await asyncio.to_thread(fetch, metrics))[0]:
+            while 'event="held"' not in (await asyncio.to_thread(fetch, metrics))[0]:
                 await asyncio.sleep(0.05)
         _, headers = await asyncio.to_thread(fetch, f"http://{layout.configs['alpha'].http.console}/")
         assert "default-src 'self'" in headers["content-security-policy"]
@@ -90,7 +90,7 @@ async def test_a_gateway_starts_serves_and_stops_when_told(tmp_path: Path) -> No
     assert not alive(brokers[0])
     entries = list(read(tmp_path / "state" / "alpha" / "audit.log"))
     assert (entries[0].record.event, entries[-1].record.event) == (Event.STARTED, Event.STOPPED)
-    assert {entry.record.destination for entry in entries if entry.record.event is Event.FORWARDED} == {
+    assert {entry.record.destination for entry in entries if entry.record.event is Event.HELD} == {
         "bravo/ops",
         "bravo/cell",
         "charlie/map",
