@@ -99,6 +99,7 @@ class Relay:
                 answers = [got.answer for _, got in batch.taken if got.answer is not None]
                 self._outbound.submit(self._dispatch.answers(answers, arrived), arrived)
                 await handed.put(batch)
+                await asyncio.sleep(0)  # the next batch may be here already; what is on its way out has its turn
             await handed.put(None)
 
     def duties(self, table: Table) -> Iterator[tuple[str, Coroutine[None, None, None]]]:

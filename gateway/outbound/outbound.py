@@ -26,6 +26,7 @@ from protocols.record import Event, Holding
 
 HOLD_S: Final = 0.2  # that a source waits for a destination before its copies go to the disk
 TICK_S: Final = 0.05
+LATE: Final = 8  # times that a tick came late are added to that
 SLOW_TICKS: Final = 20  # between two looks at what is overdue, expired or delayed
 BATCH: Final = 256  # parcels given to a link at once
 LOAD: Final = 64  # parcels read from the disk at once
@@ -332,14 +333,15 @@ class Outbound:
 
     async def _tick(self) -> None:
         """What time brings: what takes too long goes to the disk, or is sent again; what is over is written down."""
-        ticks = 0
+        ticks, before = 0, asyncio.get_running_loop().time()
         while True:
             await asyncio.sleep(TICK_S)
             ticks += 1
             now = asyncio.get_running_loop().time()
+            late, before = now - before - TICK_S, now  # that we are busy ourselves is no destination's fault
             for lane in self._lanes.values():
                 oldest = next(iter(lane.unsafe), None)
-                if oldest is not None and now - oldest.since > HOLD_S and now > lane.back_at:
+                if oldest is not None and now - oldest.since > HOLD_S + LATE * late and now > lane.back_at:
                     lane.spill += [(item, Holding.SLOW) for item in lane.to_disk()]
                 if lane.spill or lane.waiting or any(lane.fresh):
                     self._mark(lane)

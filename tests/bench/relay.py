@@ -11,24 +11,37 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple, cast
 
 from lxml import etree
 
 from gateway.audit import Audit
 from gateway.config import load
+from gateway.custody import Custody, Ends
 from gateway.decisions import Decisions
 from gateway.demo.field import ALPHA, positions
 from gateway.demo.layout import prepare
 from gateway.dispatch import Dispatch
 from gateway.intake import Intake
 from gateway.keyring.ring import Keyring
-from gateway.links import Parcel
-from gateway.relay import Relay, Rules
+from gateway.links import Frame, Link, LinkState, Parcel
+from gateway.outbound.outbound import Outbound, Roads
+from gateway.outbound.turns import Turns
+from gateway.outbound.waiting import Waiting
+from gateway.outbound.wrapping import Wrapping
+from gateway.quarantine import Quarantine
+from gateway.relay import Relay, Rules, WaysOut
+from gateway.repeats import Repeats
 from gateway.routing import Table
+from gateway.spool.spool import Spool
 from gateway.stream import Stream
+from protocols.custody import Taken
+from protocols.envelope import unpack_envelope
+from protocols.topics import Slot, parse_mailbox
+from tests.fakes import FakeSpool
 
 COUNT = 4_000
 BATCH = 64
@@ -49,13 +62,16 @@ class QueueFrame:
 
 
 class QueueLink:
-    """A link whose far side is a list."""
+    """A link whose far side is a list, and takes custody of every envelope at once."""
+
+    state = LinkState.UP
 
     def __init__(self, frames: Sequence[QueueFrame] = ()) -> None:
         self.frames = list(frames)
         self.sent: list[Parcel] = []
+        self.taken: Callable[[str, Sequence[Taken]], None] | None = None
 
-    async def batches(self) -> AsyncIterator[Sequence[QueueFrame]]:
+    async def batches(self) -> AsyncIterator[Sequence[Frame]]:
         """Everything, a batch at a time."""
         for start in range(0, len(self.frames), BATCH):
             yield self.frames[start : start + BATCH]
@@ -63,17 +79,36 @@ class QueueLink:
     async def send_all(self, parcels: Sequence[Parcel]) -> Sequence[None]:
         """Take everything at once."""
         self.sent += parcels
+        for parcel in parcels:
+            box = parse_mailbox(parcel.topic)
+            if self.taken is not None and box is not None and box.slot is Slot.DATA:
+                header = unpack_envelope(parcel.data)[0]
+                said = (Taken(header.eid, header.seq + 1),)
+                asyncio.get_running_loop().call_soon(self.taken, box.to, said)
         return [None] * len(parcels)
 
 
-def gateway(folder: Path, partner: str, audit: Audit) -> Relay:
-    """The line of one partner of the demonstration."""
+class Gateway(NamedTuple):
+    """The line of one partner, and what is on its way out."""
+
+    relay: Relay
+    outbound: Outbound
+
+
+def gateway(folder: Path, partner: str, audit: Audit, links: Mapping[str, QueueLink]) -> Gateway:
+    """The line of one partner of the demonstration, between these links."""
     loaded = load(folder / f"{partner}.toml")
-    keyring = Keyring.open(loaded.path(loaded.config.gateway.state), datetime.now(UTC))
+    keyring = Keyring.open(loaded.state, datetime.now(UTC))
     table = Table(loaded.config, {agreement.id for agreement in loaded.config.agreements})
     rules = Rules(Decisions(table), b"k" * 32, lambda: datetime.now(UTC))
-    stream = Stream(partner, audit, rules.clock)
-    return Relay(rules, Intake(partner, table, keyring), Dispatch(partner, table, keyring), stream)
+    stream, dispatch = Stream(partner, audit, rules.clock), Dispatch(partner, table, keyring)
+    spool, wrapping = cast("Spool", FakeSpool()), Wrapping(loaded.state)
+    roads = Roads(cast("Mapping[str, Link]", links), {name: Turns({}) for name in links})
+    outbound = Outbound(roads, Waiting(spool, wrapping, stream, partner), dispatch, stream, rules.clock)
+    links["coalition"].taken = outbound.taken
+    custody = Custody(partner, table, Ends(keyring, dispatch, outbound, stream, rules.clock), {})
+    ways_out = WaysOut(dispatch, outbound, custody, Quarantine(spool, wrapping))
+    return Gateway(Relay(rules, Intake(partner, table, keyring), ways_out, stream, Repeats()), outbound)
 
 
 def reports() -> list[QueueFrame]:
@@ -89,11 +124,15 @@ def reports() -> list[QueueFrame]:
     return found[:COUNT]
 
 
-async def timed(relay: Relay, name: str, links: dict[str, QueueLink]) -> float:
+async def timed(ours: Gateway, name: str, links: Mapping[str, QueueLink]) -> float:
     """Microseconds a message."""
+    out = asyncio.create_task(ours.outbound.run())
     begin = time.perf_counter()
-    await relay.run(name, links)  # type: ignore[arg-type]  # of a link, the line uses just these two calls
-    return (time.perf_counter() - begin) / COUNT * 1e6
+    await ours.relay.run(name, links)
+    spent = time.perf_counter() - begin
+    out.cancel()
+    await asyncio.wait([out])
+    return spent / COUNT * 1e6
 
 
 async def main() -> None:
@@ -108,14 +147,14 @@ async def main() -> None:
         bare = (time.perf_counter() - begin) / COUNT * 1e6
         with Audit(folder / "alpha.log") as ours, Audit(folder / "bravo.log") as theirs:
             courier = QueueLink()
-            out = await timed(gateway(folder, "alpha", ours), "national", {"national": field, "coalition": courier})
+            links = {"national": field, "coalition": courier}
+            out = await timed(gateway(folder, "alpha", ours, links), "national", links)
             to_bravo = [parcel for parcel in courier.sent if parcel.topic.startswith("comity/1/bravo/")]
             wire = sum(len(parcel.data) for parcel in to_bravo) / COUNT
             arriving = QueueLink([QueueFrame(parcel.topic, parcel.data) for parcel in to_bravo])
             national = QueueLink()
-            back = await timed(
-                gateway(folder, "bravo", theirs), "coalition", {"coalition": arriving, "national": national}
-            )
+            links = {"coalition": arriving, "national": national}
+            back = await timed(gateway(folder, "bravo", theirs, links), "coalition", links)
     result = {
         "lxml_us": round(bare, 2),
         "out_us": round(out, 2),
