@@ -119,7 +119,7 @@ CHECKED = {
         "$.agreements[0].precedence", "str"),
     "area of nothing": ('kinds = ["track", "chat", "delete"]', 'kinds = ["track"]\narea = {}',
         "$.agreements[0]", "circle"),
-    "delay that is not kept": ("coarsen_m = 1000.0", "coarsen_m = 1000.0, delay_s = 60.0",
+    "delay that outlasts its epoch": ("coarsen_m = 1000.0", "coarsen_m = 1000.0, delay_s = 86400.0",
         "$.agreements[1].transformation", "delay_s"),
     "time zone typo": (CLEARED, f'{CLEARED}time_zone = "Europe/Berln"\n', "$.units[0]", "zone"),
 }  # fmt: skip
