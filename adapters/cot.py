@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from adapters import INPUT_MAX, DecodeError, Encoded, EncodeError, Fault
 from protocols.body import Opaque
 from protocols.cot.event import CannotSayError, CotError, parse_event, write_event
-from protocols.cot.read import read_message, refuse_commands
+from protocols.cot.read import refuse_commands
+from protocols.cot.report import read_xml
 from protocols.cot.stream import split as split_stream
 from protocols.cot.write import KINDS, draft_event
 from protocols.ledger import Ledger
@@ -29,7 +30,7 @@ def decode(data: bytes) -> Sequence[Message]:
     if len(data) > INPUT_MAX:
         raise DecodeError(Fault.TOO_LARGE, "frame")
     try:
-        return (read_message(parse_event(data), "cot", data),)
+        return (read_xml(data, "cot"),)
     except CotError as error:
         raise DecodeError(Fault(error.fault), error.where) from None
 

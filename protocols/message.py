@@ -8,7 +8,7 @@ one a Derived.
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 
 import msgspec
@@ -220,8 +220,13 @@ def message_id(family: str, subject: str, observed: datetime | None, *discrimina
     ``family`` is ``position`` for tracks and contacts (one unit's own track is another's contact), else the kind.
     Whole milliseconds, which is what every format that carries fractions keeps; the rest is cut, as they cut it.
     """
-    moment = "" if observed is None else str((observed - _EPOCH) // _MILLISECOND)
-    text = "\0".join((family, subject, moment, *discriminators))
+    moment: int | str = ""
+    if observed is not None:
+        since = observed - _EPOCH
+        moment = (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+    text = f"{family}\0{subject}\0{moment}"
+    if discriminators:
+        text = "\0".join((text, *discriminators))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -231,7 +236,6 @@ def position_id(subject: str, milliseconds: int) -> str:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _packer = msgspec.msgpack.Encoder()
 _unpacker = msgspec.msgpack.Decoder(Message)
 _json_reader = msgspec.json.Decoder(Message)

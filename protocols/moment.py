@@ -78,4 +78,3 @@ def write_epoch(moment: datetime) -> int:
 def is_whole(moment: datetime) -> bool:
     """Whether a time has no fraction of a second, so that writing whole seconds loses nothing."""
     return moment.microsecond == 0
-

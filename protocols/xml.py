@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from functools import lru_cache, partial
+from functools import partial
 from threading import Lock
 from typing import TypeAlias
 
@@ -24,6 +24,14 @@ NAMES_MAX = 1024  # different names of elements and attributes; libxml2 keeps ev
 NAMES_COUNTED_FROM = 16_384  # bytes; less cannot hold many
 SMALL = 4 * ATTRIBUTES_MAX  # bytes; too few for so many attributes (`` a=""`` each)
 _DECLARATION_MAX = 128  # bytes; honest ones have 60
+_USUAL = (  # beginnings of what is read; any other is looked at
+    b"<e",
+    b"<d",
+    b"<?xml version='1.0' encoding='UTF-8' standalone='yes'?>",
+    b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>',
+    b"<?xml version='1.0' encoding='UTF-8'?>",
+    b'<?xml version="1.0" encoding="UTF-8"?>',
+)
 _DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _NAMES = re.compile(rb"[<\s]([A-Za-z_:\x80-\xff][^\s<>/=\"']{0,200})[\s/>=]")
@@ -165,7 +173,7 @@ def _refuse_unsafe(data: bytes) -> None:
         raise XmlError(XmlFault.TOO_LARGE, "document")
     if b"!" in data and b"<!DOCTYPE" in data:  # one character first: that search costs next to nothing
         raise XmlError(XmlFault.UNSAFE, "DOCTYPE")
-    if b"\0" in data or (b"<?xml" in data[:8] and not _is_read(data[:_DECLARATION_MAX].partition(b"?>")[:2])):
+    if b"\0" in data or not (data.startswith(_USUAL) or _is_read(data[:_DECLARATION_MAX])):
         raise XmlError(XmlFault.MALFORMED, "encoding")
     if len(data) > NAMES_COUNTED_FROM:
         if data.count(b"/>") > ELEMENTS_MAX or data.count(b"</") > ELEMENTS_MAX:  # before a tree of them is built
@@ -174,12 +182,11 @@ def _refuse_unsafe(data: bytes) -> None:
             raise XmlError(XmlFault.UNSAFE, "too many names")
 
 
-@lru_cache(maxsize=64)
-def _is_read(declaration: tuple[bytes, bytes]) -> bool:
-    """Whether a declaration (and its end) is whole, and names no encoding but one that keeps ASCII."""
-    said, end = declaration
-    if _DECLARATION.match(said) is None:  # another instruction
+def _is_read(beginning: bytes) -> bool:
+    """Whether a document has no declaration, or one that is whole and names no encoding but one that keeps ASCII."""
+    if _DECLARATION.match(beginning) is None:
         return True
+    said, end, _ = beginning.partition(b"?>")
     named = _ENCODING.findall(said)
     return bool(end) and said.count(b"encoding") == len(named) and {name.lower() for name in named} <= _ENCODINGS
 

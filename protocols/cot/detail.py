@@ -71,7 +71,7 @@ def read_kinematics(track: Node, unread: list[str]) -> Kinematics:
     course_text, speed_text = track.get("course") or "", track.get("speed") or ""
     try:
         course, speed = float(course_text), float(speed_text)
-        if 0 <= course < 360 and 0 <= speed < FASTEST_MPS and "_" not in course_text and "_" not in speed_text:
+        if 0.0 <= course < 360.0 and 0.0 <= speed < FASTEST_MPS and "_" not in course_text and "_" not in speed_text:
             return Kinematics(course_deg=course, speed_mps=speed)
     except ValueError:
         pass
@@ -123,8 +123,11 @@ def write_references(message: Message, ledger: Ledger) -> list[Element]:
 def read_provenance(details: Details, unread: list[str]) -> tuple[Hop, ...]:
     """The systems that an event passed (MITRE flow-tags sub-schema): one attribute each, its value the time."""
     node = details.first.get("_flow-tags_")
-    if node is None:
-        return ()
+    return () if node is None else read_hops(node, unread)
+
+
+def read_hops(node: Node, unread: list[str]) -> tuple[Hop, ...]:
+    """What the flow tags say."""
     tags = pairs_of(node)
     if len(tags) > HOPS_MAX:
         unread.append("provenance")

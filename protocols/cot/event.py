@@ -23,7 +23,6 @@ from protocols.xml import XmlElement, XmlError, escape, is_plain, parse, parse_f
 UNKNOWN = "9999999.0"  # metres; hae, ce and le in XML
 UNKNOWN_M = float(UNKNOWN)
 UNKNOWN_FROM = 999_999.0  # metres; TAK Protocol writes one digit fewer than XML
-REMEMBERED_EVENT_MAX = 4096  # bytes of an event of which a part may be known again
 REMEMBERED_MAX = 128  # characters of a text that is looked at once and then known again
 _UNKNOWN_MARKS = frozenset({None, "", UNKNOWN, "9999999", "999999", "NaN"})
 _TYPE = re.compile(r"\w+(?:-\w+)*(?:;[^;]*)?")  # MITRE base event schema, event/@type
@@ -238,16 +237,27 @@ def decimal(value: float) -> str:
 def parse_event(data: bytes) -> Event:
     """Read one CoT event in XML. Raise CotError."""
     try:
-        found = None if b"</remarks>" in data else parse_flat(data, b"</detail>", b"</event>")
-        if found is None or tuple(islice(found, 3)) != _FLAT:
-            return event_of(parse(data))
+        found = read_flat(data)
+        return event_of(parse(data)) if found is None else flat_event(found)
     except XmlError as error:
         raise CotError(CotFault(error.fault), "document") from None
-    root, point, _ = found.pop("event"), found.pop("point"), found.pop("detail")
-    link = found.pop("link", None)
-    if link is not None:
-        return _event(root, point, Details(found, (link,)))
-    return _event(root, point, Details(found, (), found if len(data) <= REMEMBERED_EVENT_MAX else None))
+
+
+def read_flat(data: bytes) -> dict[str, Attributes] | None:
+    """The elements of an event by tag, where they have nothing but attributes and no two are alike. Raise XmlError."""
+    if b"</remarks>" in data:  # what mostly makes the difference
+        return None
+    found = parse_flat(data, b"</detail>", b"</event>")
+    return None if found is None or tuple(islice(found, 3)) != _FLAT else found
+
+
+def flat_event(found: dict[str, Attributes]) -> Event:
+    """Read an event of such elements. Raise CotError."""
+    first = found.copy()
+    root, point = first.pop("event"), first.pop("point")
+    first.pop("detail")
+    link = first.pop("link", None)
+    return _event(root, point, Details(first, () if link is None else (link,)))
 
 
 def event_of(root: XmlElement) -> Event:
