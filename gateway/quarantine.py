@@ -47,10 +47,10 @@ class _Once:
     def __init__(self, frames: Sequence[Frame]) -> None:
         self._frames = frames
 
-    async def batches(self) -> AsyncIterator[Sequence[Frame]]:
-        """Everything at once."""
-        if self._frames:
-            yield self._frames
+    async def batches(self, limit: int = 256, /) -> AsyncIterator[Sequence[Frame]]:
+        """Everything, a portion at a time."""
+        for start in range(0, len(self._frames), limit):
+            yield self._frames[start : start + limit]
 
 
 class Again(NamedTuple):

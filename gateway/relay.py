@@ -36,14 +36,15 @@ from protocols.unit import partner_of
 
 TEND_S = 1.0
 FINISH_S = 2.0
+PORTION = 64  # messages that are read before they go on, so that something urgent need not wait for many more
 BATCHES_MAX = 8  # of one link that wait for their destinations
 
 
 class Source(Protocol):
     """Of a link, what the line reads from."""
 
-    def batches(self) -> AsyncIterator[Sequence[Frame]]:
-        """Yield what has arrived."""
+    def batches(self, limit: int = 256, /) -> AsyncIterator[Sequence[Frame]]:
+        """Yield what has arrived, at most so many at once."""
 
 
 class Rules(NamedTuple):
@@ -89,17 +90,14 @@ class Relay:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._acknowledging.run(handed), name=f"acknowledge {name}")
             async for frames in links[name].batches():
-                arrived = self._rules.clock()
-                batch = Batch(Ticket(), [], [], arrived)
-                for frame in frames:
-                    self._read(name, frame, batch)
-                copies = [copy for _, got in batch.taken for copy in self._copies_of(got, arrived)]
-                await self._stream.committed()  # what cannot be accounted for is not sealed
-                await self._passing.take(copies, batch.ticket, arrived)
-                answers = [got.answer for _, got in batch.taken if got.answer is not None]
-                self._outbound.submit(self._dispatch.answers(answers, arrived), arrived)
-                await handed.put(batch)
-                await asyncio.sleep(0)  # the next batch may be here already; what is on its way out has its turn
+                for batch in self._portions(name, frames):
+                    copies = [copy for _, got in batch.taken for copy in self._copies_of(got, batch.arrived)]
+                    await self._stream.committed()  # what cannot be accounted for is not sealed
+                    await self._passing.take(copies, batch.ticket, batch.arrived)
+                    answers = [got.answer for _, got in batch.taken if got.answer is not None]
+                    self._outbound.submit(self._dispatch.answers(answers, batch.arrived), batch.arrived)
+                    await handed.put(batch)
+                    await asyncio.sleep(0)  # what is on its way out has its turn
             await handed.put(None)
 
     def duties(self, table: Table) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
@@ -134,14 +132,26 @@ class Relay:
             async with asyncio.timeout(FINISH_S):
                 await self._outbound.finish(self._dispatch.final(self._rules.clock()))
 
-    def _read(self, link: str, frame: Frame, batch: Batch) -> None:
-        """What the gateway vouches for in a frame, or why it is not accepted."""
+    def _portions(self, link: str, frames: Sequence[Frame]) -> Iterator[Batch]:
+        """The frames that arrived, read; as many together as hold a portion of messages."""
+        arrived, held = self._rules.clock(), 0
+        batch = Batch(Ticket(), [], [], arrived)
+        for frame in frames:
+            held += self._read(link, frame, batch)
+            if held >= PORTION:
+                yield batch
+                batch, held = Batch(Ticket(), [], [], arrived), 0
+        if batch.taken or batch.refused:
+            yield batch
+
+    def _read(self, link: str, frame: Frame, batch: Batch) -> int:
+        """What the gateway vouches for in a frame, or why it is not accepted; how many messages that was."""
         try:
             got = self._intake.read(link, frame, batch.arrived)
         except RefusalError as refusal:
             self._stream.frame(refusal.reason, refusal.source, refusal.form)
             batch.refused.append((frame, refusal))
-            return
+            return 1
         for envelope in got.opened:
             self._custody.alive(partner_of(envelope.sender))
         for passer, reason in got.unproven:
@@ -149,6 +159,7 @@ class Relay:
         for said in got.said:
             self._custody.hear(said.sender, said.control)
         batch.taken.append((frame, got))
+        return max(1, len(got.reports))
 
     def _copies_of(self, got: Arrival, now: datetime) -> Iterator[Copy | Passage]:
         """What becomes of a frame's reports, and of word that a partner's gateway brings for our units."""

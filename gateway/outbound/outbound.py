@@ -58,6 +58,7 @@ class Outbound:
         self._over: list[int] = []  # rows whose Records are still to be written
         self._said: dict[tuple[str, bytes], Taken] = {}  # custody of what may be on disk alone
         self._faults: set[str] = set()
+        self._late = 0.0  # how much later than it should our own work is done
         self._wake = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
         for name, levels in waiting.rows().items():
@@ -97,7 +98,7 @@ class Outbound:
             for item in lane.taken(each):
                 if item.state is State.SENT:
                     if not lane.thin:  # there the budget says how much may be sent, not the round trip
-                        lane.window.answered(now - item.sent_at, now)
+                        lane.window.answered(now - item.sent_at - self._late, now)
                     lane.window.ended(item.size)
                 elif item.state is State.READY:
                     with suppress(ValueError):
@@ -214,7 +215,7 @@ class Outbound:
                 item.state, item.sent_at = State.SENT, now
             else:
                 lane.window.ended(item.size)
-                lane.window.answered(now - started, now)
+                lane.window.answered(now - started - self._late, now)
                 self._arrived(lane, item)
             self._busy[lane] = None
         self._wake.set()
@@ -338,10 +339,10 @@ class Outbound:
             await asyncio.sleep(TICK_S)
             ticks += 1
             now = asyncio.get_running_loop().time()
-            late, before = now - before - TICK_S, now  # that we are busy ourselves is no destination's fault
+            self._late, before = max(0.0, now - before - TICK_S), now  # we are busy: no destination's fault
             for lane in self._lanes.values():
                 oldest = next(iter(lane.unsafe), None)
-                if oldest is not None and now - oldest.since > HOLD_S + LATE * late and now > lane.back_at:
+                if oldest is not None and now - oldest.since > HOLD_S + LATE * self._late and now > lane.back_at:
                     lane.spill += [(item, Holding.SLOW) for item in lane.to_disk()]
                 if lane.spill or lane.waiting or any(lane.fresh):
                     self._mark(lane)

@@ -1,9 +1,9 @@
 """How much may be under way to one destination: as much as it takes without making what is urgent wait. Pure.
 
-What counts is for how long a parcel stands behind others: its round trip less the shortest that was seen of late. While
-that is short the window grows, by one for each answer and only when it is in use; when it is long the window shrinks, once
-a round trip, to the part that would have made it bearable. What a destination cannot take yet waits here, where a flash
-message can still go before it, and not there.
+What counts is for how long a parcel stands behind others: its round trip less the shortest that was seen of late.
+While that is short the window grows, by one for each answer and only when it is in use; when it is long the window
+shrinks, once a round trip, to the part that would have made it bearable. What a destination cannot take yet waits here,
+where a flash message can still go before it, and not there.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Window:
 
     def answered(self, took_s: float, now_s: float) -> None:
         """The destination answered after so long, before or just after it ceased to count as under way."""
+        took_s = max(0.0, took_s)
         self.round_trip_s += (took_s - self.round_trip_s) / 8 if self.round_trip_s else took_s
         behind_s = took_s - self._shortest(took_s, now_s)
         if behind_s < QUICK_S:

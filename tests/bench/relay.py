@@ -44,7 +44,6 @@ from protocols.topics import Slot, parse_mailbox
 from tests.fakes import FakeSpool
 
 COUNT = 4_000
-BATCH = 64
 
 
 class QueueFrame:
@@ -71,10 +70,10 @@ class QueueLink:
         self.sent: list[Parcel] = []
         self.taken: Callable[[str, Sequence[Taken]], None] | None = None
 
-    async def batches(self) -> AsyncIterator[Sequence[Frame]]:
+    async def batches(self, limit: int = 256, /) -> AsyncIterator[Sequence[Frame]]:
         """Everything, a batch at a time."""
-        for start in range(0, len(self.frames), BATCH):
-            yield self.frames[start : start + BATCH]
+        for start in range(0, len(self.frames), limit):
+            yield self.frames[start : start + limit]
 
     async def send_all(self, parcels: Sequence[Parcel]) -> Sequence[None]:
         """Take everything at once."""
