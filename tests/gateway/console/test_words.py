@@ -13,6 +13,7 @@ from protocols.body import Body, Marking, Security
 from protocols.custody import Fate
 from protocols.envelope import Refusal
 from protocols.message import Authenticity, LossReason, Mode, Precedence
+from protocols.proof import ProofFault
 from protocols.quantity import Affiliation, AltitudeDatum
 from protocols.record import Attention, Event, Holding, Refused, Trouble, Withheld
 
@@ -28,6 +29,7 @@ TABLES: list[tuple[str, type[StrEnum]]] = [
     ("reason", Fault),
     ("reason", SendRefusal),
     ("reason", Refusal),
+    ("reason", ProofFault),
     ("loss", LossReason),
     ("mode", Mode),
     ("authenticity", Authenticity),
