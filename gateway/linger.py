@@ -7,6 +7,7 @@ before it has gone its way like everything else.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -30,6 +31,7 @@ class _Bucket:
         self.tickets: list[Ticket] = []
         self.arrived = arrived
         self.due_s = due_s
+        self.to: Counter[str] = Counter()  # how many there are for each destination
 
 
 class Linger:
@@ -55,7 +57,8 @@ class Linger:
             ticket.add()
             bucket.copies.append(copy)
             bucket.tickets.append(ticket)
-            if len(bucket.copies) >= terms.messages:
+            bucket.to[copy.way.destination.id] += 1
+            if bucket.to[copy.way.destination.id] >= terms.messages:
                 bucket.due_s = now_s
             self._wake.set()
         return at_once
