@@ -31,7 +31,7 @@ class SendRefusal(StrEnum):
     QUOTA = "quota"
     REJECTED = "rejected"
     BY_HAND = "by-hand"  # nothing takes it there but an export on a medium
-    LOST = "lost"  # ``in_custody`` only: the broker has forgotten us, and may have dropped it
+    LOST = "lost"  # ``in_custody`` only: the connection ended before the broker answered
     NOBODY = "nobody"  # ``in_custody`` only: the broker has nobody to give it to, and has dropped it
 
 
@@ -136,7 +136,7 @@ class Settings(NamedTuple):
     will: Parcel | None = None  # MQTT: what the broker says for us when we are gone without a word
     authenticator: Authenticator | None = None
     share: Share | None = None  # NATS: read only this worker's partitions
-    in_custody: bool = False  # MQTT 5: the sender repeats what the broker dropped, and is told, see SendRefusal
+    in_custody: bool = False  # MQTT 5: the sender itself repeats what may be lost, and is told, see SendRefusal
     inflight_file: str | None = None  # MQTT 5: remembers parcels with an id over a restart; they go at QoS 2
 
 
@@ -153,7 +153,7 @@ class Statistics(NamedTuple):
     bytes_sent: int = 0
     dropped: int = 0  # what needs no acknowledgement (QoS 0, datagrams) and came faster than it was taken
     unmatched: int = 0  # taken by a broker that has nobody to give it to (PUBACK 0x10): it may have lost its sessions
-    forgotten: int = 0  # connections to a broker that had no session of ours, the first among them
+    openings: int = 0  # ``in_custody`` only: connections, each counted before anything is sent on it
     repeated: int = 0  # not sent, since their id says that the broker has them, or is being sent them
 
 

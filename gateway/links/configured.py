@@ -38,6 +38,7 @@ def settings_of(loaded: Loaded, entry: LinkEntry, part: Part = ALL) -> Settings:
         server_name=entry.server_name,
         credentials_file=_path(loaded, entry.credentials_file),
         share=share,
+        in_custody=bool(entry.partners),
         inflight_file=None if entry.partners else str(part.folder(loaded.state) / f"{entry.name}.inflight"),
     )
     return settings._replace(

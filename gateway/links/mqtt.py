@@ -50,7 +50,7 @@ class MqttLink(Upkeep[MqttFrame]):
             bytes_sent=traffic.bytes_sent,
             dropped=traffic.dropped,
             unmatched=outgoing.unmatched,
-            forgotten=outgoing.forgotten,
+            openings=outgoing.openings,
             repeated=outgoing.repeated,
         )
 

@@ -76,7 +76,7 @@ class Outgoing:
         self._sent = 0
         self._resent = 0
         self.unmatched = 0
-        self.forgotten = 0  # connections without a session at the broker
+        self.openings = 0  # connections, where the sender repeats what may be lost
 
     @property
     def sent(self) -> int:
@@ -118,16 +118,15 @@ class Outgoing:
         self._quota = min(limits.receive_maximum, _WINDOW_MAX)
         self.blocked = False
         self._aliases.clear()
-        if session_present:
-            self._again = deque(self._under_way)
+        self._again.clear()
+        if self._in_custody:
+            self._give_back()
+        elif session_present:
+            self._again.extend(self._under_way)
         else:
-            self.forgotten += 1
-            self._again.clear()
             self._put_back(self._under_way.values())
             self._resent += len(self._under_way)
             self._under_way.clear()
-            if self._in_custody:
-                self._give_back()
         if self._once is not None:
             self._exactly = limits.qos_max > 1
             self._quota -= self._once.resume(session_present=session_present and self._exactly)
@@ -229,8 +228,14 @@ class Outgoing:
             once.give_up(min(self._limits.receive_maximum, _WINDOW_MAX) // 2)
 
     def _give_back(self) -> None:
-        """The sender knows more than we do of what was lost, and in which order to repeat it."""
-        waiting = [*self._queue]
+        """The sender knows better than we what may be lost, and in which order to repeat it.
+
+        MQTT 5, 4.4 has a client send again what a session that is present has under way; but a broker that was killed
+        may be back with an old session, and then this would go before what it has lost.
+        """
+        self.openings += 1
+        waiting = [*self._under_way.values(), *self._queue]
+        self._under_way.clear()
         self._queue.clear()
         for entry in waiting:
             entry.settle(SendRefusal.LOST)

@@ -72,6 +72,7 @@ class Item:
         "state",
         "ticket",
         "tries",
+        "turn",
     )
 
     def __init__(self, consignment: Consignment, arrived: datetime, since: float, ticket: Ticket | None) -> None:
@@ -85,6 +86,7 @@ class Item:
         self.state = State.READY
         self.sent_at = 0.0
         self.tries = 0
+        self.turn = 0  # its place in the order in which the lane's parcels were first sent; 0 while it was not
         self.drafts: tuple[Record, ...] = ()
         self.messages: tuple[Message, ...] = ()
         if ticket is not None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Final
 
 from gateway.dispatch import CONTROL
 from gateway.outbound.item import Item, State
-from gateway.outbound.turns import RANKS, URGENT, rank
+from gateway.outbound.turns import FRAMING, RANKS, URGENT, Offer, rank
 from gateway.outbound.window import LARGEST, Window
 from protocols.custody import Taken
 from protocols.record import Holding
@@ -17,6 +17,8 @@ from protocols.record import Holding
 PATIENCE_S: Final = 2.0  # for custody, before an envelope is sent again; doubled each time
 THIN_PATIENCE_S: Final = 60.0  # the same over a link with a budget, where word of custody comes seldom
 PATIENCE_MAX_S: Final = 60.0
+ALONE_S: Final = 0.05  # between two tries where nobody was there to receive, doubled each time
+ALONE_MAX_S: Final = 2.0
 CONTROL_MAX: Final = 1024  # parcels about keys and custody that wait in memory; older ones are sent anew anyhow
 
 
@@ -38,6 +40,11 @@ class Lane:
         self.paused_until = 0.0  # the far side refuses what it may take later
         self.pauses = 0
         self.back_at = 0.0  # when the disk may be asked again
+        self.openings: Mapping[str, int] = {}  # connections of the links that lead there, when it was looked at
+        self.doubt: dict[int, Item | None] = {}  # precedences of which one parcel goes alone until it has arrived
+        self._turns = 0
+        self._alone_at = 0.0  # when the next of those may go
+        self._alone_s = ALONE_S
         self._delayed: list[tuple[float, int]] = []
 
     @property
@@ -59,7 +66,7 @@ class Lane:
                 queue.popleft()
             queue.append(item)
             return None
-        if self.disk[level] or any(each.precedence == level for each, _ in self.spill):
+        if self.disk[level] or self.spilling or any(each.precedence == level for each, _ in self.spill):
             return Holding.BEHIND
         self.fresh[level].append(item)
         if item.ticket is not None:
@@ -78,7 +85,7 @@ class Lane:
         if now < self.paused_until:
             return
         for level in range(CONTROL, -1, -1):
-            if self.fresh[level] and (level >= URGENT or self.room):
+            if self.fresh[level] and (level >= URGENT or self.room) and self._may_go(level, now):
                 yield level
 
     def next_level(self, now: float) -> int | None:
@@ -91,10 +98,20 @@ class Lane:
         levels = [level for level in range(RANKS) if self.disk[level] and not self.fresh[level]]
         return max(levels, key=lambda level: rank(level, oldest[level]), default=None)
 
+    def offer(self, now: float) -> Offer | None:
+        """What it would send next by a link with a budget."""
+        level = self.next_level(now)
+        return None if level is None else Offer(self.name, level, self.fresh[level][0].size + FRAMING)
+
     def take(self, level: int) -> Item:
         """The next one of a precedence, now under way."""
         item = self.fresh[level].popleft()
         item.state = State.FLYING
+        if not item.turn:
+            self._turns += 1
+            item.turn = self._turns
+        if level in self.doubt:
+            self.doubt[level] = item
         self.window.sent(item.size)
         number = item.consignment.custody
         if number is not None:
@@ -117,13 +134,49 @@ class Lane:
         if not self.loading:
             self.disk = [known or there for known, there in zip(self.disk, rows, strict=True)]
 
-    def again(self, item: Item) -> None:
-        """Send it once more, before what has not been sent yet."""
-        item.state = State.READY
-        self.fresh[item.precedence].appendleft(item)
+    def again(self, items: Collection[Item]) -> None:
+        """Send these once more, in the order in which they were first sent, before what has not been sent yet."""
+        for item in items:
+            item.state = State.READY
+            self._is_back(item)
+        # What is just being put on disk is read from there.
+        ours = [item for item in items if item.row is not None or item in self.unsafe or item.precedence == CONTROL]
+        for level in {item.precedence for item in ours}:
+            queue = self.fresh[level]
+            before = [item for item in (*ours, *queue) if item.precedence == level and item.turn]
+            rest = [item for item in queue if not item.turn]
+            queue.clear()
+            queue.extend(sorted(before, key=lambda item: item.turn))
+            queue.extend(rest)
+
+    def given_back(self, items: Collection[Item]) -> None:
+        """A link did not send these, or what it sent may be lost."""
+        for item in items:
+            self.window.ended(item.size)
+        self.again(items)
+        self.go_back()
+
+    def go_back(self) -> None:
+        """What was sent and has not arrived may be lost: all of it again, one of each precedence first and alone.
+
+        Until that one has arrived: else what goes next would pass what is lost once more.
+        """
+        sent = [item for item in self.under_way() if item.state is State.SENT]
+        for item in sent:
+            self.window.ended(item.size)
+        self.doubt = dict.fromkeys(range(CONTROL))
+        self.again(sent)
+
+    def hold_off(self, now: float) -> None:
+        """Nobody is there to receive: try again soon, and later and later."""
+        self._alone_at = now + self._alone_s
+        self._alone_s = min(ALONE_MAX_S, 2 * self._alone_s)
 
     def forget(self, item: Item, *, delivered: bool) -> None:
         """It is done with."""
+        if delivered and self.doubt.get(item.precedence) is item:
+            del self.doubt[item.precedence]
+            self._alone_s = ALONE_S
         item.state = State.DONE
         self.drop(item)
         item.safe(delivered=delivered)
@@ -131,6 +184,7 @@ class Lane:
     def drop(self, item: Item) -> None:
         """The memory need not keep it."""
         self.unsafe.pop(item, None)
+        self._is_back(item)
         number = item.consignment.custody
         if number is not None and (envelopes := self.numbered.get(number.eid)) is not None:
             envelopes.pop(number.seq, None)
@@ -140,6 +194,10 @@ class Lane:
     def in_hand(self) -> Iterator[Item]:
         """What was read from the disk, or put there while it was under way."""
         yield from (item for queue in self.fresh for item in queue if item.row is not None)
+        yield from self.under_way()
+
+    def under_way(self) -> Iterator[Item]:
+        """Envelopes that were given to a link, and have not arrived."""
         yield from (item for envelopes in self.numbered.values() for item in envelopes.values())
 
     def taken(self, said: Taken) -> list[Item]:
@@ -152,8 +210,7 @@ class Lane:
         patience = max(THIN_PATIENCE_S if self.thin else PATIENCE_S, 4 * self.window.round_trip_s)
         return [
             item
-            for envelopes in self.numbered.values()
-            for item in envelopes.values()
+            for item in self.under_way()
             if item.state is State.SENT
             and now - item.sent_at > max(patience, min(PATIENCE_MAX_S, patience * 2**item.tries))
         ]
@@ -180,3 +237,11 @@ class Lane:
             self.disk[level] += 1
             found = True
         return found
+
+    def _may_go(self, level: int, now: float) -> bool:
+        return level not in self.doubt or (self.doubt[level] is None and now >= self._alone_at)
+
+    def _is_back(self, item: Item) -> None:
+        """It is not under way any more; if it went alone, the next one may."""
+        if self.doubt.get(item.precedence) is item:
+            self.doubt[item.precedence] = None

@@ -8,22 +8,25 @@ kept until the partner's gateway says that it has it, and is sent again when it 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from gateway.dispatch import CONTROL, Consignment, Dispatch
-from gateway.links import Link, LinkError, LinkState, SendRefusal
+from gateway.links import LinkError, SendRefusal
+from gateway.outbound import telling
+from gateway.outbound.faults import Faults
 from gateway.outbound.item import Item, State, Ticket
 from gateway.outbound.lane import Lane
-from gateway.outbound.turns import FRAMING, Offer, Turns
+from gateway.outbound.roads import Roads
 from gateway.outbound.waiting import Waiting
 from gateway.spool import SpoolError, SpoolFull
-from gateway.stream import About, HandedOver, Stream
+from gateway.stream import Stream
 from protocols.custody import Taken
 from protocols.record import Event, Holding
 
+__all__ = ["Outbound", "Roads"]
 HOLD_S: Final = 0.2  # that a source waits for a destination before its copies go to the disk
 TICK_S: Final = 0.05
 LATE: Final = 8  # times that a tick came late are added to that
@@ -35,19 +38,13 @@ PAUSE_S: Final = 1.0  # after a refusal that may pass, doubled each time
 PAUSE_MAX_S: Final = 60.0
 
 
-class Roads(NamedTuple):
-    """The links by name, and the order on each."""
-
-    links: Mapping[str, Link]
-    turns: Mapping[str, Turns]
-
-
 class Outbound:
     """Everything on its way out of one gateway."""
 
     def __init__(
         self, roads: Roads, waiting: Waiting, dispatch: Dispatch, stream: Stream, clock: Callable[[], datetime]
     ) -> None:
+        self._roads = roads
         self._links, self._turns = roads
         self._waiting = waiting
         self._dispatch = dispatch
@@ -57,10 +54,9 @@ class Outbound:
         self._busy: dict[Lane, None] = {}  # that may have something to send
         self._over: list[int] = []  # rows whose Records are still to be written
         self._said: dict[tuple[str, bytes], Taken] = {}  # custody of what may be on disk alone
-        self._faults: set[str] = set()
+        self._faults = Faults(stream)
         self._late = 0.0  # how much later than it should our own work is done
         self._wake = asyncio.Event()
-        self._group: asyncio.TaskGroup | None = None
         for name, levels in waiting.rows().items():
             self._lane(name).disk = levels
 
@@ -112,7 +108,6 @@ class Outbound:
         """Send, until cancelled."""
         await self._waiting.recall()
         async with asyncio.TaskGroup() as group:
-            self._group = group
             group.create_task(self._tick(), name="outbound")
             self._busy.update(dict.fromkeys(self._lanes.values()))
             self._wake.set()
@@ -125,7 +120,7 @@ class Outbound:
         """Send what ends our epochs, past every queue."""
         by_road: dict[str, list[Consignment]] = {}
         for consignment in ready:
-            by_road.setdefault(self._road(self._lane(consignment.to)), []).append(consignment)
+            by_road.setdefault(self._roads.choose(self._dispatch.links_to(consignment.to)), []).append(consignment)
         for road, batch in by_road.items():
             await self._links[road].send_all([each.parcel for each in batch])
 
@@ -134,12 +129,6 @@ class Outbound:
         if lane is None:
             lane = self._lanes[to] = Lane(to)
         return lane
-
-    def _road(self, lane: Lane, tries: int = 0) -> str:
-        """The link to send by: the first that is up, and the next one at every other try."""
-        names = self._dispatch.links_to(lane.name)
-        up = [name for name in names if self._links[name].state is LinkState.UP] or list(names)
-        return up[tries % len(up)]
 
     def _mark(self, lane: Lane) -> None:
         """There may be something to send there."""
@@ -153,6 +142,7 @@ class Outbound:
         thin: dict[str, list[Lane]] = {}
         busy, self._busy = self._busy, {}
         for lane in busy:
+            self._reopened(lane)
             if lane.spill and not lane.spilling:
                 lane.spilling = True
                 group.create_task(self._spill(lane))
@@ -161,14 +151,17 @@ class Outbound:
                 group.create_task(self._load(lane))
             if (level := lane.next_level(now)) is None:
                 continue
-            road = self._road(lane)
+            names = self._dispatch.links_to(lane.name)
+            road = self._roads.choose(names)
             lane.thin = self._turns[road].budgeted
             if lane.thin:
                 thin.setdefault(road, []).append(lane)
                 continue
             while level is not None:
                 item = lane.take(level)
-                batches.setdefault(self._road(lane, item.tries) if item.tries else road, []).append((lane, item))
+                batches.setdefault(self._roads.choose(names, item.tries) if item.tries else road, []).append(
+                    (lane, item)
+                )
                 level = lane.next_level(now)
         for road, lanes in thin.items():
             batches[road] = self._share(road, lanes, now)
@@ -183,12 +176,7 @@ class Outbound:
         if wait_s := turns.wait_s(now):
             asyncio.get_running_loop().call_later(wait_s, self._wake.set)
             return []
-        offers = []
-        for lane in lanes:
-            if (level := lane.next_level(now)) is not None:
-                head = lane.fresh[level][0]
-                offers.append(Offer(lane.name, level, head.size + FRAMING))
-        chosen = turns.choose(offers)
+        chosen = turns.choose([offer for lane in lanes if (offer := lane.offer(now)) is not None])
         if chosen is None:
             return []
         turns.sent(chosen, now)
@@ -198,6 +186,10 @@ class Outbound:
 
     async def _send(self, road: str, items: Sequence[tuple[Lane, Item]]) -> None:
         """Give parcels to a link, and see to what it answers."""
+        for lane in dict.fromkeys(lane for lane, _ in items):
+            if self._reopened(lane):
+                lane.given_back([item for its, item in items if its is lane])
+                items = [(its, item) for its, item in items if its is not lane]
         items = [(lane, item) for lane, item in items if self._is_sound(lane, item)]
         started = asyncio.get_running_loop().time()
         try:
@@ -205,20 +197,42 @@ class Outbound:
         except LinkError:
             return  # the link was closed: the gateway stops, and sources that wait will tell us again
         now = asyncio.get_running_loop().time()
+        back: dict[Lane, list[Item]] = {}
         for (lane, item), refusal in zip(items, answers, strict=True):
-            if item.state is State.DONE:
-                lane.window.ended(item.size)
-            elif refusal is not None:
-                lane.window.ended(item.size)
-                self._refused(lane, item, refusal, now)
-            elif item.consignment.custody is not None:
+            if _comes_back(item, refusal):
+                back.setdefault(lane, []).append(item)
+            elif item.state is not State.DONE and refusal is None and item.consignment.custody is not None:
                 item.state, item.sent_at = State.SENT, now
             else:
-                lane.window.ended(item.size)
-                lane.window.answered(now - started - self._late, now)
-                self._arrived(lane, item)
+                self._ended(lane, item, refusal, started)
             self._busy[lane] = None
+        for lane, given in back.items():
+            lane.given_back(given)
+            if SendRefusal.NOBODY in answers:
+                lane.hold_off(now)
         self._wake.set()
+
+    def _ended(self, lane: Lane, item: Item, refusal: SendRefusal | None, started: float) -> None:
+        """It is not under way any more."""
+        now = asyncio.get_running_loop().time()
+        lane.window.ended(item.size)
+        if item.state is State.DONE:
+            return
+        if refusal is not None:
+            self._refused(lane, item, refusal, now)
+            return
+        lane.window.answered(now - started - self._late, now)
+        self._arrived(lane, item)
+
+    def _reopened(self, lane: Lane) -> bool:
+        """Whether a link that leads there has connected again: what was sent by it may be lost, and goes again."""
+        openings = self._roads.openings(self._dispatch.links_to(lane.name))
+        if openings == lane.openings:
+            return False
+        lane.openings = openings
+        lane.go_back()
+        self._announce_anew(lane, lane.under_way())
+        return True
 
     def _is_sound(self, lane: Lane, item: Item) -> bool:
         """Whether it may still leave; an envelope of a closed epoch is sealed anew for those who may still read it."""
@@ -227,39 +241,21 @@ class Outbound:
             return True
         lane.window.ended(item.size)
         ready, unsent = self._dispatch.reseal(item.consignment, self._clock())
-        if item.drafts:
-            names = {copy.way.destination.id for each in ready for copy in each.copies}
-            for draft in item.drafts:
-                if draft.destination not in names:
-                    self._stream.ended(draft, Event.WITHHELD, unsent[0].reason if unsent else None)
-        for each in unsent:
-            self._stream.kept(Event.WITHHELD, each.reason, each.copy.message, each.copy.way)
+        telling.left_out(self._stream, item, ready, unsent)
         self.submit(ready, item.arrived)
         self._close(lane, item, delivered=False)
         return False
 
     def _arrived(self, lane: Lane, item: Item) -> None:
         """The destination has it."""
-        what = item.consignment
         lane.pauses = 0
-        if item.drafts:
-            messages = item.messages or (None,) * len(item.drafts)
-            data = what.parcel.data if what.event is Event.DELIVERED else None
-            for draft, message in zip(item.drafts, messages, strict=False):
-                self._stream.ended(draft, draft.event, draft.reason, message, data)
-        else:
-            handed = HandedOver(what.form, what.parcel.data, what.loss, item.arrived, what.reason)
-            for message, way in what.copies:
-                self._stream.handed(what.event, message, way, handed)
+        telling.arrived(self._stream, item)
         self._close(lane, item)
 
     def _refused(self, lane: Lane, item: Item, refusal: SendRefusal, now: float) -> None:
         """The far side will not take it: never, or not now."""
         if refusal in FINAL or item.precedence == CONTROL:
-            for draft in item.drafts:
-                self._stream.ended(draft, Event.REFUSED, refusal)
-            for message, way in () if item.drafts else item.consignment.copies:
-                self._stream.kept(Event.REFUSED, refusal, message, way)
+            telling.refused(self._stream, item, refusal)
             self._close(lane, item, delivered=False)
             return
         if now >= lane.paused_until:
@@ -284,14 +280,16 @@ class Outbound:
         while lane.spill:
             held, lane.spill = lane.spill, []
             held = [(item, reason) for item, reason in held if item.state is not State.DONE]
+            away = [item for item, _ in held if item.state is not State.READY]
             try:
                 await self._waiting.keep(lane.name, held)
             except SpoolError as error:
-                self._fault(f"spool-{error.reason}", lane.name if isinstance(error, SpoolFull) else None)
+                self._faults.say(f"spool-{error.reason}", lane.name if isinstance(error, SpoolFull) else None)
                 lane.back([item for item, _ in held])
                 lane.back_at = asyncio.get_running_loop().time() + PAUSE_S
                 break
-            self._mended("spool")
+            self._faults.mended("spool")
+            self._waiting.release([item for item in away if item.state is State.READY])  # it came back meanwhile
             for item, _ in held:
                 self._rest(lane, item)
         lane.spilling = False
@@ -318,7 +316,7 @@ class Outbound:
             room = max(1, min(LOAD, lane.room))
             items = await self._waiting.load(lane.name, level, room, now)
             lane.loaded(level, items)
-            for eid in {item.consignment.custody.eid for item in items if item.consignment.custody is not None}:
+            for eid in _epochs(items):
                 self._announce(lane, eid)
         lane.loading = False
         self._mark(lane)
@@ -331,6 +329,12 @@ class Outbound:
         parcel = self._waiting.announcement(eid, lane.name)
         if parcel is not None:
             self.submit([Consignment(lane.name, parcel, Event.FORWARDED, precedence=CONTROL)], self._clock())
+
+    def _announce_anew(self, lane: Lane, items: Iterable[Item]) -> None:
+        """These may have been lost, and the announcements of their epochs with them."""
+        for eid in _epochs(items):
+            lane.announced.discard(eid)
+            self._announce(lane, eid)
 
     async def _tick(self) -> None:
         """What time brings: what takes too long goes to the disk, or is sent again; what is over is written down."""
@@ -358,15 +362,12 @@ class Outbound:
         wall = self._clock()
         for lane in self._lanes.values():
             lane.ripen(wall.timestamp())
-            for item in lane.overdue(now):
+            overdue = lane.overdue(now)
+            for item in overdue:
                 item.tries += 1
-                number = item.consignment.custody
                 lane.window.ended(item.size)
-                if number is not None:
-                    lane.announced.discard(number.eid)
-                    self._announce(lane, number.eid)
-                lane.again(item)
-                self._mark(lane)
+            self._announce_anew(lane, overdue)
+            lane.again(overdue)
         for name, levels in self._waiting.rows().items():
             self._lane(name).look_for(levels)
         said, self._said = self._said, {}
@@ -388,14 +389,12 @@ class Outbound:
         """Rows went without passing through our hands."""
         self._lane(name).disk = self._waiting.rows().get(name) or [0] * len(self._lane(name).disk)
 
-    def _fault(self, reason: str, destination: str | None = None) -> None:
-        """Say once that something does not work."""
-        if reason not in self._faults:
-            self._faults.add(reason)
-            self._stream.about(Event.FAULT, About(reason=reason, destination=destination))
 
-    def _mended(self, what: str) -> None:
-        """Say once that it works again."""
-        for reason in [each for each in self._faults if each.startswith(what)]:
-            self._faults.discard(reason)
-            self._stream.about(Event.MENDED, About(reason=reason))
+def _comes_back(item: Item, refusal: SendRefusal | None) -> bool:
+    """Whether it is to be sent again, in order. Of announcements a broker keeps the last, whoever listens."""
+    absent = refusal is SendRefusal.NOBODY and item.precedence != CONTROL
+    return item.state is not State.DONE and (absent or refusal is SendRefusal.LOST)
+
+
+def _epochs(items: Iterable[Item]) -> set[bytes]:
+    return {item.consignment.custody.eid for item in items if item.consignment.custody is not None}

@@ -27,7 +27,7 @@ from gateway.demo.layout import prepare
 from gateway.dispatch import Dispatch
 from gateway.intake import Intake
 from gateway.keyring.ring import Keyring
-from gateway.links import Frame, Link, LinkState, Parcel
+from gateway.links import Frame, Link, LinkState, Parcel, Statistics
 from gateway.outbound.outbound import Outbound, Roads
 from gateway.outbound.turns import Turns
 from gateway.outbound.waiting import Waiting
@@ -64,6 +64,7 @@ class QueueLink:
     """A link whose far side is a list, and takes custody of every envelope at once."""
 
     state = LinkState.UP
+    statistics = Statistics()
 
     def __init__(self, frames: Sequence[QueueFrame] = ()) -> None:
         self.frames = list(frames)

@@ -164,7 +164,8 @@ def test_resends_in_order_with_the_duplicate_flag_and_only_then_what_is_new() ->
     assert [one.packet_id for one in again[:2]] == [first[0], first[2]]
 
 
-def test_what_a_broker_dropped_comes_back_to_a_sender_that_repeats_it_itself() -> None:
+@pytest.mark.parametrize("session_present", [False, True])
+def test_what_may_be_lost_comes_back_to_a_sender_that_repeats_it_itself(session_present: bool) -> None:  # noqa: FBT001 - a parameter
     session = up(Session(SETTINGS._replace(in_custody=True)))
     entries = batch(*(Parcel("out", b"%d" % number) for number in range(3)))
     session.outgoing.submit(entries)
@@ -173,19 +174,17 @@ def test_what_a_broker_dropped_comes_back_to_a_sender_that_repeats_it_itself() -
     session.feed(mqtt5.PubAckPacket(first or 0).write())
     nobody = mqtt5.PubAckReasonCode.NO_MATCHING_SUBSCRIBERS
     session.feed(mqtt5.PubAckPacket(second or 0, reason_code=nobody).write())
+    assert entries[0].batch.results == [None, SendRefusal.NOBODY, None]
     session.close()
     waiting = batch(Parcel("out", b"3"))
     session.outgoing.submit(waiting)
-    up(session, session_present=True)
-    assert entries[0].batch.results == [None, SendRefusal.NOBODY, None]
-    session.close()
     session.open(Credentials())
     session.out.clear()
-    session.feed(connack())
+    session.feed(connack(session_present=session_present))
     assert [one for one in written(session) if isinstance(one, mqtt5.PublishPacket)] == []
     assert entries[0].batch.results == [None, SendRefusal.NOBODY, SendRefusal.LOST]
     assert waiting[0].batch.results == [SendRefusal.LOST]
-    assert session.outgoing.forgotten == 2
+    assert session.outgoing.openings == 2
 
 
 def test_keeps_to_the_brokers_receive_maximum() -> None:
