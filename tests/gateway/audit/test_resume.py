@@ -236,3 +236,25 @@ def test_a_log_without_a_checkpoint_has_none(file: Path) -> None:
     written(file, 1)
 
     assert last_signed(file) is None
+
+
+def test_a_place_whose_past_is_not_what_was_signed_is_not_believed(file: Path, coalition: dict[str, Keyring]) -> None:
+    signed(file, coalition["alpha"], 12, 10)
+    expected = root(file)
+    place_file(file).write_bytes(rewrite(place_file(file).read_bytes(), past=[bytes(32), bytes(32)]))
+
+    assert find_place(file) is not None  # in itself it could be
+    assert root(file) == expected
+
+
+def test_a_spoilt_line_that_was_signed_is_not_given_up(file: Path, coalition: dict[str, Keyring]) -> None:
+    signed(file, coalition["alpha"], 12, 10)
+    place_file(file).unlink()
+    lines = lines_of(file)
+    file.write_bytes(b"".join([*lines[:9], bytes(len(lines[9])), *lines[10:]]))
+
+    with pytest.raises(AuditError, match=r"audit\.log:10: does not follow"), Audit(file):
+        pass
+    file.write_bytes(b"".join([*lines[:10], bytes(len(lines[10])), *lines[11:]]))
+    with Audit(file) as audit:
+        assert audit.size == 10

@@ -29,7 +29,7 @@ def test_what_was_appended_is_read(path: Path) -> None:
 def test_an_unfinished_line_is_cut_off(path: Path) -> None:
     statements.append(path, b"one", 1)
     with path.open("ab") as file:
-        file.write(b"2 dHd")
+        file.write(b"2 dHdvdHdvdHdvdHdvdHdv")
     assert [text for _, text in statements.statements(path)] == statements.latest(path) == [b"one"]
 
     statements.append(path, b"three", 3)

@@ -79,6 +79,7 @@ TAMPERED: dict[str, tuple[Callable[[list[bytes]], list[bytes]], int]] = {
     "middle removed": (lambda lines: [*lines[:2], *lines[3:]], 3),
     "moved": (lambda lines: [lines[0], lines[2], lines[1], lines[3]], 2),
     "repeated": (lambda lines: [lines[0], lines[0], *lines[1:]], 2),
+    "with another separator": (lambda lines: [lines[0], lines[1][:64] + b"\t" + lines[1][65:], *lines[2:]], 2),
     "emptied": (lambda lines: [lines[0], b"", *lines[2:]], 2),
     "added": (lambda lines: [*lines, b"0" * 64 + b" " + b"0" * 32 + b" {}"], 5),
     "without a record": (
@@ -118,6 +119,8 @@ def test_a_line_torn_by_a_crash_is_cut_off_and_the_chain_goes_on(file: Path, kee
     written(file, 3)
 
     assert numbers(file) == [1, 2, 3]
+    assert file.read_bytes().startswith(whole)
+    assert file.read_bytes().count(b"\n") == 3
 
 
 def test_a_first_line_torn_by_a_crash_leaves_an_empty_audit(file: Path) -> None:
@@ -141,6 +144,7 @@ def test_lines_longer_than_what_is_read_at_once_are_found(file: Path, torn: byte
     written(file, 3)
 
     assert numbers(file) == [1, 2, 3]
+    assert file.read_bytes().endswith(b"}\n")
 
 
 @contextmanager
