@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from protocols.envelope import Entry, Mode, Refusal, Reject, unpack_envelope
+from protocols.envelope import SKEW_S, Entry, Mode, Refusal, Reject, unpack_envelope
 from protocols.identity import UnitKeys
 from protocols.ratchet import AHEAD_MAX
 from protocols.roster import Roster
@@ -215,6 +215,6 @@ def announced(epoch: Epoch) -> Sequence[Announced]:
 
 
 def _is_due(epoch: Epoch, now_s: float, after_s: float) -> bool:
-    """Whether an epoch should seal no more."""
+    """Whether an epoch should seal no more. One that began in the future, when the clock was wrong, opens nowhere."""
     lived = now_s - epoch.created
-    return epoch.closed or epoch.exhausted or lived >= after_s or now_s >= epoch.not_after
+    return epoch.closed or epoch.exhausted or not -SKEW_S <= lived < after_s or now_s >= epoch.not_after

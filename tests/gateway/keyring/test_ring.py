@@ -137,6 +137,17 @@ def test_an_epoch_is_renewed_after_half_a_day(keyrings: dict[str, Keyring]) -> N
     assert after.announcements
 
 
+def test_an_epoch_that_began_while_the_clock_was_ahead_is_renewed_when_it_is_right(
+    keyrings: dict[str, Keyring],
+) -> None:
+    ahead = keyrings["alpha"].seal("alpha/hq", AUDIENCE, [b"x"], NOW + timedelta(days=3))
+
+    right = keyrings["alpha"].seal("alpha/hq", AUDIENCE, [b"y"], NOW)
+
+    assert right.eid != ahead.eid
+    assert right.announcements
+
+
 @pytest.mark.parametrize(
     ("sender", "audience", "code"),
     [
