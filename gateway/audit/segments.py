@@ -6,11 +6,13 @@ chain goes on from file to file. Nothing here ever deletes.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from contextlib import ExitStack
+from os.path import samestat
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from gateway.audit.lines import CHAIN, GENESIS, LINE_MIN, AuditError, Line, leaf_of, link
 from gateway.table.sharing import FOLDER
@@ -86,21 +88,36 @@ class Walk:
 
     def __iter__(self) -> Iterator[Line]:
         """Every line. Raise AuditError, and BrokenError at the first that does not follow."""
-        files = [each for each in segments(self._file) if each.first is None or each.first >= self._start.first]
-        if not files:
-            raise AuditError(f"{self._file}: No such file or directory")
-        for here, after in pairwise([*files, None]):
-            if here is not None:
-                if here is not files[0]:
+        with ExitStack() as stack:
+            growing = self._growing(stack)  # before the others are listed: a writer may rename it at any moment
+            files = [each for each in segments(self._file) if each.first is not None]
+            if growing is not None and not any(_same(growing, each.path) for each in files):
+                files.append(Segment(self._file, None))
+            wanted = [each for each in files if each.first is None or each.first >= self._start.first]
+            if not wanted:
+                raise AuditError(f"{self._file}: No such file or directory")
+            for segment in wanted:
+                if segment is not wanted[0]:
                     self.spot = Spot(self.spot.size, self.spot.chain, self.spot.size + 1)
-                yield from self._lines(here, last=after is None)
+                if segment.first not in {None, self.spot.first}:
+                    missing = f"line {self.spot.first} is missing, this file begins later: put the one before it back"
+                    raise AuditError(f"{segment.path}: {missing}")
+                file = growing if segment.first is None else None
+                yield from self._lines(segment.path, file, last=segment is wanted[-1])
 
-    def _lines(self, segment: Segment, *, last: bool) -> Iterator[Line]:
-        path, (size, chain, first, offset) = segment.path, self.spot
-        if segment.first not in {None, first}:
-            raise AuditError(f"{path}: line {first} is missing, this file begins later: put the one before it back")
+    def _growing(self, stack: ExitStack) -> BinaryIO | None:
+        """The file that is being written; None between two files."""
         try:
-            with path.open("rb", buffering=_BUFFER) as file:
+            return stack.enter_context(self._file.open("rb", buffering=_BUFFER))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise AuditError(f"{self._file}: {error.strerror}") from None
+
+    def _lines(self, path: Path, opened: BinaryIO | None, *, last: bool) -> Iterator[Line]:
+        size, chain, first, offset = self.spot
+        try:
+            with opened or path.open("rb", buffering=_BUFFER) as file:
                 file.seek(offset)
                 for line in file:
                     if not line.endswith(b"\n") and last:
@@ -120,6 +137,11 @@ class Walk:
         except OSError as error:
             raise AuditError(f"{path}: {error.strerror}") from None
         self.spot = Spot(size, chain, first, offset)
+
+
+def _same(opened: BinaryIO, path: Path) -> bool:
+    """Whether an open file is the one of this name."""
+    return path.exists() and samestat(path.stat(), os.fstat(opened.fileno()))
 
 
 def _broken(path: Path, spot: Spot) -> BrokenError:

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.audit import Audit, AuditError, verification
+from gateway.audit import segments as segments_module
 from gateway.audit.resume import checkpoint_file
-from gateway.audit.segments import segments
+from gateway.audit.segments import Segment, Walk, aside, segments
 from gateway.audit.verification import Verified, claims, verify
 from gateway.audit.vouchers import Vouchers
 from gateway.keyring.ring import Keyring
@@ -247,3 +248,37 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
         with file.open("ab") as end:
             end.write(b"half a li")
         assert verify(file, []).lines == 1
+
+
+@pytest.mark.parametrize("before", [1, 3, 12])
+def test_a_log_is_read_while_its_files_fill_up_and_are_renamed(tmp_path: Path, before: int) -> None:
+    file = tmp_path / "audit.log"
+    with Audit(file, segment_bytes=1000) as audit:
+
+        def tell(count: int) -> None:
+            for _ in range(count):
+                audit(outcome(audit.size + 1))
+                audit.commit()
+
+        tell(before)
+        reading = iter(Walk(file))
+        first = next(reading)
+        tell(30)
+        assert [first.number, *(line.number for line in reading)][:before] == list(range(1, before + 1))
+        assert verify(file, []).lines == before + 30
+
+
+def test_a_file_that_is_renamed_between_a_look_and_a_listing_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "audit.log"
+    written(file, *range(1, 6))
+    listed = segments_module.segments
+
+    def meanwhile(path: Path) -> list[Segment]:
+        file.rename(aside(file, 1))
+        return listed(path)
+
+    monkeypatch.setattr(segments_module, "segments", meanwhile)
+
+    assert [line.number for line in Walk(file)] == [1, 2, 3, 4, 5]
