@@ -136,6 +136,7 @@ class Settings(NamedTuple):
     will: Parcel | None = None  # MQTT: what the broker says for us when we are gone without a word
     authenticator: Authenticator | None = None
     share: Share | None = None  # NATS: read only this worker's partitions
+    interface: str | None = None  # multicast: our address (IPv4) or the interface's name (IPv6) on the group's network
     in_custody: bool = False  # MQTT 5: the sender itself repeats what may be lost, and is told, see SendRefusal
     inflight_file: str | None = None  # MQTT 5: remembers parcels with an id over a restart; they go at QoS 2
 

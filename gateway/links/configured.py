@@ -37,6 +37,7 @@ def settings_of(loaded: Loaded, entry: LinkEntry, part: Part = ALL) -> Settings:
         crl_file=_path(loaded, entry.crl_file),
         server_name=entry.server_name,
         credentials_file=_path(loaded, entry.credentials_file),
+        interface=entry.interface,
         share=share,
         in_custody=bool(entry.partners),
         inflight_file=None if entry.partners else str(part.folder(loaded.state) / f"{entry.name}.inflight"),

@@ -7,26 +7,24 @@ With subscriptions the link receives at the URL's address (a multicast group is 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
-import struct
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.links import LinkError, SendRefusal, Settings, Statistics
+from gateway.links import LinkError, SendRefusal, Settings, Statistics, multicast
 from gateway.links.address import Address
 from gateway.links.backoff import Pace
 from gateway.links.fault import LostError
 from gateway.links.ledger import Entry
 from gateway.links.plain import PlainFrame, Tally, topic_of
 from gateway.links.upkeep import Upkeep
+from gateway.table.transport import is_address
 
 DATAGRAM_MAX = 65_507  # bytes of payload (RFC 768 and 791)
-HOPS = 1  # a multicast datagram stays on its network unless an operator's router says otherwise
 
 
 class DatagramLink(Upkeep[PlainFrame]):
-    """See Link. ``interface`` is the local address that a multicast group is joined on; any by default."""
+    """See Link."""
 
     def __init__(self, name: str, settings: Settings, address: Address, pace: Pace = Pace()) -> None:  # noqa: B008 - an immutable value
         super().__init__(name, settings, pace)
@@ -43,7 +41,7 @@ class DatagramLink(Upkeep[PlainFrame]):
         return self._tally.statistics(self._connects)
 
     def _check(self) -> None:
-        if self.settings.subscriptions and _ip(self._address.host) is None:
+        if self.settings.subscriptions and not is_address(self._address.host):
             raise LinkError(f"{self.settings.url}: a link that receives needs an IP address, not a name")
 
     async def _connection(self) -> None:
@@ -70,7 +68,7 @@ class DatagramLink(Upkeep[PlainFrame]):
     async def _sender(self) -> asyncio.DatagramTransport:
         """A socket of its own for sending to the group, so that we know what comes back from it."""
         try:
-            end = _sender(self._target)
+            end = multicast.sender(self._target, self.settings.interface)
             wire = _Datagrams(lambda _data, _origin: None)
             transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: wire, sock=end)
         except OSError as error:
@@ -80,8 +78,7 @@ class DatagramLink(Upkeep[PlainFrame]):
 
     @property
     def _hears_itself(self) -> bool:
-        group = _ip(self._address.host)
-        return group is not None and group.is_multicast and bool(self.settings.subscriptions)
+        return multicast.group_of(self._address.host) is not None and bool(self.settings.subscriptions)
 
     def _socket(self) -> socket.socket:
         host, port = self._address.host, self._address.port
@@ -89,9 +86,12 @@ class DatagramLink(Upkeep[PlainFrame]):
         end = socket.socket(family, socket.SOCK_DGRAM)
         try:
             end.setblocking(False)
-            group = _ip(host)
-            if group is not None and group.is_multicast:
-                _join(end, group, port, receive=bool(self.settings.subscriptions))
+            group = multicast.group_of(host)
+            if group is not None:
+                place = multicast.target(place, self.settings.interface)
+                multicast.outlet(end, self.settings.interface)
+                if self.settings.subscriptions:
+                    multicast.join(end, group, port, self.settings.interface)
             elif self.settings.subscriptions:
                 end.bind(place)
             self._target: Any = place
@@ -144,52 +144,3 @@ class _Datagrams(asyncio.DatagramProtocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the name is asyncio's
         if not self.lost.done():
             self.lost.set_exception(LostError("the socket is gone"))
-
-
-def _sender(target: Any) -> socket.socket:  # noqa: ANN401 - a socket address
-    """A socket bound to the address from which this machine reaches a group."""
-    family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.connect(target)
-        here = probe.getsockname()[0]
-    end = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        end.setblocking(False)
-        _hop(end)
-        end.bind((here, 0))
-    except OSError:
-        end.close()
-        raise
-    return end
-
-
-def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def _join(
-    end: socket.socket, group: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int, *, receive: bool
-) -> None:
-    """Prepare a socket for a multicast group; several programs of one machine may listen to it."""
-    _hop(end)
-    if group.version == 4:
-        if receive:
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            end.bind((str(group), port))
-            end.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group.packed + socket.inet_aton("0.0.0.0"))  # noqa: S104 - any interface
-        return
-    if receive:
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        end.bind((str(group), port))
-        end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group.packed + struct.pack("@I", 0))
-
-
-def _hop(end: socket.socket) -> None:
-    """How far a multicast datagram goes."""
-    if end.family == socket.AF_INET6:
-        end.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, HOPS)
-    else:
-        end.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, HOPS)

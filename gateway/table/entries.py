@@ -66,6 +66,7 @@ class LinkEntry(Value, frozen=True):
     credentials_file: str | None = None
     keep_alive_s: Annotated[int, msgspec.Meta(ge=0, le=65_535)] | None = None
     receive_maximum: Annotated[int, msgspec.Meta(ge=1, le=65_535)] | None = None
+    interface: str | None = None
     session_expiry_s: Annotated[int, msgspec.Meta(ge=0, le=31_536_000)] | None = None
     bytes_per_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
     shares: dict[str, Annotated[float, msgspec.Meta(gt=0, le=1000)]] = msgspec.field(default_factory=dict)

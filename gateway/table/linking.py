@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from adapters import UnknownFormatError, load
 from gateway.table.entries import Config, LinkEntry, LocalUnit
-from gateway.table.transport import TRANSPORTS, Transport, is_group, read_url
+from gateway.table.transport import TRANSPORTS, Transport, is_address, is_group, read_url
 
 _OPTIONAL = frozenset().union(*(transport.settings for transport in TRANSPORTS.values()))
 _NEEDS = {"password_file": "username", "key_file": "certificate_file"}
@@ -45,6 +45,10 @@ def _setting_faults(at: str, link: LinkEntry, transport: Transport) -> Iterator[
             secure = sorted(scheme for scheme, each in TRANSPORTS.items() if each.tls and name in each.settings)
             hint = f"; encrypted are {', '.join(secure)}" if secure and not transport.tls else ""
             yield f"{at}.{name}: means nothing for {_scheme(link)}; take it away{hint}"
+    if link.interface is not None and not is_group(link.url):
+        yield f"{at}.interface: is for multicast groups; take it away"
+    elif link.interface is not None and "[" not in link.url and not is_address(link.interface):
+        yield f"{at}.interface: must be an address of ours on the group's network"
     if link.url.startswith("tls+listen:"):
         if link.certificate_file is None:
             yield f"{at}.certificate_file: is missing; clients that connect over TLS want to know whom they reach"

@@ -36,7 +36,7 @@ TRANSPORTS: Mapping[str, Transport] = {
     "tls": Transport(_STREAM | _TLS, stream=True, tls=True),
     "tcp+listen": Transport(_STREAM, stream=True),
     "tls+listen": Transport(_STREAM | _TLS - {"server_name"}, stream=True, tls=True),
-    "udp": Transport(frozenset({"receive_maximum"})),
+    "udp": Transport(frozenset({"receive_maximum", "interface"})),
     "file": Transport(frozenset({"receive_maximum"})),
     "bundles": Transport(frozenset(), broker=True),
 }
@@ -77,9 +77,16 @@ def _check_place(url: str, parts: SplitResult, transport: Transport) -> None:
         raise ValueError(f"{url}: ends after the port; topics belong in the subscriptions")
 
 
-def is_group(url: str) -> bool:
-    """Whether a UDP URL names a multicast group, where one socket both hears and is heard."""
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, and no name."""
     try:
-        return ipaddress.ip_address(urlsplit(url).hostname or "").is_multicast
+        ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True
+
+
+def is_group(url: str) -> bool:
+    """Whether a UDP URL names a multicast group, where one socket both hears and is heard."""
+    host = urlsplit(url).hostname or ""
+    return is_address(host) and ipaddress.ip_address(host).is_multicast
