@@ -76,6 +76,8 @@ class Outbound:
         for consignment in ready:
             lane = self._lane(consignment.to)
             self._waiting.announced(consignment, arrived)
+            if consignment.note is not None:
+                lane.announced.add(consignment.note)  # on its way: rows that need it do not have it sent once more
             item = Item(consignment, arrived, since, ticket if consignment.copies else None)
             held = Holding.NOT_DUE if consignment.due is not None else lane.put(item)
             if held is not None:
