@@ -6,7 +6,7 @@ import resource
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -200,6 +200,7 @@ def test_too_many_attributes_are_refused_flat_too() -> None:
     assert refused.value.fault is XmlFault.UNSAFE
 
 
+@settings(deadline=None)
 @given(
     st.lists(PIECES, max_size=4), st.lists(PIECES, max_size=4), st.sampled_from(["", "<?xml version='1.0'?>", "\ufeff"])
 )
