@@ -9,6 +9,7 @@ Memory is two generations, here and on disk alike: when the newer one is full it
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -23,6 +24,7 @@ from protocols.message import Authenticity, Message
 from protocols.record import Refused, Withheld
 
 REMEMBERED = 200_000  # ids, and subjects, kept at most; at least half as many of the latest
+FRESH_MAX = 20_000  # messages under way; of more, the oldest are not noted on disk
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SECOND = 1_000_000  # microseconds
@@ -30,9 +32,12 @@ _ANY = ("utf-8", "surrogatepass")  # whatever a parser let in has a digest
 
 
 class _Fresh(NamedTuple):
-    """A message that passed and is not on disk yet; ``before``: its subject's newest report until then."""
+    """A message that passed and is not on disk yet; ``before``: its subject's newest report until then.
 
-    message: Message
+    ``which`` tells it from another message with its id, without keeping it.
+    """
+
+    which: int
     trace: Trace
     before: int | None
 
@@ -47,7 +52,7 @@ class Repeats:
         self._others = Others(beside, self._full) if beside else None
         self._new = traces.newer if traces else Generation()
         self._old = traces.older if traces else Generation()
-        self._fresh: dict[tuple[str, str], _Fresh] = {}
+        self._fresh: OrderedDict[tuple[str, str], _Fresh] = OrderedDict()
 
     @classmethod
     def open(cls, state: Path, remembered: int = REMEMBERED, beside: Sequence[Path] = ()) -> Self:
@@ -91,7 +96,7 @@ class Repeats:
         """
         key = (message.id, message.subject)
         fresh = self._fresh.get(key)
-        if fresh is None or fresh.message is not message:
+        if fresh is None or fresh.which != id(message):
             return
         trace, subjects = fresh.trace, self._new.subjects
         for each in trace.ids[:1]:
@@ -139,15 +144,15 @@ class Repeats:
             self._new, self._old = Generation(), self._new
         self._new.ids.update(trace.ids)
         self._new.subjects[trace.subject] = trace.owned
-        if len(self._fresh) >= self._full:
-            self._fresh.clear()
-        self._fresh[message.id, message.subject] = _Fresh(message, trace, before)
+        if len(self._fresh) >= FRESH_MAX:
+            self._fresh.popitem(last=False)
+        self._fresh[message.id, message.subject] = _Fresh(id(message), trace, before)
 
     def _taken(self, message: Message) -> _Fresh | None:
         """What is to be written of this very message; another one with its id, refused, does not speak for it."""
         key = (message.id, message.subject)
         fresh = self._fresh.get(key)
-        return self._fresh.pop(key) if fresh is not None and fresh.message is message else None
+        return self._fresh.pop(key) if fresh is not None and fresh.which == id(message) else None
 
 
 def _may_claim(message: Message, owned: Owned | None) -> bool:

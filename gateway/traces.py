@@ -189,7 +189,8 @@ def _unpacked(data: bytes) -> Iterator[Trace | None]:
     whole = view[: len(data) - len(data) % _SIZE]
     for at, (first, second, subject, owned, check) in enumerate(_RECORD.iter_unpack(whole)):
         if zlib.crc32(view[at * _SIZE : at * _SIZE + _CHECKED], _SEED) == check:
-            yield Trace(tuple(each for each in (first, second) if each != _NOTHING), subject, owned)
+            ids = (first, second) if second != _NOTHING else (first,) if first != _NOTHING else ()
+            yield Trace(ids, subject, owned)
         else:
             yield None
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from gateway import repeats as module
 from gateway.repeats import Repeats
 from protocols.body import Alert, Contact, Delete, Track
 from protocols.message import Authenticity, Message, Source, Times, message_id
@@ -136,7 +137,6 @@ def test_memory_is_bounded_and_forgets_what_was_not_used_longest() -> None:
 
     assert len(memory._new.ids) + len(memory._old.ids) <= 4
     assert len(memory._new.subjects) + len(memory._old.subjects) <= 4
-    assert len(memory._fresh) <= 2
     assert memory.objection(a_track(99, subject="S-99")) is Refused.DUPLICATE
     assert memory.objection(a_track(0, subject="S-0")) is None
 
@@ -187,6 +187,16 @@ def test_a_unit_of_ours_does_not_delete_what_a_partner_spoke_of() -> None:
     assert repeats.objection(a_delete(foreign.subject)) is Withheld.NOT_ORIGINATOR
 
 
+def test_what_is_never_put_on_disk_takes_bounded_room_and_is_not_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FRESH_MAX", 3)
+    memory = Repeats()
+    for number in range(10):
+        assert memory.objection(a_track(number)) is None
+
+    assert len(memory._fresh) == 3
+    assert not any(isinstance(held, Message) for fresh in memory._fresh.values() for held in fresh)
+
+
 def test_nobody_uses_up_the_id_of_a_report_about_anothers_subject() -> None:
     own = a_track(0)
     ahead = a_track(0, subject="S-2", **BRAVO)
@@ -229,8 +239,8 @@ def test_forgetting_does_not_touch_what_came_after() -> None:
 
 
 def test_another_message_is_not_forgotten_for_it() -> None:
-    memory = Repeats()
-    assert memory.objection(a_track(0)) is None
+    memory, passed = Repeats(), a_track(0)
+    assert memory.objection(passed) is None
     memory.forget(a_track(0))  # a copy: not the one that passed
 
     assert memory.objection(a_track(0)) is Refused.DUPLICATE
