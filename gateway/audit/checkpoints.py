@@ -58,6 +58,7 @@ class Checkpoints:
 
     async def last(self, now: datetime) -> bytes | None:
         """As ``due``, before a gateway stops: what was written since the last one is covered too."""
+        self._audit.commit()
         if self._audit.size == (0 if self.latest is None else self.latest.size):
             return None
         return await self._make(now)

@@ -104,9 +104,12 @@ async def test_the_last_one_covers_everything(file: Path, coalition: dict[str, K
         checkpoints = Checkpoints(audit, coalition["alpha"], RHYTHM)
         assert await checkpoints.last(NOW) is None
         told(audit, 5)
+        audit(outcome(6))  # told, and not committed yet
         assert await checkpoints.last(NOW) is not None
         assert await checkpoints.last(NOW) is None
-    assert last_signed(file) == checkpoints.latest
+    latest = last_signed(file)
+    assert latest is not None
+    assert (latest, latest.size) == (checkpoints.latest, 6)
 
 
 async def test_a_restart_goes_on_with_the_last_one(file: Path, coalition: dict[str, Keyring]) -> None:
