@@ -34,3 +34,8 @@ class Ballast:
         self._file.unlink()
         self._held = False
         return True
+
+    def room(self) -> int:
+        """Bytes that are free beside it. Raise OSError."""
+        found = os.statvfs(self._file.parent)
+        return found.f_bavail * found.f_frsize

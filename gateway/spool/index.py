@@ -113,9 +113,9 @@ class Index:
         """Write everything back into the one file."""
         self._db.close()
 
-    def checkpoint(self) -> None:
-        """Bring what is applied to the disk, before something of the log is removed."""
-        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    def checkpoint(self, *, shrink: bool = False) -> None:
+        """Bring what is applied to the disk, before something of the log is removed; ``shrink``: leave no journal."""
+        self._db.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if shrink else 'PASSIVE'})").fetchall()
 
     def lane(self, name: str) -> int:
         """The number of a lane, which it keeps."""

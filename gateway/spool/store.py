@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,7 @@ class Store:
         self._ballast = Ballast(folder / "ballast")
         self.hand = Hand()
         self.trouble: Trouble | None = None
+        self._refused_bytes = 0  # that were to be written when that trouble began
         self.lost = 0
         self.commits = 0
         self._broken: list[Ended] = []
@@ -140,6 +142,7 @@ class Store:
         except SpoolError as error:
             if not isinstance(error, SpoolFull):
                 self.trouble = error.reason
+                self._refused_bytes = 2 * sum(len(raw) for draft in drafts for raw in draft.raws)
             return [error] * len(drafts)
         self.trouble = None
         self.commits += 1
@@ -289,6 +292,8 @@ class Store:
         except SpoolError:
             self._broken = broken
             raise
+        with suppress(SpoolError, OSError):
+            self._mend()
         return broken + ended
 
     def _stale(self) -> tuple[list[Found], list[Thing | None]]:
@@ -353,8 +358,18 @@ class Store:
         return [Note(body.eid, body.partner, body.data, body.expires_s) for body in bodies]
 
     def tidy(self) -> bool:
-        """One step of keeping the log short; whether there is more to do."""
-        return self._tidying.step()
+        """One step of keeping the log short; whether there is more to do. Raise SpoolError, OSError."""
+        return self._tidying.step(urgent=self.trouble is Trouble.DISK_FULL)
+
+    def _mend(self) -> None:
+        """See whether what could not be written could be now. Raise SpoolError, OSError."""
+        if self.trouble is None:
+            return
+        self.catalogue.read(lambda: self.catalogue.index.checkpoint(shrink=True))
+        self._ballast.hold()
+        self._stamp(0.0)
+        if self._ballast.room() >= self._refused_bytes:
+            self.trouble = None
 
     def _stamp_clock(self) -> None:
         self.catalogue.stamp = self.ageing.stamp()

@@ -11,6 +11,7 @@ from gateway.spool.index import Sum
 from gateway.spool.log import SEGMENT_BYTES, Place
 
 _DEAD_MAX: Final = 4 * SEGMENT_BYTES  # of one copy, beyond as much as waits
+_LEFT_MAX: Final = SEGMENT_BYTES // 4  # dead, in a log in which nothing waits
 _STEP: Final = 512  # entries moved in one step
 _NOTHING: Final = Sum(0, 0)
 
@@ -22,21 +23,22 @@ class Tidying:
         self._catalogue = catalogue
         self._moving: deque[Entry] = deque()
 
-    def step(self) -> bool:
-        """Do a little; whether there is more. Raise SpoolError, OSError, sqlite3.Error."""
+    def step(self, *, urgent: bool = False) -> bool:
+        """Do a little; whether there is more. ``urgent``: every bit of room counts. Raise SpoolError, OSError."""
         if self._moving:
             self._move([self._moving.popleft() for _ in range(min(_STEP, len(self._moving)))])
             return True
         log, live = self._catalogue.log, self._catalogue.index.live
         oldest = log.oldest
         if oldest == log.head:
-            if not live.get(oldest, _NOTHING).rows and log.size(oldest) >= SEGMENT_BYTES // 4:
-                log.rotate()
-            return False
+            if live.get(oldest, _NOTHING).rows or log.size(oldest) < (1 if urgent else _LEFT_MAX):
+                return False
+            log.rotate()
+            return True
         if not live.get(oldest, _NOTHING).rows:
             self._drop(oldest)
             return True
-        if log.size_bytes > 2 * sum(part.bytes for part in live.values()) + _DEAD_MAX:
+        if log.size_bytes > 2 * sum(part.bytes for part in live.values()) + (0 if urgent else _DEAD_MAX):
             self._moving.extend(one for one in log.entries(oldest) if one.kind is not Kind.DONE)
             return True
         return False

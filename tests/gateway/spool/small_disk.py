@@ -71,12 +71,15 @@ async def main(folder: Path) -> dict[str, object]:
     said["lost_while_full"] = len(kept - await waiting(spool, end=False))
     await spool.close()
     spool = await Spool.open(folder / "spool")
+    refused, _ = await fill(spool, len(kept))
+    kept |= refused
     said["lost"] = len(kept - await waiting(spool, end=True))
     for _ in range(100):
         await spool.expire()
-        if not spool.counts():
+        if not spool.counts() and spool.health().trouble is None:
             break
         await asyncio.sleep(0.05)
+    said["mended"] = spool.health().trouble is None
     said["left"] = sum(count.rows for lane in spool.counts().values() for count in lane.values())
     await asyncio.sleep(0.3)  # what is dead is removed meanwhile
     kept, error = await fill(spool, 0)

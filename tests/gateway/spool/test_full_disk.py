@@ -45,6 +45,7 @@ def test_a_small_file_system_that_is_full_and_then_read_only(tmp_path: Path) -> 
     assert said["kept"] > 3000
     assert {said["full"], said["trouble"], said["still_full"], said["trouble_again"]} == {"disk-full"}
     assert said["nothing_left"]
+    assert said["mended"]  # although nothing was put since
     assert (said["lost_while_full"], said["lost"], said["left"]) == (0, 0, 0)
     assert said["kept_again"] > 3000  # the room of what was dead is used again
     assert said["read_only"] == "read-only"
