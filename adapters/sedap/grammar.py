@@ -34,6 +34,8 @@ _HINTS = {"": None, "-": None} | {each: f"classification={each.upper()}" for eac
 _NUMBERS = {"": ""} | {each: f"{n:02X}" for n in range(256) for each in (f"{n:02X}", f"{n:X}", f"{n:02x}", f"{n:x}")}
 _LARGEST = 1e12  # of any number; SEDAP-Express frequencies end far below 1 THz
 _SECONDS_BELOW = 100_000_000_000  # a time below was written in seconds, as reference implementations do
+_SECOND, _MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
+_PREFIX = ("x", "X")  # second character of ``0x``; no other x is hexadecimal
 _KEPT_MAX = 12_000  # characters of one field that is kept for the way home: an image of 8192 bytes in base64
 _NUMBER = re.compile(r"[+-]?\d{1,9}(?:\.\d{0,12})?")
 _KEPT = dict.fromkeys(("relative_x", "relative_y", "relative_z", "roll", "pitch", "width"), _NUMBER) | {
@@ -102,7 +104,7 @@ def read_line(text: str) -> Line:
     if len(fields) > _FIELDS_MAX:
         raise DecodeError(Fault.MALFORMED, "too many fields")
     fields += _PADDING[len(fields) :]
-    _, own_number, time, sender, letter, acknowledgement, mac = fields[:HEADER]
+    _, own_number, time, sender, letter, acknowledgement, mac, *content = fields
     if own_number not in _NUMBERS:
         raise DecodeError(Fault.MALFORMED, "number")
     if acknowledgement and acknowledgement.upper() not in ("TRUE", "FALSE"):
@@ -112,12 +114,12 @@ def read_line(text: str) -> Line:
     if letter not in _HINTS:
         raise DecodeError(Fault.MALFORMED, "classification")
     at, whole = read_time(time) if time else (None, False)
-    return Line(name, _NUMBERS[own_number], at, whole, sender, _HINTS[letter], fields[HEADER:], text)
+    return Line(name, _NUMBERS[own_number], at, whole, sender, _HINTS[letter], content, text)
 
 
 def read_time(text: str) -> tuple[datetime | None, bool]:
     """Read a time, and say whether it was in seconds. The document says milliseconds; some senders write seconds."""
-    if len(text) > 16 or not text.isalnum() or text[:2] in ("0x", "0X"):  # all that int() takes beside digits
+    if len(text) > 16 or not text.isalnum() or text[1:2] in _PREFIX:  # all that int() takes beside digits
         raise DecodeError(Fault.MALFORMED, "time")
     try:
         value = int(text, 16)
@@ -126,9 +128,8 @@ def read_time(text: str) -> tuple[datetime | None, bool]:
     whole = value < _SECONDS_BELOW
     if whole and value * 1000 < _SECONDS_BELOW:  # a clock that was never set
         raise DecodeError(Fault.OUT_OF_RANGE, "time")
-    seconds, thousandths = (value, 0) if whole else divmod(value, 1000)
     try:
-        return EPOCH + timedelta(0, seconds, 1000 * thousandths), whole
+        return EPOCH + (_SECOND if whole else _MILLISECOND) * value, whole
     except OverflowError:
         raise DecodeError(Fault.OUT_OF_RANGE, "time") from None
 

@@ -48,18 +48,16 @@ def own_unit(line: Line) -> Meaning:
 
 def contact(line: Line) -> Meaning:
     """A contact as its sender sees it, or the end of one."""
-    content = line.content
-    own_id, delete = content[0], content[1].upper()
+    own_id, delete, latitude, longitude, altitude, x, y, z, speed, course, heading, roll, pitch, *rest = line.content
     if not own_id:
         raise DecodeError(Fault.MISSING, "contact.id")
-    if delete not in ("", "TRUE", "FALSE"):
+    if delete and delete.upper() not in ("TRUE", "FALSE"):
         raise DecodeError(Fault.MALFORMED, "contact.delete")
     subject = line.subject(own_id)
-    if delete == "TRUE":
+    if delete and delete.upper() == "TRUE":
         return Meaning(subject, Delete(target=subject), [])
-    position, kinematics = _place_and_movement(content[2:5] + content[8:11])
-    x, y, z = content[5:8]
-    roll, pitch, width, length, height, name, sensors, code, mmsi, icao, image, comment = content[11:23]
+    width, length, height, name, sensors, code, mmsi, icao, image, comment = rest[:10]
+    position, kinematics = _place_and_movement((latitude, longitude, altitude, speed, course, heading))
     losses: list[Loss] = []
     symbol, mode = read_symbol(code, losses) if code else (None, Mode.UNSTATED)
     extras: tuple[Extra, ...] = ()
@@ -75,7 +73,7 @@ def contact(line: Line) -> Meaning:
         kinematics=kinematics,
         sensors=_sensors(sensors) if sensors else (),
         mmsi=mmsi or None,
-        icao=icao.upper() or None,
+        icao=icao.upper() if icao else None,
         length_m=number(length, "contact.length", 0.0) if length else None,
         width_m=number(width, "contact.width", 0.0) if width else None,
         height_m=number(height, "contact.height", 0.0) if height else None,

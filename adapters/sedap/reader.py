@@ -31,9 +31,10 @@ def _message(line: Line) -> Message:
     try:
         meaning = _MEANINGS[line.name](line)
         body = meaning.body
-        family = "position" if isinstance(body, _POSITIONS) else _tag(body)
+        is_position = isinstance(body, _POSITIONS)
+        family = "position" if is_position else _tag(body)
         identity: tuple[str, ...] = () if line.time is not None else (_content(meaning, line),)
-        if isinstance(body, Alert) and body.cancelled:
+        if not is_position and isinstance(body, Alert) and body.cancelled:
             identity += ("cancelled",)
         return Message(
             id=message_id(family, meaning.subject, line.time, *identity),
