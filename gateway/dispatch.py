@@ -18,7 +18,7 @@ from gateway.links import Parcel
 from gateway.release import delay
 from gateway.routing import Table, Way
 from protocols.custody import Numbered
-from protocols.envelope import Mode, Refusal, Reject
+from protocols.envelope import Mode, Reject
 from protocols.message import MESSAGE_MAX, Loss, LossReason, Message, Precedence, pack
 from protocols.record import Attention, Event, Refused, Withheld
 from protocols.thin import shrink
@@ -202,21 +202,19 @@ class Dispatch:
         """Whether an epoch was closed because somebody of its audience may read no more."""
         return eid in self._closed
 
-    def reseal(self, waited: Consignment, now: datetime) -> tuple[list[Consignment], list[Unsent]]:
-        """Seal anew what waited under a closed epoch, for those of its audience who may still read it.
+    def reseal(self, waited: Consignment, now: datetime) -> list[Consignment]:
+        """What waited under a closed epoch, sealed anew for those of its audience who may still read it.
 
-        An envelope from before a restart cannot be opened any more, not even by us: it goes nowhere.
+        Announcements first, the envelope last. Raise Reject: nobody is left; or unknown-epoch, for an envelope from
+        before a restart, which cannot be opened any more, not even by us.
         """
-        try:
-            sealed = self._keyring.reseal(waited.parcel.data, now)
-        except Reject as error:
-            return [], [Unsent(copy, error.code) for copy in waited.copies]
-        left = tuple(copy for copy in waited.copies if self._keyring.reaches(copy.way.destination.id, now))
-        unsent = [Unsent(copy, Refusal.REVOKED) for copy in waited.copies if copy not in left]
-        ready = self.answers(sealed.announcements, now)
-        if left or not waited.copies:
-            ready.append(self._post(waited._replace(copies=left), sealed))
-        return ready, unsent
+        sealed = self._keyring.reseal(waited.parcel.data, now)
+        left = tuple(copy for copy in waited.copies if self.reaches(copy.way.destination.id, now))
+        return [*self.answers(sealed.announcements, now), self._post(waited._replace(copies=left), sealed)]
+
+    def reaches(self, unit: str, now: datetime) -> bool:
+        """Whether something can be sealed to a unit now."""
+        return self._keyring.reaches(unit, now)
 
     def control(self, unit: str, peer: str, record: bytes, now: datetime) -> list[Consignment]:
         """A control record of a unit of ours for a unit of a partner. Raise Reject."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Final
 
-from gateway.dispatch import CONTROL
+from gateway.dispatch import CONTROL, Consignment
 from gateway.outbound.item import Item, State
 from gateway.outbound.turns import FRAMING, RANKS, URGENT, Offer, rank
 from gateway.outbound.window import LARGEST, Window
@@ -172,6 +172,12 @@ class Lane:
         self._alone_at = now + self._alone_s
         self._alone_s = min(ALONE_MAX_S, 2 * self._alone_s)
 
+    def renumber(self, item: Item, sealed: Consignment) -> None:
+        """It was sealed anew, and goes before what has not been sent yet."""
+        self._unnumber(item)
+        item.consignment = sealed
+        self.again([item])
+
     def forget(self, item: Item, *, delivered: bool) -> None:
         """It is done with."""
         if delivered and self.doubt.get(item.precedence) is item:
@@ -185,6 +191,9 @@ class Lane:
         """The memory need not keep it."""
         self.unsafe.pop(item, None)
         self._is_back(item)
+        self._unnumber(item)
+
+    def _unnumber(self, item: Item) -> None:
         number = item.consignment.custody
         if number is not None and (envelopes := self.numbered.get(number.eid)) is not None:
             envelopes.pop(number.seq, None)

@@ -24,6 +24,7 @@ from gateway.outbound.waiting import Waiting
 from gateway.spool import SpoolError, SpoolFull
 from gateway.stream import Stream
 from protocols.custody import Taken
+from protocols.envelope import Refusal, Reject
 from protocols.record import Event, Holding
 
 __all__ = ["Outbound", "Roads"]
@@ -242,10 +243,19 @@ class Outbound:
         if number is None or not self._dispatch.is_closed(number.eid):
             return True
         lane.window.ended(item.size)
-        ready, unsent = self._dispatch.reseal(item.consignment, self._clock())
-        telling.left_out(self._stream, item, ready, unsent)
-        self.submit(ready, item.arrived)
-        self._close(lane, item, delivered=False)
+        now = self._clock()
+        try:
+            *announced, post = self._dispatch.reseal(item.consignment, now)
+        except Reject as error:
+            telling.left_out(self._stream, item, error.code, lambda _: False)
+            self._close(lane, item, delivered=False)
+            return False
+        telling.left_out(self._stream, item, Refusal.REVOKED, lambda unit: self._dispatch.reaches(unit, now))
+        if not item.drafts and not post.copies:
+            self._close(lane, item, delivered=False)  # of this partner nobody may read it any more
+            return False
+        self.submit(announced, now)
+        lane.renumber(item, post)
         return False
 
     def _arrived(self, lane: Lane, item: Item) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
-from gateway.dispatch import Consignment, Unsent
 from gateway.links import SendRefusal
 from gateway.outbound.item import Item
 from gateway.stream import HandedOver, Stream
@@ -33,12 +32,13 @@ def refused(stream: Stream, item: Item, refusal: SendRefusal) -> None:
         stream.kept(Event.REFUSED, refusal, message, way)
 
 
-def left_out(stream: Stream, item: Item, ready: Sequence[Consignment], unsent: Sequence[Unsent]) -> None:
-    """It was sealed anew, and not for everybody."""
-    if item.drafts:
-        names = {copy.way.destination.id for each in ready for copy in each.copies}
-        for draft in item.drafts:
-            if draft.destination not in names:
-                stream.ended(draft, Event.WITHHELD, unsent[0].reason if unsent else None)
-    for each in unsent:
-        stream.kept(Event.WITHHELD, each.reason, each.copy.message, each.copy.way)
+def left_out(stream: Stream, item: Item, reason: str, reaches: Callable[[str], bool]) -> None:
+    """It was sealed anew, or cannot be: those who may not read it any more do not get it."""
+    kept = tuple(draft for draft in item.drafts if reaches(draft.destination or ""))
+    for draft in item.drafts:
+        if draft not in kept:
+            stream.ended(draft, Event.WITHHELD, reason)
+    for message, way in () if item.drafts else item.consignment.copies:
+        if not reaches(way.destination.id):
+            stream.kept(Event.WITHHELD, reason, message, way)
+    item.drafts = kept
