@@ -180,6 +180,13 @@ class Custody:
             self._outbound.submit(list(self._word(now)), now)
             self._listen()
 
+    async def last_word(self) -> list[Consignment]:
+        """What is owed when a gateway stops, with a checkpoint over everything that its audit has by then."""
+        now = self._clock()
+        if self._books is not None:
+            self._checkpoint = await self._books.checkpoints.last(now) or self._checkpoint
+        return list(self._word(now))
+
     def _word(self, now: datetime) -> Iterator[Consignment]:
         """Control records for everything that is due."""
         loop_s = asyncio.get_running_loop().time()

@@ -127,10 +127,11 @@ class Relay:
             await asyncio.sleep(TEND_S)
 
     async def finish(self) -> None:
-        """Send what ends our epochs; given up after a while, since a link may be down."""
+        """Send our last word and what ends our epochs; given up after a while, since a link may be down."""
+        word = await self._custody.last_word()
         with suppress(TimeoutError):
             async with asyncio.timeout(FINISH_S):
-                await self._outbound.finish(self._dispatch.final(self._rules.clock()))
+                await self._outbound.finish([*word, *self._dispatch.final(self._rules.clock())])
 
     def _portions(self, link: str, frames: Sequence[Frame]) -> Iterator[Batch]:
         """The frames that arrived, read; as many together as hold a portion of messages."""
