@@ -93,15 +93,10 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 
 
 class Details(msgspec.Struct, frozen=True, gc=False):
-    """The children of ``detail``, found by tag; ``links`` in order. A repeated element counts once, the first.
-
-    ``flat`` is ``first`` where no element has more than attributes and all are of one small event without links: then
-    what was read of them may be remembered.
-    """
+    """The children of ``detail``, found by tag; ``links`` in order. A repeated element counts once, the first."""
 
     first: Mapping[str, Node]
     links: Sequence[Node]
-    flat: dict[str, Attributes] | None = None
 
     def get(self, tag: str, attribute: str) -> str | None:
         """One attribute of an element; empty counts as not given."""

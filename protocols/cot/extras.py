@@ -106,16 +106,12 @@ def read_extras(event: Event, body: Body, unread: list[str]) -> tuple[Extra, ...
     kind = kind_of(body)
     if kind not in _READ:
         return ()
-    extras = _bounded([*_of_event(event, body), *_left_over(kind, event.details)])
-    if extras is None:
+    extras = [*_of_event(event, body), *_left_over(kind, event.details)]
+    if len(extras) > EXTRAS_MAX or _size(extras) > SIZE_MAX:
         unread.append("extras")
         return ()
-    return extras
-
-
-def extras_of(kind: str, details: Details) -> tuple[Extra, ...] | None:
-    """What of these elements is in no field of a body of this kind; None where that is too much."""
-    return _bounded(_left_over(kind, details))
+    extras.sort(key=_ORDER)  # the order of elements means nothing in CoT
+    return tuple(extras)
 
 
 def _left_over(kind: str, details: Details) -> list[Extra]:
@@ -134,13 +130,6 @@ def _left_over(kind: str, details: Details) -> list[Extra]:
             else:
                 extras.append(_whole("link", node))
     return extras
-
-
-def _bounded(extras: list[Extra]) -> tuple[Extra, ...] | None:
-    if len(extras) > EXTRAS_MAX or _size(extras) > SIZE_MAX:
-        return None
-    extras.sort(key=_ORDER)  # the order of elements means nothing in CoT
-    return tuple(extras)
 
 
 def write_extras(kind: str, extras: Sequence[Extra], details: list[Element], ledger: Ledger) -> None:

@@ -6,8 +6,6 @@ Commands to weapons and the protocol's own negotiation are refused.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from protocols.alphabet import bounded_hint
 from protocols.body import Body, Opaque, Status
 from protocols.cot.alert import CANCEL, alert_subject, is_alert, read_alert
@@ -24,7 +22,6 @@ from protocols.cot.track import read_atom
 from protocols.message import (
     UNGRADED,
     Derived,
-    Extra,
     Loss,
     LossReason,
     Message,
@@ -49,10 +46,9 @@ def read_message(event: Event, form: str, raw: bytes) -> Message:
     unread = list(event.unread)
     try:
         if event.type[:2] == "a-":
-            body, extras = read_atom(event, details, unread)
-            return _message(event, body, extras, form, unread)
+            return _message(event, read_atom(event, details, unread), form, unread)
         refuse_commands(event, details)
-        return _message(event, _body(event, details, unread) or Opaque(format="cot", data=raw), None, form, unread)
+        return _message(event, _body(event, details, unread) or Opaque(format="cot", data=raw), form, unread)
     except CotError:
         raise
     except ValueError:  # a struct refused a value: the model's bounds hold for every format
@@ -93,13 +89,12 @@ def _body(event: Event, details: Details, unread: list[str]) -> Body | None:  # 
     return read_report(event, details) or read_graphic(event, details)
 
 
-def _message(event: Event, body: Body, extras: tuple[Extra, ...] | None, form: str, unread: list[str]) -> Message:
+def _message(event: Event, body: Body, form: str, unread: list[str]) -> Message:
     kind, details = KIND_OF[type(body)], event.details
     time, how, opex = event.time, event.how, event.opex
     mode, exercise = _mode(opex) if opex else (Mode.UNSTATED, None)
     provenance = read_provenance(details, unread)
-    if extras is None or event.qos is not None:
-        extras = read_extras(event, body, unread)
+    extras = read_extras(event, body, unread)
     references, derived = read_references(details) if details.links else (), _NOTHING_DERIVED
     if kind in _POSITION_KINDS:
         subject = event.uid
@@ -149,18 +144,9 @@ def _mode(opex: str) -> tuple[Mode, str | None]:
 
 def _source(event: Event, form: str) -> Source:
     """What was read; ``label_hint`` is the event's own marking as one bounded text, and never a label."""
-    if event.details.flat is None:
-        return _read_source(form, event.version, event.access, event.caveat, event.releasable_to)
-    return _known_source(form, event.version, event.access, event.caveat, event.releasable_to)
-
-
-def _read_source(form: str, version: str, access: str | None, caveat: str | None, releasable_to: str | None) -> Source:
-    given = (("access", access), ("caveat", caveat), ("releasableTo", releasable_to))
+    given = (("access", event.access), ("caveat", event.caveat), ("releasableTo", event.releasable_to))
     hint = ";".join([f"{name}={value.replace(';', ',')}" for name, value in given if value])
-    return Source(format=form, version=version, label_hint=bounded_hint(hint, HINT_MAX))
-
-
-_known_source = lru_cache(maxsize=256)(_read_source)  # a feed has few markings
+    return Source(format=form, version=event.version, label_hint=bounded_hint(hint, HINT_MAX))
 
 
 def _subject(event: Event, details: Details, kind: str) -> str:

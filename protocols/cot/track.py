@@ -5,9 +5,9 @@ from __future__ import annotations
 from protocols.body import Contact, Track
 from protocols.cot.detail import fix_source_of, read_identity, read_kinematics, write_remarks
 from protocols.cot.event import CotError, CotFault, Details, Element, Event, Part, decimal, plain_element, text_of
-from protocols.cot.portrait import read_portrait, write_portrait
+from protocols.cot.portrait import write_portrait
 from protocols.ledger import Ledger
-from protocols.message import Extra, LossReason, Message
+from protocols.message import LossReason, Message
 from protocols.quantity import STILL, Affiliation, Symbol
 from protocols.symbols import from_cot, to_cot
 
@@ -16,29 +16,20 @@ EMERGENCY = "911 Alert"
 _SAID = (("mmsi", ""), ("icao", ""), ("length_m", " m"), ("width_m", " m"), ("height_m", " m"))
 
 
-def read_atom(event: Event, details: Details, unread: list[str]) -> tuple[Track | Contact, tuple[Extra, ...] | None]:
-    """A Track when the event is a device's own report, or a friend that nobody else produced; else a Contact.
-
-    Beside it the extras of the event, or None where they have to be read.
-    """
+def read_atom(event: Event, details: Details, unread: list[str]) -> Track | Contact:
+    """A Track when the event is a device's own report, or a friend that nobody else produced; else a Contact."""
     symbol = from_cot(event.type)
     if symbol is None:
         raise CotError(CotFault.UNSUPPORTED, "event@type: affiliation")
-    own, find = is_own_report(event, details, symbol), details.first.get
-    extras = None
-    if details.flat is None:
-        identity, fix_source = read_identity(details), fix_source_of(details)
-    else:
-        identity, fix_source, extras = read_portrait("track" if own else "contact", details.flat)
-    position = event.point.position(fix_source)
+    find = details.first.get
+    position, identity = event.point.position(fix_source_of(details)), read_identity(details)
     movement, remarks = find("track"), find("remarks")
     kinematics = STILL if movement is None else read_kinematics(movement, unread)
     text = None if remarks is None else text_of(remarks) or None
-    if not own:
-        body = Contact(position=position, symbol=symbol, identity=identity, kinematics=kinematics, remarks=text)
-        return body, extras
+    if not is_own_report(event, details, symbol):
+        return Contact(position=position, symbol=symbol, identity=identity, kinematics=kinematics, remarks=text)
     status, emergency = find("status"), find("emergency")
-    own_body = Track(
+    return Track(
         position=position,
         symbol=symbol,
         identity=identity,
@@ -50,7 +41,6 @@ def read_atom(event: Event, details: Details, unread: list[str]) -> tuple[Track 
         in_distress=None if emergency is None else not _flag(emergency.get("cancel")),
         remarks=text,
     )
-    return own_body, extras
 
 
 def is_own_report(event: Event, details: Details, symbol: Symbol) -> bool:
