@@ -19,6 +19,7 @@ from protocols.label import Category, CategoryType, Clearance, Label
 from protocols.message import Authenticity, Message, Mode, Precedence, Times
 from protocols.quantity import Position
 from protocols.unit import LiaisonUnit
+from tests.gateway.passages import passer
 from tests.gateway.reports import HERE, a_message
 from tests.gateway.tables import a_config
 
@@ -172,6 +173,60 @@ def test_what_is_released_is_what_one_agreement_says(config: Config, message: Me
         assert message.label is not None
         assert CLASSES.index(message.label.classification) <= CLASSES.index(terms.highest.classification)
         assert to.startswith("alpha/") or str(message.origin).startswith("alpha/")
+
+
+@st.composite
+def passages(draw: st.DrawFn) -> Config:
+    """Alpha passes on to charlie what bravo says, under any two agreements, and with or without bravo's leave."""
+    given_, named = passer(), {"bravo": "alpha-bravo", "alpha": "alpha-tells-charlie"}
+    made = {}
+    for sender, name in named.items():
+        terms, as_it_was = draw(agreements(name)), next(each for each in given_.agreements if each.id == name)
+        made[name] = replace(
+            terms,
+            partners=as_it_was.partners,
+            directions=as_it_was.directions,
+            transformation=Transformation(),
+            onward=draw(st.sampled_from((*(("charlie",),) * 9, (), ("delta",)))) if sender == "bravo" else (),
+        )
+    peers = tuple(replace(peer, clearance=draw(clearances)) for peer in given_.peers)
+    return replace(given_, agreements=tuple(made.get(each.id, each) for each in given_.agreements), peers=peers)
+
+
+@given(passages(), messages(), moments)
+def test_what_is_passed_on_is_what_both_agreements_say(config: Config, message: Message, now: datetime) -> None:
+    theirs, ours = (next(each for each in config.agreements if each.id == name) for name in ("alpha-bravo", _TELLS))
+    message = replace(message, origin="bravo/ops", authenticity=Authenticity.VERIFIED)
+    signed = frozenset(each.id for each in config.agreements)
+
+    if (_TELLS, "charlie/map") not in released(config, signed, message, now):
+        return
+    assert theirs.onward == ("charlie",)
+    for terms in (theirs, ours):
+        assert terms.valid_from <= now < terms.valid_until
+        assert message.kind in terms.kinds
+        assert message.mode in terms.modes
+        assert message.label is not None
+        assert CLASSES.index(message.label.classification) <= CLASSES.index(terms.highest.classification)
+        assert (_TELLS, "charlie/map") not in released(config, signed - {terms.id}, message, now)
+
+
+def test_enough_is_passed_on_for_a_leak_to_be_seen() -> None:
+    seen: list[bool] = []
+
+    @settings(max_examples=200, derandomize=True, database=None)
+    @given(passages(), messages(), moments)
+    def look(config: Config, message: Message, now: datetime) -> None:
+        message = replace(message, origin="bravo/ops", authenticity=Authenticity.VERIFIED)
+        every = frozenset(each.id for each in config.agreements)
+        seen.append((_TELLS, "charlie/map") in released(config, every, message, now))
+
+    look()
+
+    assert sum(seen) > 5
+
+
+_TELLS = "alpha-tells-charlie"
 
 
 @given(tables(), messages(), st.lists(moments, min_size=1, max_size=5))
