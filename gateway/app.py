@@ -47,9 +47,9 @@ from gateway.reload import Reloader
 from gateway.repeats import Repeats
 from gateway.routing import Table
 from gateway.spool.spool import Spool
-from gateway.stream import Reader, Stream
+from gateway.stream import About, Reader, Stream
 from gateway.table.sharing import ALL, Part, obstacles
-from protocols.record import Event
+from protocols.record import Event, Trouble
 from protocols.unit import partner_of
 
 AUDIT = "audit.log"
@@ -142,6 +142,8 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
         stack.push_async_callback(relay.finish)
         settle_memory()
         stream.gateway(Event.STARTED)
+        if audit.lost:
+            stream.about(Event.FAULT, About(Trouble.AUDIT_TORN))
         stack.callback(stream.gateway, Event.STOPPED)
         async with asyncio.TaskGroup() as group:
             needs = Needs(links, lambda: spool.health().trouble, lambda: audit.fault and "not-writable", now)

@@ -142,5 +142,6 @@ class Trouble(StrEnum):
     CLOCK_JUMPED = "clock-jumped"
     LINK_AWAY = "link-away"  # ``destination`` is the link
     LINK_REFUSED = "link-refused"  # its far side, or its certificate, does not let us in; an operator must act
+    AUDIT_TORN = "audit-torn"  # a power cut spoilt the last lines of the audit, which were put aside
     WITNESS_NOT_KEPT = "witness-not-kept"  # a partner's checkpoint could not be written down
     DAMAGED = "damaged"  # it waited on a disk that has lost it
