@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from adapters import INPUT_MAX, DecodeError, Encoded, EncodeError, Fault
 from protocols.body import Opaque
-from protocols.cot.event import CannotSayError, CotError, parse_event, write_event
+from protocols.cot.event import CotError, parse_event
+from protocols.cot.markup import CannotSayError, write_event
 from protocols.cot.read import refuse_commands
 from protocols.cot.report import read_xml
 from protocols.cot.stream import split as split_stream

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from adapters import INPUT_MAX, DecodeError, Encoded, EncodeError, Fault
 from protocols.body import Opaque
-from protocols.cot.event import CannotSayError, CotError, Draft, parse_event, write_event
+from protocols.cot.event import CotError, parse_event
+from protocols.cot.markup import CannotSayError, Draft, write_event
 from protocols.cot.read import read_message, refuse_commands
 from protocols.cot.whole import redraft
 from protocols.cot.write import KINDS, draft_event

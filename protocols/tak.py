@@ -10,19 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from protocols.cot.event import (
-    CannotSayError,
-    CotError,
-    CotFault,
-    Details,
-    Draft,
-    Element,
-    Event,
-    Point,
-    is_how,
-    is_type,
-    write_details,
-)
+from protocols.cot.event import CotError, CotFault, Details, Event, Point, is_how, is_type
+from protocols.cot.markup import CannotSayError, Draft, Element, write_details
 from protocols.moment import EPOCH, read_epoch
 from protocols.quantity import AltitudeDatum, Position
 from protocols.remembered import Remembered

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
-from protocols.cot.event import CotError, Draft, Element, Event, children_of, parse_event, write_event
+from protocols.cot.event import CotError, Event, children_of, parse_event
+from protocols.cot.markup import Draft, Element, write_event
 
 OFFER, REQUEST, RESPONSE = "t-x-takp-v", "t-x-takp-q", "t-x-takp-r"
 PATIENCE = timedelta(seconds=60)

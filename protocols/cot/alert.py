@@ -11,8 +11,9 @@ from protocols.body import Alert, Area
 from protocols.cot.alarm_names import ALARM_NAMES
 from protocols.cot.chat import place
 from protocols.cot.detail import read_identity, write_identity, write_remarks
-from protocols.cot.event import Details, Element, Event, Part, is_type
+from protocols.cot.event import Details, Event, is_type
 from protocols.cot.extras import emergency_of
+from protocols.cot.markup import Element, Part
 from protocols.message import Message
 from protocols.quantity import Position
 from protocols.xml import escape

@@ -10,18 +10,8 @@ from msgspec.structs import replace
 
 from protocols.body import Chat, Receipt, ReceiptState
 from protocols.cot.detail import read_identity, write_identity
-from protocols.cot.event import (
-    CannotSayError,
-    CotError,
-    CotFault,
-    Details,
-    Element,
-    Event,
-    Part,
-    Point,
-    children_of,
-    text_of,
-)
+from protocols.cot.event import CotError, CotFault, Details, Event, Point, children_of, text_of
+from protocols.cot.markup import CannotSayError, Element, Part
 from protocols.ledger import Ledger
 from protocols.message import LossReason, Message
 from protocols.quantity import Position

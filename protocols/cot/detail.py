@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from protocols.body import NOBODY, Identity
-from protocols.cot.event import Details, Element, Node, number, pairs_of, plain_element
+from protocols.cot.event import Details, Node, number, pairs_of
+from protocols.cot.markup import Element, plain_element
 from protocols.ledger import Ledger
 from protocols.message import Hop, LossReason, Message, Reference
 from protocols.moment import read_iso, write_iso

@@ -9,19 +9,9 @@ from __future__ import annotations
 
 from protocols.body import Graphic, Shape
 from protocols.cot.detail import fix_source_of, write_remarks
-from protocols.cot.event import (
-    CannotSayError,
-    CotError,
-    CotFault,
-    Details,
-    Element,
-    Event,
-    Part,
-    children_of,
-    decimal,
-    number,
-)
+from protocols.cot.event import CotError, CotFault, Details, Event, children_of, number
 from protocols.cot.extras import kept, middle, type_of, write_corners
+from protocols.cot.markup import CannotSayError, Element, Part, decimal
 from protocols.ledger import Ledger
 from protocols.message import LossReason, Message
 from protocols.quantity import AltitudeDatum, Position

@@ -14,19 +14,8 @@ from typing import get_args
 from lxml import etree
 
 from protocols.body import Alert, Body, Contact, Delete, Graphic, Receipt, Shape, Status, Track
-from protocols.cot.event import (
-    CotError,
-    Details,
-    Element,
-    Event,
-    Node,
-    Point,
-    children_of,
-    decimal,
-    pairs_of,
-    read_point,
-    text_of,
-)
+from protocols.cot.event import CotError, Details, Event, Node, Point, children_of, pairs_of, read_point, text_of
+from protocols.cot.markup import Element, decimal
 from protocols.cot.medevac import ATTRIBUTES as MEDEVAC_ATTRIBUTES
 from protocols.ledger import Ledger
 from protocols.message import EXTRAS_MAX, Extra, Message

@@ -14,7 +14,8 @@ from protocols import form
 from protocols.body import Marking, Medevac, Patient, PatientCounts, PatientOrigins, Security
 from protocols.cot.chat import place
 from protocols.cot.detail import read_identity, write_identity, write_remarks
-from protocols.cot.event import Details, Element, Event, Node, Part, children_of, decimal, number
+from protocols.cot.event import Details, Event, Node, children_of, number
+from protocols.cot.markup import Element, Part, decimal
 from protocols.xml import XmlError, parse
 
 TYPE = "b-r-f-h-c"

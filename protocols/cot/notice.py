@@ -10,7 +10,8 @@ from protocols import form
 from protocols.body import Delete, Report, Status
 from protocols.cot.alert import somewhere
 from protocols.cot.detail import write_remarks
-from protocols.cot.event import CannotSayError, CotError, CotFault, Details, Element, Event, Part
+from protocols.cot.event import CotError, CotFault, Details, Event
+from protocols.cot.markup import CannotSayError, Element, Part
 from protocols.ledger import Ledger
 from protocols.message import Message
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from protocols.body import FileReference, Task
 from protocols.cot.chat import place
-from protocols.cot.event import CannotSayError, CotError, CotFault, Details, Element, Event, Part, is_type, pairs_of
+from protocols.cot.event import CotError, CotFault, Details, Event, is_type, pairs_of
+from protocols.cot.markup import CannotSayError, Element, Part
 from protocols.ledger import Ledger
 
 FILE = "b-f-t-r"

@@ -9,8 +9,8 @@ from typing import NamedTuple, TypeAlias
 
 from protocols.body import Identity
 from protocols.cot.detail import write_identity
-from protocols.cot.event import Element
 from protocols.cot.extras import are_beside, write_extras
+from protocols.cot.markup import Element
 from protocols.ledger import Ledger
 from protocols.message import Extra
 from protocols.remembered import Remembered

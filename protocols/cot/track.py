@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from protocols.body import Contact, Track
 from protocols.cot.detail import fix_source_of, read_identity, read_kinematics, write_remarks
-from protocols.cot.event import CotError, CotFault, Details, Element, Event, Part, decimal, plain_element, text_of
+from protocols.cot.event import CotError, CotFault, Details, Event, text_of
+from protocols.cot.markup import Element, Part, decimal, plain_element
 from protocols.cot.portrait import write_portrait
 from protocols.ledger import Ledger
 from protocols.message import LossReason, Message

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from lxml import etree
 
-from protocols.cot.event import Draft, Element, Event, Node, text_of
+from protocols.cot.event import Event, Node, text_of
+from protocols.cot.markup import Draft, Element
 from protocols.quantity import Position
 from protocols.xml import attributes_of, escape
 

@@ -24,8 +24,9 @@ from protocols.cot.alert import write_alert
 from protocols.cot.chat import write_chat, write_receipt
 from protocols.cot.detail import write_provenance, write_references
 from protocols.cot.drawing import write_graphic
-from protocols.cot.event import CannotSayError, Draft, Element, Part, is_how
+from protocols.cot.event import is_how
 from protocols.cot.extras import kind_of, point_kept, qos_of, write_extras
+from protocols.cot.markup import CannotSayError, Draft, Element, Part
 from protocols.cot.medevac import write_medevac
 from protocols.cot.notice import write_delete, write_report, write_status
 from protocols.cot.order import write_file, write_task

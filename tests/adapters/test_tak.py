@@ -14,7 +14,8 @@ from takproto.constants import TAKProtoVer
 from adapters import DecodeError, EncodeError, Fault, cot, tak
 from gateway.formats.specimens import FULL, SPARSE, sparse, specimen
 from protocols.body import Opaque, Track
-from protocols.cot.event import CotError, Element
+from protocols.cot.event import CotError
+from protocols.cot.markup import Element
 from protocols.message import Message, Source, Times
 from protocols.quantity import Position
 from protocols.tak import FRAME_MAX, Control, read_control

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from protocols.cot.event import CotError, Draft, Element, Event
+from protocols.cot.event import CotError, Event
+from protocols.cot.markup import Draft, Element
 from protocols.tak import MESH, event_of, mesh, read_frame, write_message
 from protocols.wire import write_bytes, write_double, write_int, write_text
 from protocols.xml import XmlError, attributes_of, parse
