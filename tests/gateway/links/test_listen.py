@@ -88,8 +88,8 @@ async def test_what_a_client_does_not_take_is_given_to_the_next(*, still_there: 
 
 
 async def test_a_client_that_does_not_read_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listen, "BEHIND_MAX", 65_536)
-    port, count = free_port(), 2000
+    monkeypatch.setattr(listen, "BEHIND_MAX", 2_097_152)
+    port, count = free_port(), 5000
     async with alive(listening(port, packet_max=65_536)) as link, client(port), client(port) as (reader, _):
         await until(lambda: link.statistics.connects == 2)
         parcels = [Parcel("t", b"%06d" % number + bytes(4089) + b"\n") for number in range(count)]
