@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -24,6 +24,7 @@ from tests.gateway.reports import HERE, a_message
 from tests.gateway.tables import a_config
 
 BASE = a_config()
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines are busy
 PARTNERS = ("alpha", "bravo", "charlie")
 UNITS = ("alpha/patrols", "alpha/cell", "bravo/ops", "charlie/map")
 CLASSES = ("UNCLASSIFIED", "RESTRICTED", "CONFIDENTIAL")
@@ -147,6 +148,7 @@ moments = st.sampled_from((60, 61, 70, 80, 90, 100, 130, 30, 10, -1, 250, 400)).
 )
 
 
+@PATIENT
 @given(st.data(), tables(), messages(), moments)
 def test_a_rule_more_never_widens_another_agreement(
     data: st.DataObject, config: Config, message: Message, now: datetime
@@ -160,6 +162,7 @@ def test_a_rule_more_never_widens_another_agreement(
     assert {each for each in after if each[0] not in about} <= before
 
 
+@PATIENT
 @given(tables(), messages(), moments)
 def test_what_is_released_is_what_one_agreement_says(config: Config, message: Message, now: datetime) -> None:
     agreed = {each.id: each for each in config.agreements}
@@ -175,24 +178,25 @@ def test_what_is_released_is_what_one_agreement_says(config: Config, message: Me
         assert to.startswith("alpha/") or str(message.origin).startswith("alpha/")
 
 
+_TELLS = "alpha-tells-charlie"
+TERMS = ("kinds", "highest", "valid_until", "modes", "area", "precedence")  # of which some are drawn, the others wide
+
+
 @st.composite
 def passages(draw: st.DrawFn) -> Config:
     """Alpha passes on to charlie what bravo says, under any two agreements, and with or without bravo's leave."""
-    given_, named = passer(), {"bravo": "alpha-bravo", "alpha": "alpha-tells-charlie"}
-    made = {}
-    for sender, name in named.items():
-        terms, as_it_was = draw(agreements(name)), next(each for each in given_.agreements if each.id == name)
-        made[name] = replace(
-            terms,
-            partners=as_it_was.partners,
-            directions=as_it_was.directions,
-            transformation=Transformation(),
-            onward=draw(st.sampled_from((*(("charlie",),) * 9, (), ("delta",)))) if sender == "bravo" else (),
-        )
+    given_, made = passer(), {}
+    for name, onward in (("alpha-bravo", (*(("charlie",),) * 9, (), ("delta",))), (_TELLS, ((),))):
+        wide = next(each for each in given_.agreements if each.id == name)
+        drawn, narrow = draw(agreements(name)), draw(st.sets(st.sampled_from(TERMS), max_size=1))
+        wide = replace(wide, highest=Clearance(policy="MISSION", classification=CLASSES[2], restrictive=("MEDICAL",)))
+        terms = {each: getattr(drawn, each) for each in narrow}
+        made[name] = replace(wide, onward=draw(st.sampled_from(onward)), **terms)
     peers = tuple(replace(peer, clearance=draw(clearances)) for peer in given_.peers)
     return replace(given_, agreements=tuple(made.get(each.id, each) for each in given_.agreements), peers=peers)
 
 
+@PATIENT
 @given(passages(), messages(), moments)
 def test_what_is_passed_on_is_what_both_agreements_say(config: Config, message: Message, now: datetime) -> None:
     theirs, ours = (next(each for each in config.agreements if each.id == name) for name in ("alpha-bravo", _TELLS))
@@ -214,7 +218,7 @@ def test_what_is_passed_on_is_what_both_agreements_say(config: Config, message: 
 def test_enough_is_passed_on_for_a_leak_to_be_seen() -> None:
     seen: list[bool] = []
 
-    @settings(max_examples=200, derandomize=True, database=None)
+    @settings(PATIENT, max_examples=200, derandomize=True, database=None)
     @given(passages(), messages(), moments)
     def look(config: Config, message: Message, now: datetime) -> None:
         message = replace(message, origin="bravo/ops", authenticity=Authenticity.VERIFIED)
@@ -223,12 +227,10 @@ def test_enough_is_passed_on_for_a_leak_to_be_seen() -> None:
 
     look()
 
-    assert sum(seen) > 5
+    assert sum(seen) > len(seen) / 10
 
 
-_TELLS = "alpha-tells-charlie"
-
-
+@PATIENT
 @given(tables(), messages(), st.lists(moments, min_size=1, max_size=5))
 def test_a_compiled_decision_is_the_decision_made_afresh(
     config: Config, message: Message, times: list[datetime]
@@ -243,7 +245,7 @@ def test_a_compiled_decision_is_the_decision_made_afresh(
 def test_enough_is_released_for_a_leak_to_be_seen() -> None:
     seen: list[bool] = []
 
-    @settings(max_examples=200, derandomize=True, database=None)
+    @settings(PATIENT, max_examples=200, derandomize=True, database=None)
     @given(tables(), messages(), moments)
     def look(config: Config, message: Message, now: datetime) -> None:
         seen.append(bool(released(config, frozenset(each.id for each in config.agreements), message, now)))
