@@ -159,12 +159,13 @@ class Lane:
     def go_back(self) -> None:
         """What was sent and has not arrived may be lost: all of it again, one of each precedence first and alone.
 
-        Until that one has arrived: else what goes next would pass what is lost once more.
+        Until that one has arrived: else what goes next would pass what is lost once more. What is urgent does not wait
+        for that over a link with a budget, where word of it takes half a minute.
         """
         sent = [item for item in self.under_way() if item.state is State.SENT]
         for item in sent:
             self.window.ended(item.size)
-        self.doubt = dict.fromkeys(range(CONTROL))
+        self.doubt = dict.fromkeys(range(URGENT if self.thin else CONTROL))
         self.again(sent)
 
     def hold_off(self, now: float) -> None:

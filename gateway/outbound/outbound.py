@@ -233,6 +233,8 @@ class Outbound:
         if openings == lane.openings:
             return False
         lane.openings = openings
+        if not any(item.state is State.SENT for item in lane.under_way()):
+            return False  # as at the start: nothing was sent that may be lost
         lane.go_back()
         self._announce_anew(lane, lane.under_way())
         return True
