@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.spool import Clock, Ended, Kept, Note, Put, Row, SpoolError, SpoolFull, Trouble, Why
 from gateway.spool.ageing import Ageing
-from gateway.spool.ballast import Ballast
+from gateway.spool.ballast import BALLAST_BYTES, Ballast
 from gateway.spool.catalogue import Catalogue
 from gateway.spool.entry import Entry, Kind, Noted, Thing, write
 from gateway.spool.fault import IndexDamagedError, of_system
@@ -22,6 +22,7 @@ from gateway.spool.tidy import Tidying
 
 ENDED_MAX: Final = 2000  # rows that one call ends
 _SETTLED_MAX: Final = 10_000  # rows that one range settles
+_SPARE_BYTES: Final = 1 << 20  # beyond what was refused, so that it does not begin again at once
 _STAMP_S: Final = 30.0  # spool time that a kill may lose
 
 
@@ -142,7 +143,8 @@ class Store:
         except SpoolError as error:
             if not isinstance(error, SpoolFull):
                 self.trouble = error.reason
-                self._refused_bytes = 2 * sum(len(raw) for draft in drafts for raw in draft.raws)
+                refused = 2 * sum(len(raw) for draft in drafts for raw in draft.raws)
+                self._refused_bytes = min(refused, BALLAST_BYTES)  # what a disk may never have had room for
             return [error] * len(drafts)
         self.trouble = None
         self.commits += 1
@@ -368,7 +370,7 @@ class Store:
         self.catalogue.read(lambda: self.catalogue.index.checkpoint(shrink=True))
         self._ballast.hold()
         self._stamp(0.0)
-        if self._ballast.room() >= self._refused_bytes:
+        if self._ballast.room() >= self._refused_bytes + _SPARE_BYTES:
             self.trouble = None
 
     def _stamp_clock(self) -> None:

@@ -31,7 +31,9 @@ class Tidying:
         log, live = self._catalogue.log, self._catalogue.index.live
         oldest = log.oldest
         if oldest == log.head:
-            if live.get(oldest, _NOTHING).rows or log.size(oldest) < (1 if urgent else _LEFT_MAX):
+            waiting = live.get(oldest, _NOTHING)
+            dead = log.size(oldest) - waiting.bytes
+            if dead <= waiting.bytes if urgent else waiting.rows or dead < _LEFT_MAX:
                 return False
             log.rotate()
             return True
