@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
 from itertools import islice
 from typing import NoReturn, TypeAlias
 
@@ -17,10 +16,10 @@ import msgspec
 
 from protocols.moment import read_iso
 from protocols.quantity import AltitudeDatum, Position
+from protocols.remembered import Remembered
 from protocols.xml import XmlElement, XmlError, parse, parse_flat
 
 UNKNOWN_FROM = 999_999.0  # metres; TAK Protocol writes one digit fewer than XML
-REMEMBERED_MAX = 128  # characters of a text that is looked at once and then known again
 _UNKNOWN_MARKS = frozenset({None, "", "9999999.0", "9999999", "999999", "NaN"})
 _TYPE = re.compile(r"\w+(?:-\w+)*(?:;[^;]*)?")  # MITRE base event schema, event/@type
 _HAE = AltitudeDatum.HAE
@@ -286,22 +285,16 @@ def read_details(detail: Iterable[XmlElement]) -> Details:
 
 def is_how(text: str) -> bool:
     """Whether a text can stand in event/@how."""
-    return _is_how(text) if len(text) <= REMEMBERED_MAX else _HOW.fullmatch(text) is not None
+    return _hows[text]
 
 
 def is_type(text: str) -> bool:
     """Whether a text can stand in event/@type."""
-    return _is_type(text) if len(text) <= REMEMBERED_MAX else _TYPE.fullmatch(text) is not None
+    return _types[text]
 
 
-@lru_cache(maxsize=256)
-def _is_how(text: str) -> bool:
-    return _HOW.fullmatch(text) is not None
-
-
-@lru_cache(maxsize=1024)
-def _is_type(text: str) -> bool:
-    return _TYPE.fullmatch(text) is not None
+_hows: Remembered[str, bool] = Remembered(lambda text: _HOW.fullmatch(text) is not None)
+_types: Remembered[str, bool] = Remembered(lambda text: _TYPE.fullmatch(text) is not None)
 
 
 def _missing(name: str) -> NoReturn:

@@ -116,7 +116,8 @@ def _movement(course: float | None, speed: float | None) -> Element:
         return plain_element("track", {"speed": decimal(speed or 0.0)})
     if speed is None:
         return plain_element("track", {"course": decimal(course)})
-    return plain_element("track", {"course": decimal(course), "speed": decimal(speed)})
+    said = {"course": decimal(course), "speed": decimal(speed)}
+    return Element("track", said, "", f'<track course="{said["course"]}" speed="{said["speed"]}"/>')
 
 
 def _status(battery: float | None, ready: bool | None) -> Element:  # noqa: FBT001  # what is said, not how to do it

@@ -65,7 +65,7 @@ def draft_event(message: Message, ledger: Ledger) -> Draft:
     time, start, stale = _times(message, part, ledger)
     _account(message, ledger)
     position, details, qos = part.position, part.details, None
-    if position is not None:
+    if position is not None and (position.altitude_datum is not _HAE or position.coarsened_to_m is not None):
         position = _account_position(position, ledger)
     if message.references or part.extras is None:
         details = _with_links(part, message, ledger)
