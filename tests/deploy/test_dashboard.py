@@ -9,7 +9,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from gateway.links import LinkState, Statistics
-from gateway.metrics import Metrics
+from gateway.metrics import LaneFigures, Metrics
 from gateway.stream import Outcome
 from protocols.record import Event, Record
 from tests.deploy.grafana import DEPLOY, dashboard, queries
@@ -33,6 +33,9 @@ def known() -> dict[str, set[str]]:
     metrics = Metrics(registry)
     metrics.build("0", "alpha")
     metrics.watch({"national": Watched()})
+    metrics.lanes(lambda: [LaneFigures("bravo", 1, 2, 3.0, 4, {"coalition": 5})])
+    for name in ("audit_writable", "spool_writable", "partners_silent"):
+        metrics.gauge(name, name, float)
     record = Record(
         at=datetime.now(UTC),
         gateway="alpha",

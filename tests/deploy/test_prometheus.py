@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway.console.server import serve_metrics
 from gateway.links import LinkState, Statistics
-from gateway.metrics import Metrics
+from gateway.metrics import LaneFigures, Metrics
 from gateway.stream import Outcome
 from protocols.record import Event, Record
 from tests.deploy.grafana import DEPLOY, queries
@@ -138,6 +138,7 @@ async def test_a_real_prometheus_scrapes_a_gateway_and_answers_every_query_of_th
     metrics = Metrics(registry)
     metrics.build("0.1.0", "alpha")
     metrics.watch({"coalition": link})
+    metrics.lanes(lambda: [LaneFigures("bravo", 3, 900, 2.0, 1, {"coalition": link.frames})])
     async with asyncio.timeout(90), serve_metrics(registry, "127.0.0.1", 0) as address, traffic(metrics, link):
         with running(prometheus(tmp_path, f"127.0.0.1:{address.port}")) as server:
             await ready(server)
