@@ -8,10 +8,11 @@ table of Esri's joint-military-symbology-xml, whose column "back to C" decides w
 from __future__ import annotations
 
 import re
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from protocols.quantity import Affiliation, Symbol
+from protocols.remembered import Remembered
 from protocols.symbol_table import CHARLIE_TO_DELTA
 
 COT_LETTER: dict[Affiliation, str] = {
@@ -99,13 +100,19 @@ def is_sidc20(text: str) -> bool:
     return _DELTA.fullmatch(text) is not None
 
 
-@lru_cache(maxsize=1024)
 def from_cot(cot_type: str) -> Symbol | None:
     """The symbol of a CoT atom type (``a-f-G-U-C``), or None for other types."""
+    return _symbols[cot_type]
+
+
+def _from_cot(cot_type: str) -> Symbol | None:
     if cot_type[:2] != "a-" or (len(cot_type) > 3 and cot_type[3] not in "-;"):
         return None
     affiliation = _FROM_COT_LETTER.get(cot_type[2:3])
     return None if affiliation is None else Symbol(affiliation=affiliation, cot_type=cot_type)
+
+
+_symbols: Remembered[str, Symbol | None] = Remembered(_from_cot)
 
 
 def from_sidc15(code: str) -> Sidc | None:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
 from msgspec.structs import replace
 
@@ -21,6 +23,7 @@ from protocols.body import (
     Delete,
     FileReference,
     Graphic,
+    Identity,
     Medevac,
     Opaque,
     Receipt,
@@ -32,6 +35,7 @@ from protocols.body import (
 from protocols.label import Label
 from protocols.message import Extra, Message, Mode, Source, Times, message_id
 from protocols.quantity import Affiliation, AltitudeDatum, Kinematics, Position, Symbol
+from protocols.xml import carries
 from tests.adapters.oracles import pytak, schema, standards
 
 AT = datetime(2026, 5, 4, 9, 10, 11, tzinfo=UTC)
@@ -648,3 +652,43 @@ def test_unstructured_casualty_request_invents_nothing() -> None:
     body = body_of(event(type="b-r-f-h-c", detail=f"<remarks>{text}</remarks>"), Medevac)
 
     assert body == Medevac(position=Position(latitude=45.25, longitude=19.875), remarks=text, structured=False)
+
+
+HOSTILE = st.text(
+    st.one_of(st.sampled_from("<>&\"'\t\n\r\x00\x1b\x7f\x85\u2028\ufffe\ud800]> -;"), st.characters()),
+    min_size=1,
+    max_size=8,
+) | st.sampled_from(["]]>", "<!--", "&amp;", "&#38;", "'/><x y='", "<![CDATA[", "e\u0301", "-->"])
+
+
+@settings(deadline=None)
+@given(HOSTILE, HOSTILE, HOSTILE)
+def test_whatever_a_text_holds_comes_back_or_is_declared(callsign: str, remarks: str, kept: str) -> None:
+    message = replace(
+        track(Position(latitude=1.0, longitude=2.0), identity=Identity(callsign=callsign), remarks=remarks),
+        extras=(Extra(format="cot", name="uid", attributes=(("Droid", kept),), inner=""),),
+    )
+    encoded = cot.encode(message)
+    again = read(encoded.data)
+
+    assert isinstance(again.body, Track)
+    declared = {loss.field for loss in encoded.loss}
+    for field, text, came in (
+        ("identity.callsign", callsign, again.body.identity.callsign),
+        ("remarks", remarks, again.body.remarks),
+        ("extras", kept, again.extras[0].attributes[0][1] if again.extras else None),
+    ):
+        assert (field in declared) is not carries(text)
+        assert came == text or not carries(text)
+
+
+@settings(deadline=None)
+@given(HOSTILE)
+def test_no_subject_breaks_out_of_its_place(subject: str) -> None:
+    message = replace(track(Position(latitude=1.0, longitude=2.0)), subject=subject)
+    try:
+        data = cot.encode(message).data
+    except EncodeError:
+        assert not carries(subject)
+        return
+    assert etree.fromstring(data).get("uid") == subject
