@@ -72,7 +72,7 @@ class Voyage:
         records = [told.record for told in self.told if told.record.gateway == gateway and told.record.event is event]
         return sum(all(getattr(record, name) == value for name, value in wanted.items()) for record in records)
 
-    async def until(self, enough: Callable[[], bool], seconds: float = 20.0) -> None:
+    async def until(self, enough: Callable[[], bool], seconds: float = 60.0) -> None:
         async with asyncio.timeout(seconds):
             while not enough():
                 await asyncio.sleep(0.05)
@@ -158,8 +158,8 @@ async def test_messages_and_receipts_go_both_ways_by_file_and_rejoining_over_a_b
     voyage.by_air()
     async with coalition_broker(voyage.layout), voyage.running():
         await voyage.say("alpha", "tak/alpha/hawk", chats(200))
-        await voyage.until(lambda: voyage.count("bravo", Event.DELIVERED, **to_cell) == 4 * COUNT, 30)
-        await voyage.until(lambda: voyage.count("alpha", Event.FORWARDED, **to_cell) == 4 * COUNT, 30)
+        await voyage.until(lambda: voyage.count("bravo", Event.DELIVERED, **to_cell) == 4 * COUNT)
+        await voyage.until(lambda: voyage.count("alpha", Event.FORWARDED, **to_cell) == 4 * COUNT)
         await asyncio.sleep(1.0)
     for name in PAIR:
         assert max(voyage.delivered(name).values()) == 1, "nothing is delivered twice"
