@@ -328,10 +328,14 @@ class Outbound:
         level = lane.load_level(self._waiting.oldest_s(lane.name))
         if level is not None:
             room = max(1, min(LOAD, lane.room))
-            items = await self._waiting.load(lane.name, level, room, now)
-            lane.loaded(level, items)
-            for eid in _epochs(items):
-                self._announce(lane, eid)
+            try:
+                items = await self._waiting.load(lane.name, level, room, now)
+            except SpoolError:  # the lookout tells it; the next look tries again
+                lane.paused_until = now + PAUSE_S
+            else:
+                lane.loaded(level, items)
+                for eid in _epochs(items):
+                    self._announce(lane, eid)
         lane.loading = False
         self._mark(lane)
 

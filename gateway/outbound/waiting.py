@@ -15,7 +15,8 @@ from gateway.links import Parcel
 from gateway.outbound.item import Item, State
 from gateway.outbound.turns import RANKS
 from gateway.outbound.wrapping import Wrapping, pack_facts, subjects, unpack_facts
-from gateway.spool import Ended, Kept, Note, Why
+from gateway.spool import Ended, Kept, Note, SpoolError, Why
+from gateway.spool import Trouble as SpoolTrouble
 from gateway.spool.spool import Spool
 from gateway.stream import HandedOver, Stream
 from protocols.custody import Numbered, Taken
@@ -94,7 +95,12 @@ class Waiting:
             records = self._drafts(item)
             drafts.append(records)
             things.append(await self._thing(lane, item, records))
-        put = await self._spool.put(things)
+        try:
+            put = await self._spool.put(things)
+        except SpoolError as error:
+            if error.reason is SpoolTrouble.UNKNOWN_NOTE:
+                self._noted.clear()  # announcements that the disk has forgotten are put there again
+            raise
         for (item, reason), records, row in zip(held, drafts, put.ids, strict=True):
             item.row = row
             what = item.consignment

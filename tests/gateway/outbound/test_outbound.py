@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from gateway.keyring.ring import Keyring
 from gateway.links import SendRefusal
 from gateway.outbound import outbound as module
 from gateway.outbound.outbound import Outbound
-from gateway.spool import Trouble
+from gateway.spool import Row, SpoolError, Trouble
 from protocols.agreement import Transformation
 from protocols.custody import Taken
 from protocols.envelope import unpack_envelope
@@ -224,3 +225,28 @@ async def test_a_batch_with_many_new_audiences_gives_others_the_loop_between_epo
 def test_outbound_is_made_of_lanes_that_come_as_they_are_needed(line: Line) -> None:
     assert isinstance(line.outbound, Outbound)
     assert line.outbound.lanes == {}
+
+
+async def test_a_disk_that_cannot_be_read_for_a_moment_ends_nothing(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = FakeLink()
+    away.taking.clear()
+    async with line.sending(FakeLink([say(a_position(0))]), away) as links:
+        await line.relay.run("national", links)
+    line.spool.held.clear()
+    line.begin(line.relay._stream)
+    monkeypatch.setattr(module, "PAUSE_S", 0.1)
+    take, failures = line.spool.take, 0
+
+    async def at_first_not(lane: str, precedences: Sequence[int], limit: int = 256) -> list[Row]:
+        nonlocal failures
+        failures += 1
+        if failures <= 2:
+            raise SpoolError(Trouble.IO)
+        return await take(lane, precedences, limit)
+
+    monkeypatch.setattr(line.spool, "take", at_first_not)
+    async with line.sending(FakeLink(), FakeLink()):
+        await until(line, "forwarded", "bravo/ops")
+    assert failures > 2
