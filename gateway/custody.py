@@ -77,7 +77,7 @@ class Custody:
         self._books = books
         self._keyring, self._dispatch, self._outbound, self._stream, self._clock, self._holds = ends
         self._heartbeats_s = heartbeats_s
-        self._owed: dict[bytes, float] = {}  # epochs of which word is due, and since when
+        self._owed: dict[bytes, None] = {}  # epochs of which word is due
         self._told: dict[tuple[str, str], list[Told]] = {}  # ends of messages, by (unit of ours, origin)
         self._told_count = 0
         self._checkpoint: bytes | None = None
@@ -101,12 +101,12 @@ class Custody:
         """These envelopes are ours now: their messages were handed over durably."""
         for envelope in opened:
             if envelope.messages:
-                self._owed.setdefault(envelope.eid, asyncio.get_running_loop().time())
+                self._owed[envelope.eid] = None
         self._wake.set()
 
     def repeated(self, eid: bytes) -> None:
         """An envelope came again that we have: the word of it was lost."""
-        self._owed.setdefault(eid, asyncio.get_running_loop().time())
+        self._owed[eid] = None
         self._wake.set()
 
     def __call__(self, outcome: Outcome) -> None:
@@ -191,15 +191,15 @@ class Custody:
         """Control records for everything that is due."""
         loop_s = asyncio.get_running_loop().time()
         by_pair: dict[Pair, tuple[list[Taken], list[Told]]] = {}
-        for eid, since in list(self._owed.items()):
+        for eid in list(self._owed):
             known = self._keyring.custody(eid)
-            if known is not None and self._can_wait(partner_of(known.sender), loop_s - since):
+            if known is not None and self._can_wait(partner_of(known.sender), loop_s):
                 continue
             del self._owed[eid]
             if known is not None:
                 by_pair.setdefault(Pair(known.unit, known.sender), ([], []))[0].append(taken(eid, known.received))
         for (unit, origin), ends in list(self._told.items()):
-            if not self._can_wait(partner_of(origin), loop_s - self._said.get(partner_of(origin), 0.0)):
+            if not self._can_wait(partner_of(origin), loop_s):
                 by_pair.setdefault(Pair(unit, origin), ([], []))[1].extend(ends)
                 self._told_count -= len(self._told.pop((unit, origin)))
         checkpoint, self._checkpoint = self._checkpoint, None
@@ -215,9 +215,9 @@ class Custody:
                 with suppress(Reject):  # a peer that can be told nothing, since it is revoked or its bundle expired
                     yield from self._dispatch.control(pair.unit, pair.peer, pack_control(control), now)
 
-    def _can_wait(self, partner: str, waited_s: float) -> bool:
-        """Over a link with a budget, word is gathered: each control record takes seconds of its time."""
-        return partner in self._thin and waited_s < THIN_LINGER_S
+    def _can_wait(self, partner: str, now: float) -> bool:
+        """Over a link with a budget, word is gathered after the first: each control record takes a while of it."""
+        return partner in self._thin and now - self._said.get(partner, -THIN_LINGER_S) < THIN_LINGER_S
 
     def _listen(self) -> None:
         """Report who has been silent for too long."""

@@ -19,6 +19,7 @@ THIN_PATIENCE_S: Final = 60.0  # the same over a link with a budget, where word 
 PATIENCE_MAX_S: Final = 60.0
 ALONE_S: Final = 0.05  # between two tries where nobody was there to receive, doubled each time
 ALONE_MAX_S: Final = 2.0
+WORD_RANK: Final = URGENT - 0.005  # after everything urgent, before everything that is not
 CONTROL_MAX: Final = 1024  # parcels about keys and custody that wait in memory; older ones are sent anew anyhow
 
 
@@ -91,7 +92,13 @@ class Lane:
     def next_level(self, now: float) -> int | None:
         """The precedence whose turn it is, by rank; None when nothing may be sent."""
         levels = list(self.levels(now))
-        return max(levels, key=lambda level: rank(level, now - self.fresh[level][0].since), default=None)
+        return max(levels, key=lambda level: self._rank(level, now), default=None)
+
+    def _rank(self, level: int, now: float) -> float:
+        """How urgent the next one is; on a thin link, word of custody waits for what is urgent, keys never do."""
+        if level == CONTROL and self.thin and all(item.consignment.note is None for item in self.fresh[CONTROL]):
+            return WORD_RANK
+        return rank(level, now - self.fresh[level][0].since)
 
     def load_level(self, oldest: Sequence[float]) -> int | None:
         """The precedence to be read from the disk next; ``oldest``: how long the oldest of each has waited, seconds."""
