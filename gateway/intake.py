@@ -217,12 +217,16 @@ def stamped(message: Message, unit: LocalUnit, now: datetime, labelling: Labelli
     """A message of a unit of ours with what the gateway vouches for: its origin, its label, when it came."""
     source = message.source
     label, hint = _label(source.label_hint, unit, now, labelling)
+    precedence = message.precedence
+    if precedence is None and message.kind in unit.precedence:
+        precedence = unit.precedence[message.kind].precedence
     known = msgspec.structs.replace(
         message,
         source=source if hint == source.label_hint else msgspec.structs.replace(source, label_hint=hint),
         origin=unit.id,
         authenticity=Authenticity.ASSERTED,
         label=label,
+        precedence=precedence,
         alternatives=labelling.alternatives(label),
         times=msgspec.structs.replace(message.times, received=now),
     )

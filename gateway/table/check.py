@@ -13,7 +13,7 @@ from adapters import names as formats
 from gateway.table.duty import duty_faults
 from gateway.table.entries import Config, LocalUnit, Route
 from gateway.table.linking import link_faults
-from protocols.agreement import Agreement
+from protocols.agreement import KINDS, Agreement
 from protocols.label import Clearance, Policy
 from protocols.topics import is_filter, is_topic, overlap
 from protocols.unit import LiaisonUnit, partner_of
@@ -73,6 +73,8 @@ def _unit_faults(config: Config) -> Iterator[str]:
             yield f"{at}.link: not one of $.links that serve local units"
         if unit.deliver is not None and not is_topic(unit.deliver):
             yield f"{at}.deliver: not a topic to publish to (no wildcards)"
+        for kind in sorted(set(unit.precedence) - set(KINDS)):
+            yield f"{at}.precedence.{kind}: no such kind of message; have {', '.join(sorted(KINDS))}"
         yield from _label_faults(at, unit, config.policies)
         yield from _unique(f"units[{index}].labels", (rule.hint for rule in unit.labels))
         yield from _clearance_faults(f"{at}.clearance", unit.clearance, config.policies)

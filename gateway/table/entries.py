@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from protocols.agreement import Agreement
+from protocols.agreement import Agreement, Ceiling
 from protocols.label import Label, Policy
 from protocols.message import Precedence
 from protocols.quantity import Value
@@ -99,7 +99,8 @@ class LocalUnit(LiaisonUnit, frozen=True):
 
     A message's own marking is looked up in ``labels``; a marking that is not there is refused, unless ``label_xml``
     and it is an ADatP-4774 label that one of the policies admits. ``default_label`` is for messages without any
-    marking; without it they are withheld as unlabelled.
+    marking; without it they are withheld as unlabelled. ``precedence`` is that of each kind of message, for formats
+    that say none; a kind that is not named is routine.
     """
 
     adapter: str = ""
@@ -109,6 +110,7 @@ class LocalUnit(LiaisonUnit, frozen=True):
     default_label: Label | None = None
     labels: tuple[LabelRule, ...] = ()
     label_xml: bool = False
+    precedence: dict[str, Ceiling] = msgspec.field(default_factory=dict)
 
 
 class Acknowledge(Value, frozen=True):

@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from adapters import INPUT_MAX
+from gateway.config import faults
 from gateway.intake import RefusalError
 from gateway.keyring.ring import Keyring
+from protocols.agreement import Ceiling
 from protocols.label import Label
-from protocols.message import Authenticity, Source, pack
+from protocols.message import Authenticity, Precedence, Source, pack
 from protocols.record import Refused, Withheld
 from protocols.topics import TOPIC_MAX, key_topic
 from tests.fakes import NOW, FakeFrame
 from tests.gateway.line import Line, plain, posted, say, sealed_by
-from tests.gateway.reports import OPEN, a_track
+from tests.gateway.reports import OPEN, a_chat, a_track
 
 MARKED = Source(format="plain", label_hint="access=RESTRICTED")
 FROM_BRAVO: dict[str, Any] = {"origin": "bravo/ops", "source": Source(format="sedap")}
@@ -90,6 +92,33 @@ def test_an_adapter_that_cannot_be_imported_is_a_refusal(coalition: dict[str, Ke
     line = Line(coalition["alpha"], replace(config, units=units))
 
     assert refusal(line, FakeFrame("tak/alpha/1", b"x"))[0] == Refused.ADAPTER_CRASHED
+
+
+@pytest.mark.parametrize(
+    ("said", "stands"),
+    [(None, Precedence.FLASH), (Precedence.ROUTINE, Precedence.ROUTINE), (Precedence.OVERRIDE, Precedence.OVERRIDE)],
+)
+def test_a_unit_gives_a_precedence_to_kinds_that_say_none(
+    coalition: dict[str, Keyring], formats: None, said: Precedence | None, stands: Precedence
+) -> None:
+    del formats
+    config = plain()
+    units = tuple(replace(unit, precedence={"chat": Ceiling.FLASH}) for unit in config.units)
+    line = Line(coalition["alpha"], replace(config, units=units))
+    frame = say(a_chat(1, precedence=said, source=MARKED), a_track(0, source=MARKED))
+
+    chat, track = line.intake.read("national", frame, NOW).reports
+
+    assert (chat.message.precedence, track.message.precedence) == (stands, None)
+
+
+def test_a_precedence_for_a_kind_that_there_is_not_is_a_fault() -> None:
+    config = plain()
+    wrong = replace(config.units[0], precedence={"alarm": Ceiling.FLASH})
+
+    (fault,) = [each for each in faults(replace(config, units=(wrong, *config.units[1:]))) if "precedence" in each]
+
+    assert fault.startswith("$.units[0].precedence.alarm: no such kind of message; have alert, ")
 
 
 def test_origin_trust_and_time_are_stamped_whatever_the_payload_says(line: Line) -> None:
