@@ -20,7 +20,7 @@ VERSION: Final = 1
 OURS: Final = "comity"  # the format of what gateways themselves say
 CONTROL_MAX: Final = 65_536  # bytes of one control record
 TAKEN_MAX: Final = 256  # epochs that one record speaks of
-BEYOND_MAX: Final = 256  # bytes of bitmap: envelopes beyond the first missing one, eight to a byte
+GAPS_MAX: Final = 128  # runs of missing envelopes that one record names of an epoch
 TOLD_MAX: Final = 256  # messages whose end one record tells
 _ARRAYS: Final = frozenset({*range(0x90, 0xA0), 0xDC, 0xDD})  # first bytes of MessagePack arrays; a Message is a map
 
@@ -35,25 +35,34 @@ class Fate(StrEnum):
 
 
 _Eid = Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
+_Number = Annotated[int, msgspec.Meta(ge=0, le=ENVELOPES_MAX)]
 _Unit = Annotated[str, msgspec.Meta(min_length=3, max_length=128)]
 
 
 class Taken(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Custody of one epoch: every envelope numbered below ``below`` was taken, and those whose bit is in ``beyond``.
+    """Custody of one epoch: every envelope numbered below ``below`` was taken, but for those in ``gaps``.
 
-    Bit i of ``beyond``, least significant first, stands for envelope ``below + 1 + i``; ``below`` itself is missing.
+    A gap is (first, past the last). Gaps are in order, so that what is missing for ever, as a checkpoint that a broker
+    lost, costs a few bytes and never keeps what came after it from being confirmed.
     """
 
     eid: _Eid
-    below: Annotated[int, msgspec.Meta(ge=0, le=ENVELOPES_MAX)]
-    beyond: Annotated[bytes, msgspec.Meta(max_length=BEYOND_MAX)] = b""
+    below: _Number
+    gaps: Annotated[tuple[tuple[_Number, _Number], ...], msgspec.Meta(max_length=GAPS_MAX)] = ()
 
     def __contains__(self, seq: int) -> bool:
         """Whether an envelope was taken."""
-        if seq < self.below:
-            return True
-        place = seq - self.below - 1
-        return 0 <= place < 8 * len(self.beyond) and self.beyond[place >> 3] >> (place & 7) & 1 == 1
+        return 0 <= seq < self.below and not any(first <= seq < past for first, past in self.gaps)
+
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """What was taken, as (first, last), both included."""
+        first = 0
+        for start, past in sorted(self.gaps):
+            if first < start:
+                yield first, min(start, self.below) - 1
+            first = max(first, past)
+        if first < self.below:
+            yield first, self.below - 1
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -107,14 +116,12 @@ def unpack_control(record: bytes) -> Control:
 
 
 def taken(eid: bytes, received: Received) -> Taken:
-    """What to say of an epoch of which these envelopes are safe."""
-    below = received.contiguous
-    wanted = range(below + 1, min(received.highest, below + 8 * BEYOND_MAX) + 1)
-    beyond = bytearray((len(wanted) + 7) // 8)
-    for place, seq in enumerate(wanted):
-        if seq in received:
-            beyond[place >> 3] |= 1 << (place & 7)
-    return Taken(eid, below, bytes(beyond))
+    """What to say of an epoch of which these envelopes are safe; where too many are missing, of its beginning."""
+    below = received.highest + 1
+    gaps = received.gaps(received.contiguous, below, GAPS_MAX + 1)
+    if len(gaps) > GAPS_MAX:
+        below = gaps.pop().start
+    return Taken(eid, below, tuple((gap.start, gap.stop) for gap in gaps))
 
 
 def portions(taken: Iterable[Taken], told: Sequence[Told], checkpoint: bytes | None = None) -> Iterator[Control]:

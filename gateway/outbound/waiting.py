@@ -197,18 +197,7 @@ def _name(eid: bytes, partner: str) -> bytes:
 
 def _ranges(taken: Taken) -> list[tuple[bytes, bytes]]:
     """Keys of the envelopes that were taken, as ranges whose ends both belong."""
-    found = []
-    if taken.below:
-        found.append((_key(taken.eid, 0), _key(taken.eid, taken.below - 1)))
-    start = None
-    stop = taken.below + 1 + 8 * len(taken.beyond)
-    for seq in range(taken.below + 1, stop + 1):
-        if seq in taken:
-            start = seq if start is None else start
-        elif start is not None:
-            found.append((_key(taken.eid, start), _key(taken.eid, seq - 1)))
-            start = None
-    return found
+    return [(_key(taken.eid, first), _key(taken.eid, last)) for first, last in taken.ranges()]
 
 
 def _key(eid: bytes, seq: int) -> bytes:
