@@ -14,13 +14,14 @@ from typing import Annotated, Final, NamedTuple
 import msgspec
 
 from protocols.envelope import ENVELOPES_MAX
-from protocols.replay import Received
+from protocols.replay import Gap, Received
 
 VERSION: Final = 1
 OURS: Final = "comity"  # the format of what gateways themselves say
 CONTROL_MAX: Final = 65_536  # bytes of one control record
 TAKEN_MAX: Final = 256  # epochs that one record speaks of
 GAPS_MAX: Final = 128  # runs of missing envelopes that one record names of an epoch
+SCANNED_MAX: Final = 4096  # runs that are looked at to say so
 TOLD_MAX: Final = 256  # messages whose end one record tells
 _ARRAYS: Final = frozenset({*range(0x90, 0xA0), 0xDC, 0xDD})  # first bytes of MessagePack arrays; a Message is a map
 
@@ -116,11 +117,17 @@ def unpack_control(record: bytes) -> Control:
 
 
 def taken(eid: bytes, received: Received) -> Taken:
-    """What to say of an epoch of which these envelopes are safe; where too many are missing, of its beginning."""
+    """What to say of an epoch of which these envelopes are safe.
+
+    Where too many are missing the oldest gaps are told as one, with what was taken between them, so that what is new
+    can always be confirmed.
+    """
     below = received.highest + 1
-    gaps = received.gaps(received.contiguous, below, GAPS_MAX + 1)
-    if len(gaps) > GAPS_MAX:
+    gaps = received.gaps(received.contiguous, below, SCANNED_MAX + 1)
+    if len(gaps) > SCANNED_MAX:
         below = gaps.pop().start
+    if len(gaps) > GAPS_MAX:
+        gaps = [Gap(gaps[0].start, gaps[-GAPS_MAX].stop), *gaps[1 - GAPS_MAX :]]
     return Taken(eid, below, tuple((gap.start, gap.stop) for gap in gaps))
 
 
