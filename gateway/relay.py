@@ -134,16 +134,21 @@ class Relay:
                 await self._outbound.finish([*word, *self._dispatch.final(self._rules.clock())])
 
     def _portions(self, link: str, frames: Sequence[Frame]) -> Iterator[Batch]:
-        """The frames that arrived, read; as many together as hold a portion of messages."""
-        arrived, held = self._rules.clock(), 0
-        batch = Batch(Ticket(), [], [], arrived)
+        """The frames that arrived, read; as many together as hold a portion of messages.
+
+        Each portion arrives when it is read, and is judged by the table of that moment.
+        """
+        batch, held = self._batch(), 0
         for frame in frames:
-            held += self._read(link, frame, batch)
             if held >= PORTION:
                 yield batch
-                batch, held = Batch(Ticket(), [], [], arrived), 0
+                batch, held = self._batch(), 0
+            held += self._read(link, frame, batch)
         if batch.taken or batch.refused:
             yield batch
+
+    def _batch(self) -> Batch:
+        return Batch(Ticket(), [], [], self._rules.clock())
 
     def _read(self, link: str, frame: Frame, batch: Batch) -> int:
         """What the gateway vouches for in a frame, or why it is not accepted; how many messages that was."""
