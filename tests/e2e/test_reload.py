@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from tests.e2e.test_bad_input import track
 from tests.e2e.test_run import comity_run, ready
 
 RELOADS = 50
-WINDOW = 200  # publications at once
+WINDOW = 100  # publications at once
+RATE = float(os.environ.get("COMITY_RELOAD_RATE", "600"))  # messages a second; 2000 on a machine of its own
 WITH_OPS = 'to = ["bravo/ops"]\nkinds = ["track"]'
 WITHOUT_OPS = 'to = ["bravo/ops"]\nkinds = ["medevac"]'
 
@@ -80,11 +82,13 @@ def judge(records: list[Record]) -> None:
 
 
 async def publish_until(stop: asyncio.Event, port: int) -> int:
-    """Publish positions at QoS 1 as fast as the broker takes them; how many it took."""
-    count = 0
+    """Publish positions at QoS 1, so many a second; how many the broker took."""
+    count, loop = 0, asyncio.get_running_loop()
+    started = loop.time()
     async with aiomqtt.Client("127.0.0.1", port, max_inflight_messages=WINDOW) as client:
         while not stop.is_set():
             window = [client.publish("tak/alpha/flow", track(f"flow-{count + n}"), qos=1) for n in range(WINDOW)]
             await asyncio.gather(*window)
             count += WINDOW
+            await asyncio.sleep(started + count / RATE - loop.time())
     return count
