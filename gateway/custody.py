@@ -27,9 +27,8 @@ from protocols.record import Event, Refused, Trouble, Withheld
 from protocols.unit import partner_of
 
 LINGER_S: Final = 0.01  # from the first envelope taken to the word of it
-THIN_LINGER_S: Final = 15.0  # the same over a link with a budget
+THIN_LINGER_S: Final = 15.0  # between two words over a link with a budget
 TOLD_MAX: Final = 20_000  # ends of messages that wait to be told; past that the oldest are not
-HEARTBEAT_S: Final = 30.0
 SILENT_AFTER: Final = 3  # heartbeats
 _FATES = {
     Event.DELIVERED: Fate.DELIVERED,

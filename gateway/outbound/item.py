@@ -41,11 +41,6 @@ class Ticket:
         if not self._left and self._settled is not None and not self._settled.done():
             self._settled.set_result(None)
 
-    @property
-    def settled(self) -> bool:
-        """Whether nothing is left to wait for."""
-        return not self._left
-
     def __await__(self) -> Generator[object, None, None]:
         """Return once nothing is left to wait for."""
         while self._left:
