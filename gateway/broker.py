@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import importlib.metadata
 import logging
-import os
 import random
 import re
 import secrets
@@ -30,6 +29,7 @@ from gateway.broker_config import (
     streams,
 )
 from gateway.child import dying_with_us, stop
+from gateway.durable import write_private
 from gateway.links import LinkError, Settings, secure
 from gateway.links.backoff import Backoff, Pace
 from gateway.links.fault import LostError, RefusedError
@@ -109,7 +109,7 @@ class EmbeddedBroker:
         files = {user: Path(given.get(user) or folder / "passwords" / user) for user in users}
         passwords = {user: _password(file) for user, file in files.items()}
         text = configuration(msgspec.structs.replace(self._spec, state=str(folder)), self._nats, self._mqtt, passwords)
-        _write_private(folder / "nats-server.conf", text)
+        write_private(folder / "nats-server.conf", text.encode())
         tls = self._spec.certificates is not None
         self.addresses = Addresses(
             nats=f"{'nats+tls' if self._spec.nats_tls else 'nats'}://{self._nats}",
@@ -257,21 +257,12 @@ def _password(file: Path) -> str:
     """The password in a file, made up when there is none yet."""
     if not file.exists():
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_private(file, secrets.token_urlsafe(32))
+        write_private(file, secrets.token_urlsafe(32).encode())
     try:
         secret = secure.password(Settings("", "", password_file=str(file))) or b""
         return secret.decode()
     except (LinkError, UnicodeDecodeError) as error:
         raise BrokerError(str(error)) from error
-
-
-def _write_private(file: Path, text: str) -> None:
-    """Write a file that only we can read, whole or not at all."""
-    fresh = file.with_name(f"{file.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
-    fresh.replace(file)
 
 
 async def _ensure(connection: NatsConnection, stream: dict[str, Any]) -> None:

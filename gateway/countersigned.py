@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateway.keyring.keystore import KeyringError, write_private
+from gateway.durable import write_private
+from gateway.keyring.keystore import KeyringError
 from protocols.agreement import Agreement
 from protocols.countersign import AgreementFault, canonical, verify_countersigned
 from protocols.envelope import Reject

@@ -17,7 +17,8 @@ from gateway.audit.lines import AuditError
 from gateway.audit.resume import checkpoint_file, last_signed
 from gateway.audit.statements import append
 from gateway.audit.writer import Audit
-from gateway.keyring.keystore import KeyringError, write_private
+from gateway.durable import write_private
+from gateway.keyring.keystore import KeyringError
 from gateway.keyring.ring import Keyring
 from protocols.log_checkpoint import FORMAT, LogCheckpoint, pack_checkpoint, payload_of
 from protocols.schedule import LOG_SIGNED

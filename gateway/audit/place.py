@@ -16,7 +16,7 @@ import msgspec
 from gateway.audit.lines import CHAIN
 from gateway.audit.segments import Spot, aside
 from gateway.audit.tree import Tree
-from gateway.keyring.keystore import write_private
+from gateway.durable import write_private
 from protocols.log_checkpoint import LOG_ID, Growth
 from protocols.transparency import DIGEST, Range
 

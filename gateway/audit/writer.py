@@ -25,6 +25,7 @@ from gateway.audit.place import Place, keep_place
 from gateway.audit.resume import resume
 from gateway.audit.segments import Spot, aside
 from gateway.audit.tree import Tree
+from gateway.durable import sync_folder
 from gateway.stream import Outcome
 from protocols.log_checkpoint import LOG_ID, Growth
 
@@ -261,11 +262,7 @@ def _bring(handles: Sequence[int], folder: Path | None) -> None:
         for handle in handles:
             os.fdatasync(handle)
         if folder is not None:
-            directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            sync_folder(folder)
     finally:
         for handle in handles:
             os.close(handle)

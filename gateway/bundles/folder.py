@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from gateway.bundles.medium import write_medium
+from gateway.durable import write_whole
 from protocols.carrier import CarrierError, Contents, Kind, Part, pack, unpack
 from protocols.envelope import LIFE_MAX_S, SKEW_S
 
@@ -49,7 +49,7 @@ class BundleFolder:
         for count, parts in enumerate(_portions(contents.parts), 1):
             data = b"".join(pack(contents.header, parts))
             name = f"{contents.header.made_s:012d}-{contents.header.number:04d}-{count:06d}"
-            write_medium(self._in / f"{name}-{hashlib.sha256(data).hexdigest()[:16]}{_SUFFIX}", (data,))
+            write_whole(self._in / f"{name}-{hashlib.sha256(data).hexdigest()[:16]}{_SUFFIX}", (data,))
         return count
 
     def waiting(self) -> list[str]:

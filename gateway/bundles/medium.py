@@ -1,10 +1,8 @@
-"""Files on removable media: read as far as they can be read, written whole or not at all."""
+"""Files on removable media, read as far as they can be read."""
 
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -24,34 +22,6 @@ def read_medium(file: Path, most: int) -> bytearray:
         while len(found) < size:
             found += _block(descriptor, len(found), min(BLOCK, size - len(found)))
         return found
-    finally:
-        os.close(descriptor)
-
-
-def write_medium(file: Path, pieces: Iterable[bytes]) -> int:
-    """Write a file so that it is there whole, and on the medium, or not at all. Raise OSError. Gives its bytes."""
-    place = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
-    written = 0
-    try:
-        with place.open("xb") as out:
-            for piece in pieces:
-                written += out.write(piece)
-            out.flush()
-            os.fsync(out.fileno())
-        place.replace(file)
-    except BaseException:
-        with suppress(OSError):
-            place.unlink()
-        raise
-    sync_folder(file.parent)
-    return written
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk. Raise OSError."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -12,9 +12,10 @@ import msgspec
 import typer
 
 from gateway.bundles.folder import BundleFolder
-from gateway.bundles.medium import read_medium, write_medium
+from gateway.bundles.medium import read_medium
 from gateway.cli.secrets import Json, unlock
 from gateway.config import ConfigError, LinkEntry, Loaded, load
+from gateway.durable import write_whole
 from gateway.exits import Status, reported
 from gateway.keyring.holdings import Holdings
 from gateway.keyring.keystore import SecretKind, read_secret
@@ -52,7 +53,7 @@ def give(
         try:
             for files, parts in enumerate(_files(_parts(loaded, to, roster, counts)), 1):
                 header = Header(sender=loaded.config.gateway.partner, to=to, made_s=made_s, number=files)
-                written += write_medium(_place(out, files), pack(header, parts))
+                written += write_whole(_place(out, files), pack(header, parts))
                 for part in parts:
                     counts[_NAMES[part.kind]] += 1
         except SpoolError as error:

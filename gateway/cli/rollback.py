@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from gateway.config import ConfigError, load, parse
+from gateway.durable import write_private
 from gateway.exits import reported
-from gateway.keyring.keystore import write_private
 from gateway.reload import difference
 from gateway.versions import VERSIONS, previous, version_of
 

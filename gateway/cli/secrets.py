@@ -13,6 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
+from gateway.durable import write_private
 from gateway.exits import Status, reported
 from gateway.keyring.holdings import Holdings
 from gateway.keyring.keystore import (
@@ -22,7 +23,6 @@ from gateway.keyring.keystore import (
     SecretKind,
     check_secret,
     find_secret,
-    write_private,
 )
 from protocols.countersign import AgreementFault
 from protocols.envelope import ENVELOPE_MAX, Refusal, Reject

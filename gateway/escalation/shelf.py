@@ -17,8 +17,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters import INPUT_MAX
+from gateway.durable import write_private
 from gateway.escalation.waiting import Waiting
-from gateway.keyring.keystore import KeyringError, key_file, write_private
+from gateway.keyring.keystore import KeyringError, key_file
 
 LOG: Final = "waiting.log"
 KEY: Final = "waiting.key"

@@ -17,8 +17,9 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from gateway.durable import write_private
 from gateway.keyring.held import Held, HeldRoot, HeldUnit, kids, new_unit, rotated, stated
-from gateway.keyring.keystore import KeyringError, Secret, load, save, write_private
+from gateway.keyring.keystore import KeyringError, Secret, load, save
 from protocols.agreement import Agreement
 from protocols.countersign import countersign
 from protocols.enrolment import read_enrolment, sign_enrolment

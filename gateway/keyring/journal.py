@@ -14,7 +14,8 @@ from typing import Final
 
 import msgpack
 
-from gateway.keyring.keystore import KeyringError, write_private
+from gateway.durable import write_private
+from gateway.keyring.keystore import KeyringError
 from protocols.envelope import ENVELOPES_MAX
 from protocols.replay import Received
 

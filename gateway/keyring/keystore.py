@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from gateway.durable import write_private
+
 MAGIC: Final = b"comity keystore 1"
 STORE_MAX: Final = 1 << 24  # bytes
 SECRET_MIN, SECRET_MAX = 8, 4096  # bytes of a passphrase or key
@@ -120,23 +122,6 @@ def load(path: Path, secret: Secret) -> bytes:
         return _open(data, secret)
     except (ValueError, TypeError, InvalidTag):
         raise KeyringError(f"the keystore {path} does not open: wrong passphrase or key, or a damaged file") from None
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file 0600 so that after a crash either the old or the new one is there, whole."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _open(data: bytes, secret: Secret) -> bytes:

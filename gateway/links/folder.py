@@ -14,6 +14,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.durable import sync_folder
 from gateway.links import LinkError, SendRefusal, Settings, Statistics
 from gateway.links.backoff import Pace
 from gateway.links.fault import LostError
@@ -161,11 +162,7 @@ class FolderLink(Upkeep[FileFrame]):
                 file.flush()
                 os.fsync(file.fileno())
             place.rename(folder / name)
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(folder)
 
     def _taken(self) -> None:
         self._work.set()

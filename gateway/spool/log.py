@@ -6,12 +6,12 @@ appended again when too much of the log is dead.
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from gateway.durable import sync_folder
 from gateway.spool.entry import Entry, entry, opened
 from gateway.spool.twin import SIDES, Twin, path
 
@@ -175,11 +175,7 @@ class Log:
         self._sizes[number] = 0
         try:
             self._remember(Twin(self._folder, number))
-            folder = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(self._folder)
         except OSError:
             del self._sizes[number]
             raise

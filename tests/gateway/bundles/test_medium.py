@@ -1,36 +1,19 @@
-"""Files on media that do not give everything back, and that are pulled out while they are written."""
+"""Files on media that do not give everything back."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.bundles.medium import BLOCK, SECTOR, read_medium, write_medium
+from gateway.bundles.medium import BLOCK, SECTOR, read_medium
 
 
-def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
-    file = tmp_path / "out"
-    pieces = [os.urandom(100), b"", os.urandom(3 * BLOCK)]
-    assert write_medium(file, pieces) == 100 + 3 * BLOCK
-    assert read_medium(file, 1 << 20) == b"".join(pieces)
-    assert [each.name for each in tmp_path.iterdir()] == ["out"]
-
-
-def test_a_write_that_breaks_off_leaves_what_was_there(tmp_path: Path) -> None:
-    file = tmp_path / "out"
-    file.write_bytes(b"before")
-
-    def breaks() -> Iterator[bytes]:
-        yield b"half"
-        raise OSError(5, "Input/output error")
-
-    with pytest.raises(OSError, match="Input/output"):
-        write_medium(file, breaks())
-    assert file.read_bytes() == b"before"
-    assert [each.name for each in tmp_path.iterdir()] == ["out"]
+def test_a_medium_without_faults_gives_all_of_a_file(tmp_path: Path) -> None:
+    data = os.urandom(100 + 3 * BLOCK)
+    (tmp_path / "out").write_bytes(data)
+    assert read_medium(tmp_path / "out", 1 << 20) == data
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.durable import write_private
 from gateway.keyring.keystore import (
     KeyringError,
     Secret,
@@ -16,7 +17,6 @@ from gateway.keyring.keystore import (
     load,
     read_secret,
     save,
-    write_private,
 )
 
 PASSPHRASE = Secret(SecretKind.PASSPHRASE, b"correct horse battery")
