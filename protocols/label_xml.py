@@ -8,10 +8,9 @@ may say whether it takes such labels.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
 
 from lxml import etree
 
@@ -19,7 +18,8 @@ from protocols.category import Category, CategoryType, Label
 from protocols.label import Policy
 from protocols.moment import read_iso, write_iso
 from protocols.quantity import Value, in_utc
-from protocols.xml import XmlElement, XmlError, attributes_of, carries, parse
+from protocols.strict_xml import SPACES, Node, StrictError, StrictFault, Vocabulary
+from protocols.xml import XmlElement, carries
 
 LABEL_NAMESPACE = "urn:nato:stanag:4774:confidentialitymetadatalabel:1:0"
 LABEL_MAX = 16_384  # bytes; the longest real one has 1 100
@@ -31,7 +31,6 @@ _WEIGHTS = {kind.value.upper(): kind for kind in CategoryType}
 _BLANKS = str.maketrans("\t\r\n", "   ")
 _SUCCESSOR = "SuccessorConfidentialityLabel"
 _SUCCESSION = "SuccessionHandling"
-_SPACES = " \t\r\n"  # of XML; wider blanks are characters like others
 
 
 class LabelRole(StrEnum):
@@ -50,25 +49,8 @@ class LabelFlaw(StrEnum):
     URL_FOR_URI = "url-for-uri"
 
 
-class LabelFault(StrEnum):
-    """Why a label is refused."""
-
-    MALFORMED = "malformed"
-    UNSAFE = "unsafe"
-    TOO_LARGE = "too-large"
-    WRONG_NAMESPACE = "wrong-namespace"
-    UNKNOWN = "unknown"
-    MISSING = "missing"
-    REPEATED = "repeated"
-    BAD_VALUE = "bad-value"
-
-
-class LabelXmlError(ValueError):
-    """The label is refused; the text names the element or attribute, never a value."""
-
-    def __init__(self, fault: LabelFault, where: str) -> None:
-        super().__init__(f"{fault}: {where}")
-        self.fault = fault
+class LabelXmlError(StrictError):
+    """The label is refused."""
 
 
 class IdType(StrEnum):
@@ -136,36 +118,17 @@ class Succession(Value, frozen=True):
         in_utc(self.at)
 
 
-class _Node(NamedTuple):
-    """One element: its attributes, and its children by name."""
-
-    name: str
-    attributes: Mapping[str, str]
-    parts: Mapping[str, list[XmlElement]]
-
-    def one(self, part: str) -> XmlElement:
-        """A child that must be there."""
-        found = self.parts.get(part)
-        if not found:
-            raise LabelXmlError(LabelFault.MISSING, part)
-        return found[0]
-
-    def time(self, part: str) -> datetime:
-        """A child that is a time."""
-        return _time(_text(self.one(part)).strip(_SPACES), part)
+_SLAB = Vocabulary(LABEL_NAMESPACE, LabelXmlError)
 
 
 def read_label(data: bytes) -> XmlLabel:
     """Read a label. Raise LabelXmlError when anything in it is not understood."""
     if len(data) > LABEL_MAX:
-        raise LabelXmlError(LabelFault.TOO_LARGE, "label")
-    try:
-        root = parse(data)
-    except XmlError as error:
-        raise LabelXmlError(LabelFault(error.fault.value), "label") from None
-    name = _local(root)
+        raise LabelXmlError(StrictFault.TOO_LARGE, "label")
+    root = _SLAB.parse(data, "label")
+    name = _SLAB.name(root)
     if name not in set(LabelRole):
-        raise LabelXmlError(LabelFault.UNKNOWN, name)
+        raise LabelXmlError(StrictFault.UNKNOWN, name)
     return _label(root, LabelRole(name), SUCCESSORS_MAX)
 
 
@@ -200,19 +163,17 @@ def admit(found: XmlLabel, policies: Mapping[str, Policy], now: datetime) -> Lab
 
 
 def _label(element: XmlElement, role: LabelRole, successors: int) -> XmlLabel:
-    top = _open(
-        element,
-        {"Id", "ReviewDateTime"},
-        {"ConfidentialityInformation", "OriginatorID", "CreationDateTime", _SUCCESSION},
+    top = _SLAB.open(
+        element, "Id ReviewDateTime", f"ConfidentialityInformation OriginatorID CreationDateTime {_SUCCESSION}"
     )
-    information = _open(
-        top.one("ConfidentialityInformation"), set(), {"PolicyIdentifier", "Classification", "PrivacyMark", "Category"}
+    information = _SLAB.open(
+        top.only("ConfidentialityInformation"), "", "PolicyIdentifier Classification PrivacyMark Category"
     )
-    policy = _open(information.one("PolicyIdentifier"), {"URI", "URL"}, set(), text=True)
-    _open(information.one("Classification"), set(), set(), text=True)
+    policy = _SLAB.open(information.only("PolicyIdentifier"), "URI URL", text=True)
+    _SLAB.open(information.only("Classification"), text=True)
     review = top.attributes.get("ReviewDateTime")
-    created = top.time("CreationDateTime") if "CreationDateTime" in top.parts else None
-    succession = _succession(top.one(_SUCCESSION), role, successors) if _SUCCESSION in top.parts else None
+    created = _time_in(top, "CreationDateTime") if "CreationDateTime" in top.parts else None
+    succession = _succession(top.only(_SUCCESSION), role, successors) if _SUCCESSION in top.parts else None
     flaws = {
         LabelFlaw.NO_CREATION_TIME: created is None,
         LabelFlaw.NO_REVIEW_TIME: review is None and succession is None,
@@ -220,54 +181,23 @@ def _label(element: XmlElement, role: LabelRole, successors: int) -> XmlLabel:
     }
     return XmlLabel(
         role=role,
-        policy=_token(information.one("PolicyIdentifier")),
-        classification=_token(information.one("Classification")),
-        categories=_categories(information.parts.get("Category", [])),
+        policy=_token(information.only("PolicyIdentifier")),
+        classification=_token(information.only("Classification")),
+        categories=_categories(information.parts.get("Category", ())),
         policy_id=_oid(policy, "URL" if "URL" in policy.attributes else "URI"),
-        privacy_mark=_text(information.one("PrivacyMark")) if "PrivacyMark" in information.parts else None,
-        originator=_originator(top.one("OriginatorID")) if "OriginatorID" in top.parts else None,
+        privacy_mark=_text(information.only("PrivacyMark")) if "PrivacyMark" in information.parts else None,
+        originator=_originator(top.only("OriginatorID")) if "OriginatorID" in top.parts else None,
         created=created,
-        review=None if review is None else _time(review.strip(_SPACES), "ReviewDateTime"),
+        review=None if review is None else _time(review.strip(SPACES), "ReviewDateTime"),
         id=top.attributes.get("Id"),
         succession=succession,
         flaws=tuple(flaw for flaw, there in flaws.items() if there),
     )
 
 
-def _open(element: XmlElement, attributes: set[str], children: set[str], *, text: bool = False) -> _Node:
-    """One element with only these attributes and children, each child but a category once, and text where it may."""
-    name = _local(element)
-    found = attributes_of(element)
-    if unknown := set(found) - attributes:
-        raise LabelXmlError(LabelFault.UNKNOWN, f"{name}/@{_bounded(min(unknown))}")
-    parts: dict[str, list[XmlElement]] = {}
-    for child in element:
-        local = _local(child)
-        if local not in children:
-            raise LabelXmlError(LabelFault.UNKNOWN, f"{name}/{local}")
-        if local in parts and local not in {"Category", "GenericValue"}:
-            raise LabelXmlError(LabelFault.REPEATED, local)
-        parts.setdefault(local, []).append(child)
-    between = [child.tail for child in element] if text else [element.text, *(child.tail for child in element)]
-    if any(piece and piece.strip(_SPACES) for piece in between):
-        raise LabelXmlError(LabelFault.BAD_VALUE, f"text in {name}")
-    return _Node(name, found, parts)
-
-
-def _local(element: XmlElement) -> str:
-    namespace, brace, name = str(element.tag).rpartition("}")
-    if not brace or namespace[1:] != LABEL_NAMESPACE:
-        raise LabelXmlError(LabelFault.WRONG_NAMESPACE, _bounded(name))
-    return _bounded(name)
-
-
-def _bounded(name: str) -> str:
-    return name[-40:]
-
-
 def _text(element: XmlElement) -> str:
     if not element.text:
-        raise LabelXmlError(LabelFault.MISSING, f"text of {_local(element)}")
+        raise LabelXmlError(StrictFault.MISSING, f"text of {_SLAB.name(element)}")
     return str(element.text)
 
 
@@ -275,8 +205,13 @@ def _token(element: XmlElement) -> str:
     """An xs:token: runs of blanks are one, and none at the ends."""
     words = [word for word in _text(element).translate(_BLANKS).split(" ") if word]
     if not words:
-        raise LabelXmlError(LabelFault.MISSING, f"text of {_local(element)}")
+        raise LabelXmlError(StrictFault.MISSING, f"text of {_SLAB.name(element)}")
     return " ".join(words)
+
+
+def _time_in(node: Node, part: str) -> datetime:
+    """A child that is a time."""
+    return _time(_text(node.only(part)).strip(SPACES), part)
 
 
 def _time(text: str, where: str) -> datetime:
@@ -284,37 +219,37 @@ def _time(text: str, where: str) -> datetime:
     try:
         return read_iso(text, zone=None)
     except ValueError:
-        raise LabelXmlError(LabelFault.BAD_VALUE, where) from None
+        raise LabelXmlError(StrictFault.BAD_VALUE, where) from None
 
 
-def _oid(node: _Node, attribute: str) -> str | None:
+def _oid(node: Node, attribute: str) -> str | None:
     """The OID of a ``urn:oid:`` URI."""
     uri = node.attributes.get(attribute)
     if uri is None:
         return None
     if _OID_URI.fullmatch(uri) is None or {"URI", "URL"} <= set(node.attributes):
-        raise LabelXmlError(LabelFault.BAD_VALUE, f"{node.name}/@{attribute}")
+        raise node.bad(attribute)
     return uri.removeprefix(_OID)
 
 
-def _categories(elements: list[XmlElement]) -> tuple[XmlCategory, ...]:
+def _categories(elements: Sequence[XmlElement]) -> tuple[XmlCategory, ...]:
     found: dict[tuple[CategoryType, str], XmlCategory] = {}
     for element in elements:
-        node = _open(element, {"Type", "TagName", "URI"}, {"GenericValue"})
+        node = _SLAB.open(element, "Type TagName URI", "GenericValue")
         kind, tag = _WEIGHTS.get(node.attributes.get("Type", "")), node.attributes.get("TagName")
         if kind is None or not tag:
-            raise LabelXmlError(LabelFault.BAD_VALUE, "Category/@Type or @TagName")
+            raise LabelXmlError(StrictFault.BAD_VALUE, "Category/@Type or @TagName")
         if (kind, tag) in found:  # to unite them or to intersect them would be a guess
-            raise LabelXmlError(LabelFault.REPEATED, "Category")
-        values = node.parts.get("GenericValue", [])
+            raise LabelXmlError(StrictFault.REPEATED, "Category")
+        values = node.parts.get("GenericValue", ())
         for value in values:
-            _open(value, set(), set(), text=True)
+            _SLAB.open(value, text=True)
         if not values:  # would admit nobody, or ask for nothing
-            raise LabelXmlError(LabelFault.MISSING, "GenericValue")
+            raise LabelXmlError(StrictFault.MISSING, "GenericValue")
         texts = tuple(sorted({_text(value) for value in values}))
         found[kind, tag] = XmlCategory(type=kind, tag=tag, values=texts, id=_oid(node, "URI"))
     if sum(len(each.values) for each in found.values()) > VALUES_MAX:
-        raise LabelXmlError(LabelFault.TOO_LARGE, "GenericValue")
+        raise LabelXmlError(StrictFault.TOO_LARGE, "GenericValue")
     return tuple(sorted(found.values(), key=_in_order))
 
 
@@ -323,18 +258,18 @@ def _in_order(category: XmlCategory) -> tuple[int, str]:
 
 
 def _originator(element: XmlElement) -> Originator:
-    named = _open(element, {"IDType"}, set(), text=True).attributes.get("IDType")
+    named = _SLAB.open(element, "IDType", text=True).attributes.get("IDType")
     if named not in set(IdType):
-        raise LabelXmlError(LabelFault.BAD_VALUE, "OriginatorID/@IDType")
+        raise LabelXmlError(StrictFault.BAD_VALUE, "OriginatorID/@IDType")
     return Originator(type=IdType(named), id=_text(element))
 
 
 def _succession(element: XmlElement, role: LabelRole, successors: int) -> Succession:
     if not successors:
-        raise LabelXmlError(LabelFault.TOO_LARGE, _SUCCESSION)
-    node = _open(element, set(), {"SuccessionDateTime", _SUCCESSOR})
-    successor = _label(node.one(_SUCCESSOR), role, successors - 1)
-    return Succession(at=node.time("SuccessionDateTime"), successor=successor)
+        raise LabelXmlError(StrictFault.TOO_LARGE, _SUCCESSION)
+    node = _SLAB.open(element, "", f"SuccessionDateTime {_SUCCESSOR}")
+    successor = _label(node.only(_SUCCESSOR), role, successors - 1)
+    return Succession(at=_time_in(node, "SuccessionDateTime"), successor=successor)
 
 
 def _write(element: XmlElement, label: XmlLabel) -> None:

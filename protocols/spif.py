@@ -6,13 +6,12 @@ carries no weight in a decision is skipped (``_NO_WEIGHT``). SPIF 3.0 has other 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from protocols.category import CategoryType
 from protocols.label import Policy
+from protocols.strict_xml import Node, StrictError, StrictFault, Vocabulary
 from protocols.tag import (
     CODES,
     PARTS,
@@ -31,7 +30,7 @@ from protocols.tag import (
     Tag,
     TagValue,
 )
-from protocols.xml import XmlElement, XmlError, attributes_of, parse
+from protocols.xml import XmlElement
 
 SPIF_NAMESPACE = "http://www.xmlspif.org/spif"
 VERSIONS = frozenset({"2.0", "2.1"})
@@ -43,29 +42,10 @@ _ABOUT = "schemaVersion version creationDate originatorDN keyIdentifier privileg
 _NO_WEIGHT = "defaultSecurityPolicyId updateInfo privacyMarks extensions"
 _MARKINGS = "markingData markingQualifier"
 _POLICY = "securityPolicyId securityClassifications securityCategoryTagSets equivalentPolicies"
-_NUMBER = re.compile(r"[0-9]{1,18}")
-_E = TypeVar("_E", bound=StrEnum)
 
 
-class SpifFault(StrEnum):
-    """Why a policy is refused."""
-
-    MALFORMED = "malformed"
-    UNSAFE = "unsafe"
-    TOO_LARGE = "too-large"
-    WRONG_NAMESPACE = "wrong-namespace"
-    UNKNOWN = "unknown"
-    MISSING = "missing"
-    BAD_VALUE = "bad-value"
-    VERSION = "version"
-
-
-class SpifError(ValueError):
-    """The policy cannot be used; the text names the element or attribute, never a value."""
-
-    def __init__(self, fault: SpifFault, where: str) -> None:
-        super().__init__(f"{fault}: {where}")
-        self.fault = fault
+class SpifError(StrictError):
+    """The policy cannot be used."""
 
 
 class _Place(NamedTuple):
@@ -76,73 +56,30 @@ class _Place(NamedTuple):
     enumerated: bool
 
 
-class _Node(NamedTuple):
-    """One element: its attributes, and its children by name."""
-
-    name: str
-    attributes: Mapping[str, str]
-    parts: Mapping[str, Sequence[XmlElement]]
-
-    def need(self, attribute: str) -> str:
-        """An attribute that must be there, and say something."""
-        value = self.attributes.get(attribute)
-        if not value:
-            raise SpifError(SpifFault.MISSING, f"{self.name}/@{attribute}")
-        return value
-
-    def number(self, attribute: str) -> int:
-        """An attribute that is a whole number."""
-        if _NUMBER.fullmatch(self.need(attribute)) is None:
-            raise SpifError(SpifFault.BAD_VALUE, f"{self.name}/@{attribute}")
-        return int(self.need(attribute))
-
-    def flag(self, attribute: str) -> bool:
-        """An attribute that is an xs:boolean; absent is false."""
-        value = self.attributes.get(attribute, "false")
-        if value not in {"true", "false", "1", "0"}:
-            raise SpifError(SpifFault.BAD_VALUE, f"{self.name}/@{attribute}")
-        return value in {"true", "1"}
-
-    def one_of(self, attribute: str, kind: type[_E]) -> _E:
-        """An attribute that is one of a list."""
-        value = self.need(attribute)
-        try:
-            return kind(value)
-        except ValueError:
-            raise SpifError(SpifFault.BAD_VALUE, f"{self.name}/@{attribute}") from None
-
-    def only(self, part: str) -> XmlElement:
-        """A child that stands exactly once."""
-        found = self.parts.get(part, ())
-        if len(found) != 1:
-            raise SpifError(SpifFault.MISSING if not found else SpifFault.BAD_VALUE, f"{self.name}/{part}")
-        return found[0]
-
-
+_SPIF = Vocabulary(SPIF_NAMESPACE, SpifError)
 _Numbers = Mapping[_Place, Mapping[int, str]]
 _Policies = Mapping[str, str]
 
 
 def read_spif(data: bytes) -> Policy:
     """Read a policy. Raise SpifError when anything in it is not understood or contradicts itself."""
-    try:
-        root = parse(data)
-    except XmlError as error:
-        raise SpifError(SpifFault(error.fault.value), "document") from None
+    root = _SPIF.parse(data, "document")
     try:
         return _policy(root)
     except SpifError:
         raise
     except ValueError as error:
-        raise SpifError(SpifFault.BAD_VALUE, str(error)) from None
+        raise SpifError(StrictFault.BAD_VALUE, str(error)) from None
 
 
 def _policy(root: XmlElement) -> Policy:
-    top = _open(root, f"{_ABOUT} {_LOCATION}", f"{_POLICY} {_MARKINGS} {_NO_WEIGHT}", name="SPIF")
+    if _SPIF.name(root) != "SPIF":
+        raise SpifError(StrictFault.UNKNOWN, _SPIF.name(root))
+    top = _SPIF.open(root, f"{_ABOUT} {_LOCATION}", f"{_POLICY} {_MARKINGS} {_NO_WEIGHT}")
     if top.attributes.get("schemaVersion") not in VERSIONS:
-        raise SpifError(SpifFault.VERSION, "schemaVersion")
-    identity = _open(top.only("securityPolicyId"), "name id")
-    listed = _open(top.only("securityClassifications"), "", "securityClassification").parts
+        raise SpifError(StrictFault.VERSION, "schemaVersion")
+    identity = _SPIF.open(top.only("securityPolicyId"), "name id")
+    listed = _SPIF.open(top.only("securityClassifications"), "", "securityClassification").parts
     sets = _inside(top, "securityCategoryTagSets", "securityCategoryTagSet")
     others = _inside(top, "equivalentPolicies", "equivalentPolicy")
     numbers = _numbers(sets)
@@ -151,7 +88,7 @@ def _policy(root: XmlElement) -> Policy:
     ranked = [_classification(each, numbers, policies) for each in listed.get("securityClassification", ())]
     ranked.sort(key=lambda pair: pair[0])
     if len({hierarchy for hierarchy, _ in ranked}) != len(ranked) or len(policies) != len(equivalents):
-        raise SpifError(SpifFault.BAD_VALUE, "securityClassification/@hierarchy or equivalentPolicy/@name")
+        raise SpifError(StrictFault.BAD_VALUE, "securityClassification/@hierarchy or equivalentPolicy/@name")
     return Policy(
         name=identity.need("name"),
         id=identity.need("id"),
@@ -164,67 +101,38 @@ def _policy(root: XmlElement) -> Policy:
     )
 
 
-def _open(element: XmlElement, attributes: str, children: str = "", *, name: str | None = None) -> _Node:
-    """One element with only these attributes and children, all in the SPIF namespace, and no text."""
-    local = _local(element)
-    if name is not None and local != name:
-        raise SpifError(SpifFault.UNKNOWN, local)
-    found = attributes_of(element)
-    if unknown := set(found) - set(attributes.split()):
-        raise SpifError(SpifFault.UNKNOWN, f"{local}/@{_bounded(min(unknown))}")
-    known, parts = set(children.split()), dict[str, list[XmlElement]]()
-    for child in element:
-        if _local(child) not in known:
-            raise SpifError(SpifFault.UNKNOWN, f"{local}/{_local(child)}")
-        parts.setdefault(_local(child), []).append(child)
-    if any(text and text.strip() for text in (element.text, *(child.tail for child in element))):
-        raise SpifError(SpifFault.BAD_VALUE, f"text in {local}")
-    return _Node(local, found, parts)
-
-
-def _local(element: XmlElement) -> str:
-    namespace, brace, name = str(element.tag).rpartition("}")
-    if not brace or namespace[1:] != SPIF_NAMESPACE:
-        raise SpifError(SpifFault.WRONG_NAMESPACE, _bounded(name))
-    return _bounded(name)
-
-
-def _bounded(name: str) -> str:
-    return name[-40:]
-
-
 def _text(element: XmlElement) -> str:
-    _ = _local(element)
+    name = _SPIF.open(element, text=True).name
     text = (element.text or "").strip()
-    if not text or len(element) or attributes_of(element):
-        raise SpifError(SpifFault.BAD_VALUE, _local(element))
+    if not text:
+        raise SpifError(StrictFault.BAD_VALUE, name)
     return text
 
 
-def _inside(top: _Node, outer: str, inner: str) -> list[XmlElement]:
+def _inside(top: Node, outer: str, inner: str) -> list[XmlElement]:
     """The children of an element that may be missing."""
     if outer not in top.parts:
         return []
-    return list(_open(top.only(outer), "", inner).parts.get(inner, ()))
+    return list(_SPIF.open(top.only(outer), "", inner).parts.get(inner, ()))
 
 
-def _open_tag(element: XmlElement) -> _Node:
-    return _open(
+def _open_tag(element: XmlElement) -> Node:
+    return _SPIF.open(
         element,
         "name tagType enumType tag7Encoding singleSelection maxSelection minSelection",
         "tagCategory markingQualifier markingData",
     )
 
 
-def _open_value(element: XmlElement) -> _Node:
-    return _open(
+def _open_value(element: XmlElement) -> Node:
+    return _SPIF.open(
         element,
         "name lacv requiredClass obsolete",  # an obsolete value is still good in a label that has it
         f"excludedClass requiredCategory excludedCategory equivalentSecCategoryTag {_MARKINGS}",
     )
 
 
-def _kind(node: _Node) -> tuple[CategoryType, bool]:
+def _kind(node: Node) -> tuple[CategoryType, bool]:
     """What weight a tag has, and whether it is an enumerated one (SPIF ``tagType`` and ``enumType``)."""
     named = node.need("tagType")
     if named == "tagType7":
@@ -232,7 +140,7 @@ def _kind(node: _Node) -> tuple[CategoryType, bool]:
     enumerated = named == "enumerated"
     weight = node.need("enumType") if enumerated else named
     if weight not in {CategoryType.RESTRICTIVE, CategoryType.PERMISSIVE}:
-        raise SpifError(SpifFault.BAD_VALUE, f"{node.name}/@tagType")
+        raise node.bad("tagType")
     return CategoryType(weight), enumerated
 
 
@@ -240,17 +148,17 @@ def _numbers(sets: Sequence[XmlElement]) -> _Numbers:
     """The name of each value by its number: references within a SPIF are by number."""
     found: dict[_Place, dict[int, str]] = {}
     for each in sets:
-        of = _open(each, "name id", "securityCategoryTag")
+        of = _SPIF.open(each, "name id", "securityCategoryTag")
         for tag in map(_open_tag, of.parts.get("securityCategoryTag", ())):
             named = found.setdefault(_Place(of.need("name"), *_kind(tag)), {})
             for value in map(_open_value, tag.parts.get("tagCategory", ())):
                 if named.setdefault(value.number("lacv"), value.need("name")) != value.need("name"):
-                    raise SpifError(SpifFault.BAD_VALUE, "tagCategory/@lacv")
+                    raise SpifError(StrictFault.BAD_VALUE, "tagCategory/@lacv")
     return found
 
 
 def _tags(element: XmlElement, numbers: _Numbers, policies: _Policies) -> Iterator[Tag]:
-    of = _open(element, "name id", "securityCategoryTag")
+    of = _SPIF.open(element, "name id", "securityCategoryTag")
     least = int(of.need("id") == NATO_CONTEXT)
     for tag in map(_open_tag, of.parts.get("securityCategoryTag", ())):
         weight, enumerated = _kind(tag)
@@ -285,7 +193,7 @@ def _value(element: XmlElement, numbers: _Numbers, policies: _Policies) -> TagVa
 
 
 def _classification(element: XmlElement, numbers: _Numbers, policies: _Policies) -> tuple[int, Classification]:
-    each = _open(
+    each = _SPIF.open(
         element,
         "name lacv hierarchy color obsolete",
         f"equivalentClassification requiredCategory {_MARKINGS}",
@@ -300,36 +208,36 @@ def _classification(element: XmlElement, numbers: _Numbers, policies: _Policies)
     )
 
 
-def _requirements(node: _Node, numbers: _Numbers) -> tuple[Requirement, ...]:
+def _requirements(node: Node, numbers: _Numbers) -> tuple[Requirement, ...]:
     found = []
     for element in node.parts.get("requiredCategory", ()):
-        each = _open(element, "operation", "categoryGroup")
+        each = _SPIF.open(element, "operation", "categoryGroup")
         groups = tuple(_group(group, numbers) for group in each.parts.get("categoryGroup", ()))
         if not groups:
-            raise SpifError(SpifFault.MISSING, "requiredCategory/categoryGroup")
+            raise SpifError(StrictFault.MISSING, "requiredCategory/categoryGroup")
         found.append(Requirement(operation=each.one_of("operation", Operation), groups=groups))
     return tuple(found)
 
 
 def _group(element: XmlElement, numbers: _Numbers) -> Group:
-    each = _open(element, "tagSetRef tagType enumType lacv all")
+    each = _SPIF.open(element, "tagSetRef tagType enumType lacv all")
     place = _Place(each.need("tagSetRef"), *_kind(each))
     named, every = numbers.get(place, {}), each.flag("all")
     if every == ("lacv" in each.attributes):
-        raise SpifError(SpifFault.BAD_VALUE, f"{each.name}: either lacv or all")
+        raise SpifError(StrictFault.BAD_VALUE, f"{each.name}: either lacv or all")
     values = tuple(named.values()) if every else tuple(filter(None, [named.get(each.number("lacv"))]))
     if not values:
-        raise SpifError(SpifFault.BAD_VALUE, f"{each.name}/@tagSetRef")
+        raise each.bad("tagSetRef")
     return Group(set=place.set, type=place.type, values=values)
 
 
 def _equivalent_policy(element: XmlElement) -> EquivalentPolicy:
-    each = _open(element, "name id docRefURI", "requiredCategory")
+    each = _SPIF.open(element, "name id docRefURI", "requiredCategory")
     return EquivalentPolicy(name=each.need("name"), id=each.need("id"), required=_foreign(each))
 
 
 def _equivalent_class(element: XmlElement, policies: _Policies) -> EquivalentClass:
-    each = _open(element, "policyRef lacv applied", "requiredCategory")
+    each = _SPIF.open(element, "policyRef lacv applied", "requiredCategory")
     return EquivalentClass(
         policy=_referred(each, policies),
         lacv=each.number("lacv"),
@@ -339,10 +247,10 @@ def _equivalent_class(element: XmlElement, policies: _Policies) -> EquivalentCla
 
 
 def _equivalent_value(element: XmlElement, policies: _Policies) -> EquivalentValue:
-    each = _open(element, "policyRef tagSetId tagType enumType lacv applied action")
+    each = _SPIF.open(element, "policyRef tagSetId tagType enumType lacv applied action")
     discarded = "action" in each.attributes
     if discarded and each.attributes["action"] != "discard":
-        raise SpifError(SpifFault.BAD_VALUE, f"{each.name}/@action")
+        raise each.bad("action")
     value = None
     if not discarded:
         weight, enumerated = _kind(each)
@@ -351,14 +259,16 @@ def _equivalent_value(element: XmlElement, policies: _Policies) -> EquivalentVal
     return EquivalentValue(policy=_referred(each, policies), applied=each.one_of("applied", Applied), value=value)
 
 
-def _foreign(node: _Node) -> tuple[ForeignValue, ...]:
+def _foreign(node: Node) -> tuple[ForeignValue, ...]:
     """What every label has in the other policy; a choice between values is nothing that can be made here."""
     found = []
     for element in node.parts.get("requiredCategory", ()):
-        required = _open(element, "operation", "categoryGroup")
-        groups = [_open(each, "tagSetRef tagType enumType lacv") for each in required.parts.get("categoryGroup", ())]
+        required = _SPIF.open(element, "operation", "categoryGroup")
+        groups = [
+            _SPIF.open(each, "tagSetRef tagType enumType lacv") for each in required.parts.get("categoryGroup", ())
+        ]
         if required.one_of("operation", Operation) is not Operation.ALL and len(groups) > 1:
-            raise SpifError(SpifFault.UNKNOWN, "requiredCategory/@operation of an equivalent")
+            raise SpifError(StrictFault.UNKNOWN, "requiredCategory/@operation of an equivalent")
         for each in groups:
             weight, enumerated = _kind(each)
             number = each.number("lacv")
@@ -366,28 +276,28 @@ def _foreign(node: _Node) -> tuple[ForeignValue, ...]:
     return tuple(found)
 
 
-def _referred(node: _Node, policies: _Policies) -> str:
+def _referred(node: Node, policies: _Policies) -> str:
     """The OID of the policy that ``policyRef`` names."""
     try:
         return policies[node.need("policyRef")]
     except KeyError:
-        raise SpifError(SpifFault.BAD_VALUE, f"{node.name}/@policyRef") from None
+        raise node.bad("policyRef") from None
 
 
-def _look(node: _Node) -> Look:
+def _look(node: Node) -> Look:
     phrases, qualifiers = [], []
     for element in node.parts.get("markingData", ()):
-        data = _open(element, f"phrase {_LANGUAGE}", "code")
+        data = _SPIF.open(element, f"phrase {_LANGUAGE}", "code")
         codes = tuple(_text(code) for code in data.parts.get("code", ()))
         if not CODES.issuperset(codes):
-            raise SpifError(SpifFault.BAD_VALUE, "markingData/code")
+            raise SpifError(StrictFault.BAD_VALUE, "markingData/code")
         phrase = Phrase(codes=codes, text=data.attributes.get("phrase"), language=data.attributes.get(_LANGUAGE))
         phrases.append(phrase)
     for element in node.parts.get("markingQualifier", ()):
-        for each in _open(element, "markingCode", "qualifier").parts.get("qualifier", ()):
-            qualifier = _open(each, f"markingQualifier qualifierCode {_LANGUAGE}")
+        for each in _SPIF.open(element, "markingCode", "qualifier").parts.get("qualifier", ()):
+            qualifier = _SPIF.open(each, f"markingQualifier qualifierCode {_LANGUAGE}")
             part, text = qualifier.need("qualifierCode"), qualifier.attributes.get("markingQualifier", "")
             if part not in PARTS:
-                raise SpifError(SpifFault.BAD_VALUE, "qualifier/@qualifierCode")
+                raise SpifError(StrictFault.BAD_VALUE, "qualifier/@qualifierCode")
             qualifiers.append(Qualifier(part=part, text=text, language=qualifier.attributes.get(_LANGUAGE)))
     return Look(phrases=tuple(phrases), qualifiers=tuple(qualifiers))

@@ -15,7 +15,6 @@ from protocols.label import Clearance, Label, Policy, permits
 from protocols.label_xml import (
     LABEL_MAX,
     LABEL_NAMESPACE,
-    LabelFault,
     LabelFlaw,
     LabelRole,
     LabelXmlError,
@@ -30,6 +29,7 @@ from protocols.label_xml import (
 from protocols.label_xml import IdType as Id
 from protocols.labelling import Labelling
 from protocols.message import Message
+from protocols.strict_xml import StrictFault
 from protocols.xml import parse
 from tests.fakes import NOW
 from tests.gateway.reports import a_message
@@ -73,7 +73,7 @@ def changed(old: str, new: str) -> bytes:
     return FULL.replace(old, new).encode()
 
 
-def fault(data: bytes) -> LabelFault:
+def fault(data: bytes) -> StrictFault:
     with pytest.raises(LabelXmlError) as caught:
         read_label(data)
     return caught.value.fault
@@ -117,48 +117,48 @@ def test_each_of_the_three_roots_is_read_and_written_but_only_the_originators_de
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"", LabelFault.MALFORMED),
-        (b"<a>" * 70 + b"</a>" * 70, LabelFault.UNSAFE),
-        (FULL.encode()[:-9], LabelFault.MALFORMED),
-        (FULL.encode() + b" " * LABEL_MAX, LabelFault.TOO_LARGE),
-        (changed("GUARDED", "GUARDED&foo;"), LabelFault.MALFORMED),
+        (b"", StrictFault.MALFORMED),
+        (b"<a>" * 70 + b"</a>" * 70, StrictFault.UNSAFE),
+        (FULL.encode()[:-9], StrictFault.MALFORMED),
+        (FULL.encode() + b" " * LABEL_MAX, StrictFault.TOO_LARGE),
+        (changed("GUARDED", "GUARDED&foo;"), StrictFault.MALFORMED),
         (FULL.replace("?>", '?><!DOCTYPE a [<!ENTITY x "OPEN">]>').replace("GUARDED", "&x;").encode(),
-         LabelFault.UNSAFE),
-        (FULL.replace("?>", '?><!DOCTYPE a SYSTEM "file:///etc/passwd">').encode(), LabelFault.UNSAFE),
-        (changed("slab:PolicyIdentifier", "xi:include"), LabelFault.MALFORMED),
-        (changed(LABEL_NAMESPACE, "urn:other"), LabelFault.WRONG_NAMESPACE),
-        (FULL.replace("slab:", "").replace("xmlns:slab", "old").encode(), LabelFault.WRONG_NAMESPACE),
-        (FULL.replace("xmlns:slab", "xmlns:4774").replace("slab:", "").encode(), LabelFault.MALFORMED),
-        (changed("<slab:Classification>", '<slab:Classification URI="urn:oid:2.25.9">'), LabelFault.UNKNOWN),
-        (changed("slab:PrivacyMark", "slab:PrivacyNote"), LabelFault.UNKNOWN),
-        (changed("originatorConfidentialityLabel", "ConfidentialityLabel"), LabelFault.UNKNOWN),
-        (changed('Id="l1"', 'Id="l1" other="1"'), LabelFault.UNKNOWN),
+         StrictFault.UNSAFE),
+        (FULL.replace("?>", '?><!DOCTYPE a SYSTEM "file:///etc/passwd">').encode(), StrictFault.UNSAFE),
+        (changed("slab:PolicyIdentifier", "xi:include"), StrictFault.MALFORMED),
+        (changed(LABEL_NAMESPACE, "urn:other"), StrictFault.WRONG_NAMESPACE),
+        (FULL.replace("slab:", "").replace("xmlns:slab", "old").encode(), StrictFault.WRONG_NAMESPACE),
+        (FULL.replace("xmlns:slab", "xmlns:4774").replace("slab:", "").encode(), StrictFault.MALFORMED),
+        (changed("<slab:Classification>", '<slab:Classification URI="urn:oid:2.25.9">'), StrictFault.UNKNOWN),
+        (changed("slab:PrivacyMark", "slab:PrivacyNote"), StrictFault.UNKNOWN),
+        (changed("originatorConfidentialityLabel", "ConfidentialityLabel"), StrictFault.UNKNOWN),
+        (changed('Id="l1"', 'Id="l1" other="1"'), StrictFault.UNKNOWN),
         (changed("slab:GenericValue>SOURCE</slab:GenericValue", "slab:IntegerValue>1</slab:IntegerValue"),
-         LabelFault.UNKNOWN),
-        (changed('Type="RESTRICTIVE"', 'Type="restrictive"'), LabelFault.BAD_VALUE),
-        (changed('Type="RESTRICTIVE"', 'Type="OTHER"'), LabelFault.BAD_VALUE),
-        (changed('Type="RESTRICTIVE" ', ""), LabelFault.BAD_VALUE),
-        (changed(' TagName="Care"', ""), LabelFault.BAD_VALUE),
-        (changed('TagName="Care"', 'tagName="Care"'), LabelFault.UNKNOWN),
-        (changed("<slab:GenericValue>SOURCE</slab:GenericValue>", ""), LabelFault.MISSING),
-        (changed("<slab:GenericValue>SOURCE</slab:GenericValue>", "<slab:GenericValue/>"), LabelFault.MISSING),
-        (changed("<slab:GenericValue>SOURCE</slab:GenericValue>", "SOURCE"), LabelFault.BAD_VALUE),
-        (changed(">GUARDED<", "> <"), LabelFault.MISSING),
-        (changed("<slab:Classification>GUARDED</slab:Classification>", ""), LabelFault.MISSING),
+         StrictFault.UNKNOWN),
+        (changed('Type="RESTRICTIVE"', 'Type="restrictive"'), StrictFault.BAD_VALUE),
+        (changed('Type="RESTRICTIVE"', 'Type="OTHER"'), StrictFault.BAD_VALUE),
+        (changed('Type="RESTRICTIVE" ', ""), StrictFault.BAD_VALUE),
+        (changed(' TagName="Care"', ""), StrictFault.BAD_VALUE),
+        (changed('TagName="Care"', 'tagName="Care"'), StrictFault.UNKNOWN),
+        (changed("<slab:GenericValue>SOURCE</slab:GenericValue>", ""), StrictFault.MISSING),
+        (changed("<slab:GenericValue>SOURCE</slab:GenericValue>", "<slab:GenericValue/>"), StrictFault.MISSING),
+        (changed("<slab:GenericValue>SOURCE</slab:GenericValue>", "SOURCE"), StrictFault.BAD_VALUE),
+        (changed(">GUARDED<", "> <"), StrictFault.MISSING),
+        (changed("<slab:Classification>GUARDED</slab:Classification>", ""), StrictFault.MISSING),
         (changed("<slab:Classification>GUARDED</slab:Classification>",
                  "<slab:Classification>OPEN</slab:Classification><slab:Classification>GUARDED</slab:Classification>"),
-         LabelFault.REPEATED),
-        (changed('Type="RESTRICTIVE" TagName="Care"', 'Type="PERMISSIVE" TagName="Release"'), LabelFault.REPEATED),
-        (changed('urn:oid:2.25.1"', '2.25.1"'), LabelFault.BAD_VALUE),
-        (changed('urn:oid:2.25.1"', 'urn:oid:2.25.01"'), LabelFault.BAD_VALUE),
-        (changed('URI="urn:oid:2.25.1"', 'URI="urn:oid:2.25.1" URL="urn:oid:2.25.2"'), LabelFault.BAD_VALUE),
-        (changed('IDType="rfc822Name"', 'IDType="nickname"'), LabelFault.BAD_VALUE),
-        (changed("+01:00", ""), LabelFault.BAD_VALUE),
-        (changed("2031-01-01T00:00:00Z", "2031-02-30T00:00:00Z"), LabelFault.BAD_VALUE),
-        (changed(">GUARDED<", ">GUARDED<slab:GenericValue>x</slab:GenericValue><"), LabelFault.UNKNOWN),
+         StrictFault.REPEATED),
+        (changed('Type="RESTRICTIVE" TagName="Care"', 'Type="PERMISSIVE" TagName="Release"'), StrictFault.REPEATED),
+        (changed('urn:oid:2.25.1"', '2.25.1"'), StrictFault.BAD_VALUE),
+        (changed('urn:oid:2.25.1"', 'urn:oid:2.25.01"'), StrictFault.BAD_VALUE),
+        (changed('URI="urn:oid:2.25.1"', 'URI="urn:oid:2.25.1" URL="urn:oid:2.25.2"'), StrictFault.BAD_VALUE),
+        (changed('IDType="rfc822Name"', 'IDType="nickname"'), StrictFault.BAD_VALUE),
+        (changed("+01:00", ""), StrictFault.BAD_VALUE),
+        (changed("2031-01-01T00:00:00Z", "2031-02-30T00:00:00Z"), StrictFault.BAD_VALUE),
+        (changed(">GUARDED<", ">GUARDED<slab:GenericValue>x</slab:GenericValue><"), StrictFault.UNKNOWN),
     ],
 )  # fmt: skip
-def test_what_the_standard_does_not_foresee_is_refused(data: bytes, expected: LabelFault) -> None:
+def test_what_the_standard_does_not_foresee_is_refused(data: bytes, expected: StrictFault) -> None:
     assert fault(data) is expected
 
 
@@ -166,14 +166,14 @@ def test_what_the_standard_does_not_foresee_is_refused(data: bytes, expected: La
 def test_the_malformed_public_sample_is_refused_and_so_is_its_mended_twin() -> None:
     data = (STANDARDS / "malformed" / "sparrow_label1.xml").read_bytes()
 
-    assert fault(data) is LabelFault.MALFORMED
-    assert fault(data.replace(b"xmlns:4774", b"xmlns:s4774")) is LabelFault.WRONG_NAMESPACE
+    assert fault(data) is StrictFault.MALFORMED
+    assert fault(data.replace(b"xmlns:4774", b"xmlns:s4774")) is StrictFault.WRONG_NAMESPACE
 
 
 @needs_standards
 @pytest.mark.parametrize("path", sorted((STANDARDS / "samples").glob("food-*.xml")), ids=lambda path: path.name)
 def test_labels_in_another_namespace_are_refused(path: object) -> None:
-    assert fault(path.read_bytes()) is LabelFault.WRONG_NAMESPACE  # type: ignore[attr-defined]
+    assert fault(path.read_bytes()) is StrictFault.WRONG_NAMESPACE  # type: ignore[attr-defined]
 
 
 @needs_standards
@@ -264,7 +264,7 @@ def test_successors_without_end_are_refused() -> None:
     for _ in range(4):
         label = msgspec.structs.replace(label, succession=Succession(at=NOW, successor=label))
 
-    assert fault(write_label(label)) is LabelFault.TOO_LARGE
+    assert fault(write_label(label)) is StrictFault.TOO_LARGE
 
 
 def test_what_xml_cannot_carry_is_not_written() -> None:

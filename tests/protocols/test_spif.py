@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.label import CategoryType, Policy
-from protocols.spif import SpifError, SpifFault, read_spif
+from protocols.spif import SpifError, read_spif
+from protocols.strict_xml import StrictFault
 from protocols.tag import Applied, EquivalentClass, ForeignValue, Operation
 from protocols.xml import SIZE_MAX
 from tests.protocols.policies import FIXTURES, HOME, STANDARDS, food, needs_standards, public
@@ -21,7 +22,7 @@ def changed(old: str, new: str) -> bytes:
     return TEXT.replace(old, new, 1).encode()
 
 
-def fault(data: bytes) -> SpifFault:
+def fault(data: bytes) -> StrictFault:
     with pytest.raises(SpifError) as caught:
         read_spif(data)
     return caught.value.fault
@@ -84,8 +85,8 @@ def test_the_food_policy_is_no_spif_as_it_is_and_is_read_when_mended() -> None:
     data = (STANDARDS / "spif" / "food-policy.xml").read_bytes()
     luxury = food().rules[2]
 
-    assert fault(data) is SpifFault.MALFORMED  # a misspelt end tag
-    assert fault(data.replace(b"Categiry", b"Category")) is SpifFault.WRONG_NAMESPACE
+    assert fault(data) is StrictFault.MALFORMED  # a misspelt end tag
+    assert fault(data.replace(b"Categiry", b"Category")) is StrictFault.WRONG_NAMESPACE
     assert luxury.required[0].operation is Operation.ONE_OR_MORE
     assert [group.values for group in luxury.required[0].groups] == [("Sweet",), ("Meaty",), ("Chocolate",)]
     assert food().tags[1].values[2].excluded[0].values == ("Animal Rights", "British Flag", "Fluffy Animals")
@@ -96,7 +97,7 @@ def test_the_acme_policy_has_elements_in_no_namespace_and_is_read_when_mended() 
     data = (STANDARDS / "spif" / "ACME.xml").read_bytes()
     policy = read_spif(data.replace(b"<equivalentSec", b"<spif:equivalentSec"))
 
-    assert fault(data) is SpifFault.WRONG_NAMESPACE
+    assert fault(data) is StrictFault.WRONG_NAMESPACE
     assert policy.classifications == ("PUBLIC", "CONFIDENTIAL", "INTERNAL")
     assert policy.rules[1].required[0].groups[0].values == ("MOCK",)
 
@@ -117,45 +118,45 @@ BILLION_LAUGHS = (
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"", SpifFault.MALFORMED),
-        (b" " * (SIZE_MAX + 1), SpifFault.TOO_LARGE),
-        (BILLION_LAUGHS, SpifFault.UNSAFE),
-        (changed("?>", '?><!DOCTYPE SPIF SYSTEM "http://127.0.0.1/x.dtd">'), SpifFault.UNSAFE),
-        (TEXT.encode().replace(b"<code>", b"<code>" + b"<code>" * 80), SpifFault.MALFORMED),
-        (changed("http://www.xmlspif.org/spif", "http://www.xmslpif.org/spif"), SpifFault.WRONG_NAMESPACE),
-        (changed('schemaVersion="2.1"', 'schemaVersion="3.0"'), SpifFault.VERSION),
-        (changed('schemaVersion="2.1" ', ""), SpifFault.VERSION),
-        (changed("<securityPolicyId ", "<policyId "), SpifFault.UNKNOWN),
-        (changed('<securityPolicyId name="HOME" id="2.25.1"/>', ""), SpifFault.MISSING),
-        (changed(' id="2.25.1"/>', "/>"), SpifFault.MISSING),
-        (changed("<excludedClass>OPEN</excludedClass>", "<excludedClas>OPEN</excludedClas>"), SpifFault.UNKNOWN),
-        (changed("<excludedClass>OPEN</excludedClass>", "<excludedClass>NEVER</excludedClass>"), SpifFault.BAD_VALUE),
-        (changed("<excludedClass>OPEN</excludedClass>", "<excludedClass/>"), SpifFault.BAD_VALUE),
-        (changed("<excludedClass>OPEN</excludedClass>", "OPEN"), SpifFault.BAD_VALUE),
-        (changed('name="MEDICAL" lacv="2"', 'name="MEDICAL" lacv="2" notAfter="20300101000000Z"'), SpifFault.UNKNOWN),
-        (changed('name="MEDICAL" lacv="2"', 'name="MEDICAL" lacv="2" userInput="true"'), SpifFault.UNKNOWN),
-        (changed('name="MEDICAL" lacv="2"', 'name="SOURCE" lacv="2"'), SpifFault.BAD_VALUE),
-        (changed('name="MEDICAL" lacv="2"', 'name="MEDICAL" lacv="1"'), SpifFault.BAD_VALUE),
-        (changed('name="MEDICAL" lacv="2"', 'name="MEDICAL" lacv="two"'), SpifFault.BAD_VALUE),
-        (changed('name="MEDICAL" lacv="2"', 'name="MEDICAL" lacv="\u0662"'), SpifFault.BAD_VALUE),
-        (changed('name="MEDICAL" lacv="2"', 'name="MEDICAL" lacv="2" requiredClass="NEVER"'), SpifFault.BAD_VALUE),
-        (changed('hierarchy="9"', 'hierarchy="5"'), SpifFault.BAD_VALUE),
-        (changed('name="SECRET"', 'name="OPEN"'), SpifFault.BAD_VALUE),
-        (changed('tagType="restrictive"', 'tagType="notApplicable"'), SpifFault.BAD_VALUE),
-        (changed('tagType="restrictive"', 'tagType="informative"'), SpifFault.BAD_VALUE),
-        (changed('enumType="permissive"', 'enumType="loose"'), SpifFault.BAD_VALUE),
-        (changed(' enumType="permissive"', ""), SpifFault.MISSING),
-        (changed('policyRef="AWAY" lacv="3"', 'policyRef="ELSEWHERE" lacv="3"'), SpifFault.BAD_VALUE),
-        (changed('applied="both"', 'applied="sometimes"'), SpifFault.BAD_VALUE),
-        (changed('action="discard"', 'action="keep"'), SpifFault.BAD_VALUE),
-        (changed('operation="all"', 'operation="some"'), SpifFault.BAD_VALUE),
-        (changed("<code>pageTopBottom</code>", "<code>everywhere</code>"), SpifFault.BAD_VALUE),
-        (changed('qualifierCode="prefix"', 'qualifierCode="finalSeparator"'), SpifFault.BAD_VALUE),
-        (changed('id="2.25.1.2"', 'id="2.25.1.2" color="red"'), SpifFault.UNKNOWN),
-        (changed('tagType="restrictive">', 'tagType="restrictive" singleSelection="perhaps">'), SpifFault.BAD_VALUE),
+        (b"", StrictFault.MALFORMED),
+        (b" " * (SIZE_MAX + 1), StrictFault.TOO_LARGE),
+        (BILLION_LAUGHS, StrictFault.UNSAFE),
+        (changed("?>", '?><!DOCTYPE SPIF SYSTEM "http://127.0.0.1/x.dtd">'), StrictFault.UNSAFE),
+        (TEXT.encode().replace(b"<code>", b"<code>" + b"<code>" * 80), StrictFault.MALFORMED),
+        (changed("http://www.xmlspif.org/spif", "http://www.xmslpif.org/spif"), StrictFault.WRONG_NAMESPACE),
+        (changed('schemaVersion="2.1"', 'schemaVersion="3.0"'), StrictFault.VERSION),
+        (changed('schemaVersion="2.1" ', ""), StrictFault.VERSION),
+        (changed("<securityPolicyId ", "<policyId "), StrictFault.UNKNOWN),
+        (changed('<securityPolicyId name="HOME" id="2.25.1"/>', ""), StrictFault.MISSING),
+        (changed(' id="2.25.1"/>', "/>"), StrictFault.MISSING),
+        (changed("<excludedClass>OPEN</excludedClass>", "<excludedClas>OPEN</excludedClas>"), StrictFault.UNKNOWN),
+        (changed("<excludedClass>OPEN</excludedClass>", "<excludedClass>NEVER</excludedClass>"), StrictFault.BAD_VALUE),
+        (changed("<excludedClass>OPEN</excludedClass>", "<excludedClass/>"), StrictFault.BAD_VALUE),
+        (changed("<excludedClass>OPEN</excludedClass>", "OPEN"), StrictFault.BAD_VALUE),
+        (changed('name="MEDICAL" lacv="2"', 'name="MEDICAL" lacv="2" notAfter="20300101000000Z"'), StrictFault.UNKNOWN),
+        (changed('name="MEDICAL" lacv="2"', 'name="MEDICAL" lacv="2" userInput="true"'), StrictFault.UNKNOWN),
+        (changed('name="MEDICAL" lacv="2"', 'name="SOURCE" lacv="2"'), StrictFault.BAD_VALUE),
+        (changed('name="MEDICAL" lacv="2"', 'name="MEDICAL" lacv="1"'), StrictFault.BAD_VALUE),
+        (changed('name="MEDICAL" lacv="2"', 'name="MEDICAL" lacv="two"'), StrictFault.BAD_VALUE),
+        (changed('name="MEDICAL" lacv="2"', 'name="MEDICAL" lacv="\u0662"'), StrictFault.BAD_VALUE),
+        (changed('name="MEDICAL" lacv="2"', 'name="MEDICAL" lacv="2" requiredClass="NEVER"'), StrictFault.BAD_VALUE),
+        (changed('hierarchy="9"', 'hierarchy="5"'), StrictFault.BAD_VALUE),
+        (changed('name="SECRET"', 'name="OPEN"'), StrictFault.BAD_VALUE),
+        (changed('tagType="restrictive"', 'tagType="notApplicable"'), StrictFault.BAD_VALUE),
+        (changed('tagType="restrictive"', 'tagType="informative"'), StrictFault.BAD_VALUE),
+        (changed('enumType="permissive"', 'enumType="loose"'), StrictFault.BAD_VALUE),
+        (changed(' enumType="permissive"', ""), StrictFault.MISSING),
+        (changed('policyRef="AWAY" lacv="3"', 'policyRef="ELSEWHERE" lacv="3"'), StrictFault.BAD_VALUE),
+        (changed('applied="both"', 'applied="sometimes"'), StrictFault.BAD_VALUE),
+        (changed('action="discard"', 'action="keep"'), StrictFault.BAD_VALUE),
+        (changed('operation="all"', 'operation="some"'), StrictFault.BAD_VALUE),
+        (changed("<code>pageTopBottom</code>", "<code>everywhere</code>"), StrictFault.BAD_VALUE),
+        (changed('qualifierCode="prefix"', 'qualifierCode="finalSeparator"'), StrictFault.BAD_VALUE),
+        (changed('id="2.25.1.2"', 'id="2.25.1.2" color="red"'), StrictFault.UNKNOWN),
+        (changed('tagType="restrictive">', 'tagType="restrictive" singleSelection="perhaps">'), StrictFault.BAD_VALUE),
     ],
 )  # fmt: skip
-def test_what_is_not_understood_is_refused(data: bytes, expected: SpifFault) -> None:
+def test_what_is_not_understood_is_refused(data: bytes, expected: StrictFault) -> None:
     assert fault(data) is expected
 
 
@@ -168,17 +169,17 @@ RULE = '<tagCategory name="XCC" lacv="3">'
     [
         ('<excludedCategory tagSetRef="Release" tagType="permissive" all="true"/>', None),
         ('<excludedCategory tagSetRef="Release" tagType="permissive" lacv="2"/>', None),
-        ('<excludedCategory tagSetRef="Release" tagType="permissive"/>', SpifFault.BAD_VALUE),
-        ('<excludedCategory tagSetRef="Release" tagType="permissive" lacv="2" all="true"/>', SpifFault.BAD_VALUE),
-        ('<excludedCategory tagSetRef="Release" tagType="permissive" lacv="9"/>', SpifFault.BAD_VALUE),
-        ('<excludedCategory tagSetRef="Nowhere" tagType="permissive" all="true"/>', SpifFault.BAD_VALUE),
-        ('<excludedCategory tagType="permissive" all="true"/>', SpifFault.MISSING),
+        ('<excludedCategory tagSetRef="Release" tagType="permissive"/>', StrictFault.BAD_VALUE),
+        ('<excludedCategory tagSetRef="Release" tagType="permissive" lacv="2" all="true"/>', StrictFault.BAD_VALUE),
+        ('<excludedCategory tagSetRef="Release" tagType="permissive" lacv="9"/>', StrictFault.BAD_VALUE),
+        ('<excludedCategory tagSetRef="Nowhere" tagType="permissive" all="true"/>', StrictFault.BAD_VALUE),
+        ('<excludedCategory tagType="permissive" all="true"/>', StrictFault.MISSING),
         (f'<requiredCategory operation="onlyOne">{GROUP}</requiredCategory>', None),
-        (f"<requiredCategory>{GROUP}</requiredCategory>", SpifFault.MISSING),
-        ('<requiredCategory operation="all"/>', SpifFault.MISSING),
+        (f"<requiredCategory>{GROUP}</requiredCategory>", StrictFault.MISSING),
+        ('<requiredCategory operation="all"/>', StrictFault.MISSING),
     ],
 )  # fmt: skip
-def test_references_within_a_policy_are_followed(rule: str, expected: SpifFault | None) -> None:
+def test_references_within_a_policy_are_followed(rule: str, expected: StrictFault | None) -> None:
     data = changed(RULE, RULE + rule)
 
     if expected is None:
@@ -190,7 +191,7 @@ def test_references_within_a_policy_are_followed(rule: str, expected: SpifFault 
 def test_a_choice_of_values_in_another_policy_is_refused() -> None:
     group = '<categoryGroup tagSetRef="Note" tagType="tagType7" lacv="1"/>'
 
-    assert fault(changed(f'operation="all">{group}', f'operation="onlyOne">{group}{group}')) is SpifFault.UNKNOWN
+    assert fault(changed(f'operation="all">{group}', f'operation="onlyOne">{group}{group}')) is StrictFault.UNKNOWN
 
     assert len(read_spif(changed(f'operation="all">{group}', f'operation="onlyOne">{group}')).rules[1].equivalents) == 1
     both = read_spif(changed(f'operation="all">{group}', f'operation="all">{group}{group}'))
