@@ -14,9 +14,12 @@ import termios
 from typing import NamedTuple
 
 from gateway.links import Settings
+from gateway.links.address import Address
+from gateway.links.backoff import Pace
 from gateway.links.fault import LostError
 from gateway.links.inbox import Inbox
-from gateway.links.plain import PlainFrame, Split, Tally
+from gateway.links.plain import PlainFrame, Split, Tally, lines, topic_of
+from gateway.links.upkeep import Upkeep
 
 READ = 65_536
 LARGE_S = 0.02  # between looks at a frame that is larger than a read and not whole yet
@@ -53,6 +56,28 @@ class Intake(NamedTuple):
                 # A frame that comes byte by byte is looked at anew each time: that must not take all of our time.
                 await asyncio.sleep(LARGE_S)
         raise LostError("the far side closed the connection")
+
+
+class ByteStream(NamedTuple):
+    """Where the far side is, and how what it sends is cut into frames."""
+
+    address: Address
+    split: Split = lines
+
+
+class FramedLink(Upkeep[PlainFrame]):
+    """What links over byte streams have in common: all but connecting and writing."""
+
+    def __init__(self, name: str, settings: Settings, where: ByteStream, pace: Pace = Pace()) -> None:  # noqa: B008 - an immutable value
+        super().__init__(name, settings, pace)
+        self._address = where.address
+        self._tally = Tally()
+        self._room = asyncio.Event()
+        topic = topic_of(settings, name)
+        self._intake = Intake(settings, topic, where.split, self._tally, self._inbox, self._room)
+
+    def _taken(self) -> None:
+        self._room.set()
 
 
 async def taken(writer: asyncio.StreamWriter) -> None:

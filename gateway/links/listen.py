@@ -15,13 +15,10 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from gateway.links import SendRefusal, Settings, Statistics, secure
-from gateway.links.address import Address
 from gateway.links.backoff import Pace
 from gateway.links.fault import LostError
-from gateway.links.framed import READ, Intake, notice_death, taken
+from gateway.links.framed import READ, ByteStream, FramedLink, notice_death, taken
 from gateway.links.ledger import Entry
-from gateway.links.plain import PlainFrame, Split, Tally, lines, topic_of
-from gateway.links.upkeep import Upkeep
 
 CLIENTS_MAX = 256  # connected at once, with those that have not proved who they are
 OPEN_S = 15.0  # for a client to shake hands
@@ -59,27 +56,14 @@ class _Client:
         self.work.set()
 
 
-class ListenLink(Upkeep[PlainFrame]):
-    """See Link. ``split`` None: frames are lines."""
+class ListenLink(FramedLink):
+    """See Link."""
 
-    def __init__(
-        self,
-        name: str,
-        settings: Settings,
-        address: Address,
-        split: Split | None = None,
-        *,
-        pace: Pace = Pace(),  # noqa: B008 - an immutable value
-    ) -> None:
-        super().__init__(name, settings, pace)
-        self._address = address
-        self._tally = Tally()
+    def __init__(self, name: str, settings: Settings, where: ByteStream, pace: Pace = Pace()) -> None:  # noqa: B008 - an immutable value
+        super().__init__(name, settings, where, pace)
         self._untaken: dict[_Outgoing, None] = {}  # what no client has yet, oldest first
         self._end = 0  # bytes that were ever submitted
         self._front = 0  # as far as any client has them
-        self._room = asyncio.Event()
-        topic = topic_of(settings, name)
-        self._intake = Intake(settings, topic, split or lines, self._tally, self._inbox, self._room)
         self._clients: set[_Client] = set()
         self._served: set[asyncio.Task[None]] = set()
         self._joined = 0
@@ -161,20 +145,11 @@ class ListenLink(Upkeep[PlainFrame]):
             return
         client = _Client(asyncio.StreamWriter(transport, protocol, reader, loop))
         self._add(client)
-        both = [
-            asyncio.create_task(self._intake.read(reader), name=f"link {self.name} reads"),
-            asyncio.create_task(self._write(client), name=f"link {self.name} writes"),
-        ]
         try:
-            done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await self._both_ways(self._intake.read(reader), self._write(client))
         except (LostError, OSError) as error:
             _log.info("link %s: a client is gone: %s", self.name, error if isinstance(error, LostError) else "lost")
         finally:
-            for task in both:
-                task.cancel()
-            await asyncio.wait(both)
             self._clients.discard(client)
             transport.abort()
 
@@ -230,9 +205,6 @@ class ListenLink(Upkeep[PlainFrame]):
             self._mark_sent(fitting)
         for client in self._clients:
             client.give(fitting)
-
-    def _taken(self) -> None:
-        self._room.set()
 
 
 def _batch(queue: deque[_Outgoing]) -> list[_Outgoing]:

@@ -103,18 +103,7 @@ class OlderMqttLink(Upkeep[OlderFrame]):
             async with self._client() as client:
                 await self._subscribe(client)
                 self._came_up()
-                both = [
-                    asyncio.create_task(self._read(client), name=f"link {self.name} reads"),
-                    asyncio.create_task(self._write(client), name=f"link {self.name} writes"),
-                ]
-                try:
-                    done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-                    for task in done:
-                        task.result()
-                finally:
-                    for task in both:
-                        task.cancel()
-                    await asyncio.wait(both)
+                await self._both_ways(self._read(client), self._write(client))
         except aiomqtt.MqttError as error:
             raise _fault(error) from None
 

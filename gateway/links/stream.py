@@ -12,37 +12,21 @@ from collections import deque
 from collections.abc import Sequence
 
 from gateway.links import SendRefusal, Settings, Statistics, secure
-from gateway.links.address import Address
 from gateway.links.backoff import Pace
 from gateway.links.fault import LostError, RefusedError
-from gateway.links.framed import Intake, notice_death, taken
+from gateway.links.framed import ByteStream, FramedLink, notice_death, taken
 from gateway.links.ledger import Entry
-from gateway.links.plain import PlainFrame, Split, Tally, lines, topic_of
-from gateway.links.upkeep import Upkeep
 
 OPEN_S = 15.0
 WRITE = 262_144  # bytes handed over at once
 
 
-class StreamLink(Upkeep[PlainFrame]):
-    """See Link. ``split`` None: frames are lines."""
+class StreamLink(FramedLink):
+    """See Link."""
 
-    def __init__(
-        self,
-        name: str,
-        settings: Settings,
-        address: Address,
-        split: Split | None = None,
-        *,
-        pace: Pace = Pace(),  # noqa: B008 - an immutable value
-    ) -> None:
-        super().__init__(name, settings, pace)
-        self._address = address
-        self._tally = Tally()
+    def __init__(self, name: str, settings: Settings, where: ByteStream, pace: Pace = Pace()) -> None:  # noqa: B008 - an immutable value
+        super().__init__(name, settings, where, pace)
         self._queue: deque[Entry] = deque()
-        self._room = asyncio.Event()
-        topic = topic_of(settings, name)
-        self._intake = Intake(settings, topic, split or lines, self._tally, self._inbox, self._room)
         self._work = asyncio.Event()
 
     @property
@@ -69,20 +53,11 @@ class StreamLink(Upkeep[PlainFrame]):
             raise LostError((error.strerror or "cannot connect").lower()) from None
         notice_death(writer.get_extra_info("socket"), self.settings.keep_alive_s)
         self._came_up()
-        both = [
-            asyncio.create_task(self._intake.read(reader), name=f"link {self.name} reads"),
-            asyncio.create_task(self._write(writer), name=f"link {self.name} writes"),
-        ]
         try:
-            done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await self._both_ways(self._intake.read(reader), self._write(writer))
         except OSError as error:
             raise LostError((error.strerror or "connection lost").lower()) from None
         finally:
-            for task in both:
-                task.cancel()
-            await asyncio.wait(both)
             writer.transport.abort()
 
     async def _write(self, writer: asyncio.StreamWriter) -> None:
@@ -125,6 +100,3 @@ class StreamLink(Upkeep[PlainFrame]):
             else:
                 self._queue.append(entry)
         self._work.set()
-
-    def _taken(self) -> None:
-        self._room.set()

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from gateway.links import Frame, LinkError, LinkState, Parcel, SendError, SendRefusal, Settings, secure
 from gateway.links.backoff import Backoff, Pace
@@ -122,6 +122,21 @@ class Upkeep(Generic[F]):
         self._up_since = asyncio.get_running_loop().time()
         self._up.set()
         _log.info("link %s is up", self.name)
+
+    async def _both_ways(self, reading: Coroutine[Any, Any, None], writing: Coroutine[Any, Any, None]) -> None:
+        """Read and write side by side until one of them ends; raise what it raised, and leave neither behind."""
+        both = [
+            asyncio.create_task(reading, name=f"link {self.name} reads"),
+            asyncio.create_task(writing, name=f"link {self.name} writes"),
+        ]
+        try:
+            done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in both:
+                task.cancel()
+            await asyncio.wait(both)
 
     async def _keep(self) -> None:
         try:

@@ -11,14 +11,28 @@ from gateway.links.address import Address
 from gateway.links.byhand import HandLink
 from gateway.links.datagram import DatagramLink
 from gateway.links.folder import FolderLink
+from gateway.links.framed import ByteStream
 from gateway.links.listen import ListenLink
 from gateway.links.mqtt import MqttLink
 from gateway.links.nats import NatsLink
 from gateway.links.natsbind import PARTITIONS
 from gateway.links.older import OlderMqttLink
-from gateway.links.plain import Split
+from gateway.links.plain import Split, lines
 from gateway.links.stream import StreamLink
 from gateway.table.transport import TRANSPORTS, WEBSOCKETS, read_url
+
+_PLACES: dict[str, Callable[[str, Settings, Address], Link]] = {
+    "mqtt": MqttLink,
+    "mqtts": MqttLink,
+    "ws": MqttLink,
+    "wss": MqttLink,
+    "mqtt3": OlderMqttLink,
+    "mqtts3": OlderMqttLink,
+    "nats": NatsLink,
+    "nats+tls": NatsLink,
+    "udp": DatagramLink,
+}
+_FOLDERS: dict[str, Callable[[str, Settings, Path], Link]] = {"file": FolderLink, "bundles": HandLink}
 
 
 def open_link(name: str, settings: Settings, split: Split | None = None) -> Link:
@@ -34,8 +48,10 @@ def open_link(name: str, settings: Settings, split: Split | None = None) -> Link
     _check_settings(settings)
     if TRANSPORTS[parts.scheme].stream:
         kind = ListenLink if parts.scheme.endswith("+listen") else StreamLink
-        return kind(name, settings, _address(parts), split)
-    return _OPENERS[parts.scheme](name, settings, parts)
+        return kind(name, settings, ByteStream(_address(parts), split or lines))
+    if parts.scheme in _FOLDERS:
+        return _FOLDERS[parts.scheme](name, settings, Path(unquote(parts.path)))
+    return _PLACES[parts.scheme](name, settings, _address(parts))
 
 
 def _check_settings(settings: Settings) -> None:
@@ -57,30 +73,3 @@ def _address(parts: SplitResult) -> Address:
     transport = TRANSPORTS[parts.scheme]
     path = (parts.path or "/mqtt") if parts.scheme in WEBSOCKETS else None
     return Address(parts.hostname or "", parts.port or transport.port or 0, transport.tls, path)
-
-
-def _folder(name: str, settings: Settings, parts: SplitResult) -> Link:
-    return FolderLink(name, settings, Path(unquote(parts.path)))
-
-
-def _by_hand(name: str, settings: Settings, parts: SplitResult) -> Link:
-    return HandLink(name, settings, Path(unquote(parts.path)))
-
-
-def _mqtt(name: str, settings: Settings, parts: SplitResult) -> Link:
-    return MqttLink(name, settings, _address(parts))
-
-
-_OPENERS: dict[str, Callable[[str, Settings, SplitResult], Link]] = {
-    "mqtt": _mqtt,
-    "mqtts": _mqtt,
-    "ws": _mqtt,
-    "wss": _mqtt,
-    "mqtt3": lambda name, settings, parts: OlderMqttLink(name, settings, _address(parts)),
-    "mqtts3": lambda name, settings, parts: OlderMqttLink(name, settings, _address(parts)),
-    "nats": lambda name, settings, parts: NatsLink(name, settings, _address(parts)),
-    "nats+tls": lambda name, settings, parts: NatsLink(name, settings, _address(parts)),
-    "udp": lambda name, settings, parts: DatagramLink(name, settings, _address(parts)),
-    "file": _folder,
-    "bundles": _by_hand,
-}

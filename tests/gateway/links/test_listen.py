@@ -13,6 +13,7 @@ import pytest
 from gateway.links import LinkError, LinkState, Parcel, Settings, Subscription, listen
 from gateway.links.address import Address
 from gateway.links.backoff import Pace
+from gateway.links.framed import ByteStream
 from gateway.links.listen import ListenLink
 from gateway.links.urls import open_link
 from tests.gateway.links.certificates import Authority, Pair
@@ -27,7 +28,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 def listening(port: int, **changes: object) -> ListenLink:
     settings = Settings(f"tcp+listen://127.0.0.1:{port}", "gateway", HERE, packet_max=4096)
     settings = settings._replace(**changes)  # type: ignore[arg-type]
-    return ListenLink("tak", settings, Address("127.0.0.1", port), pace=FAST)
+    return ListenLink("tak", settings, ByteStream(Address("127.0.0.1", port)), FAST)
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,7 @@ import pytest
 from gateway.links import LinkError, LinkState, Parcel, SendError, SendRefusal, Settings, Subscription
 from gateway.links.address import Address
 from gateway.links.backoff import Pace
+from gateway.links.framed import ByteStream
 from gateway.links.plain import lines
 from gateway.links.stream import StreamLink
 from gateway.links.urls import open_link
@@ -63,7 +64,7 @@ async def far_side() -> AsyncIterator[tuple[Far, int]]:
 
 def stream(port: int, split: Callable[[bytes], tuple[Sequence[bytes], bytes]] = lines) -> StreamLink:
     settings = Settings(f"tcp://127.0.0.1:{port}", "gateway", HERE, receive_maximum=8, packet_max=4096)
-    return StreamLink("tak", settings, Address("127.0.0.1", port), split, pace=FAST)
+    return StreamLink("tak", settings, ByteStream(Address("127.0.0.1", port), split), FAST)
 
 
 def test_lines_keep_what_is_not_yet_whole() -> None:
