@@ -30,6 +30,7 @@ from gateway.broker_config import (
 )
 from gateway.child import dying_with_us, stop
 from gateway.durable import write_private
+from gateway.errors import OperatorError
 from gateway.links import LinkError, Settings, secure
 from gateway.links.backoff import Backoff, Pace
 from gateway.links.fault import LostError, RefusedError
@@ -44,7 +45,7 @@ _IN_USE = 10_058  # JetStream: stream name already in use with a different confi
 _log = logging.getLogger("comity.broker")
 
 
-class BrokerError(Exception):
+class BrokerError(OperatorError):
     """The broker cannot run. One line, for operators."""
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 import tomli
 
+from gateway.errors import OperatorError
 from gateway.table.check import faults
 from gateway.table.entries import (
     EMBEDDED,
@@ -53,12 +54,17 @@ CONFIG_MAX = 8_388_608  # bytes
 SPIF_SAYS_NOT = frozenset({"ignores_case", "degraded"})  # how a policy is used; a table may say it beside a SPIF
 
 
-class ConfigError(Exception):
+class ConfigError(OperatorError):
     """The configuration cannot be used; ``faults`` has one line for each reason."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("; ".join(faults))
         self.faults = tuple(faults)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Each fault is told."""
+        return self.faults
 
 
 class Loaded(NamedTuple):

@@ -9,13 +9,7 @@ from enum import IntEnum
 import typer
 
 from adapters import DecodeError, EncodeError, UnknownFormatError
-from gateway.audit import AuditError
-from gateway.broker import BrokerError
-from gateway.config import ConfigError
-from gateway.console.serving import ListenError
-from gateway.keyring.keystore import KeyringError
-from gateway.links import LinkError
-from gateway.spool import SpoolError
+from gateway.errors import OperatorError
 
 
 class Status(IntEnum):
@@ -34,16 +28,13 @@ def reported() -> Iterator[None]:
     """Turn the errors that operators can cause or mend into their message and exit status."""
     try:
         yield
-    except ConfigError as error:
-        for fault in error.faults:
-            typer.echo(fault, err=True)
-        raise typer.Exit(Status.USAGE) from None
-    except (UnknownFormatError, LinkError, ListenError, KeyringError, BrokerError, SpoolError) as error:
-        typer.echo(str(error.args[0]), err=True)
-        raise typer.Exit(Status.USAGE) from None
-    except AuditError as error:
+    except OperatorError as error:
+        for line in error.lines:
+            typer.echo(line, err=True)
+        raise typer.Exit(Status.REFUSED if error.refused else Status.USAGE) from None
+    except UnknownFormatError as error:
         typer.echo(str(error), err=True)
-        raise typer.Exit(Status.REFUSED) from None
+        raise typer.Exit(Status.USAGE) from None
     except DecodeError as error:
         typer.echo(f"refused: {error}", err=True)
         raise typer.Exit(Status.REFUSED) from None

@@ -11,6 +11,8 @@ import os
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from gateway.errors import OperatorError
+
 CHAIN: Final = 64  # characters of a chain's value, hexadecimal
 SALT: Final = 32  # characters of a salt
 LINE_MIN: Final = CHAIN + 1 + SALT + 1 + 2 + 1  # characters of a line with the shortest record there could be
@@ -18,8 +20,10 @@ GENESIS: Final = bytes(32)  # the chain before the first line
 _DRAWN = 256  # salts drawn at once: one call of the kernel for each is the dearest part of a line
 
 
-class AuditError(Exception):
+class AuditError(OperatorError):
     """The audit cannot be written or does not hold; one line."""
+
+    refused = True
 
 
 class Line(NamedTuple):

@@ -20,7 +20,9 @@ from protocols.agreement import Agreement, Direction
 from protocols.countersign import read_countersigned
 from protocols.label import Clearance
 
-app = typer.Typer(no_args_is_help=True, help="Draft, sign and verify agreements between partners.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Draft, sign and verify agreements between partners."
+)
 File = Annotated[Path, typer.Argument(help="the gateway's TOML file")]
 DAY = timedelta(days=1)
 

@@ -28,7 +28,11 @@ from gateway.exits import reported
 from gateway.keyring.holdings import BUNDLES
 from protocols.record import Event, Record
 
-app = typer.Typer(no_args_is_help=True, help="Read and verify the audit of a gateway, offline; prove one message.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Read and verify the audit of a gateway, offline; prove one message.",
+)
 WHERE = "a gateway's TOML file, its state folder, or an audit.log"
 AT = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d"]
 Where = Annotated[Path, typer.Argument(metavar="FILE", help=WHERE)]

@@ -26,7 +26,11 @@ from protocols.carrier import FILE_MAX, CarrierError, Contents, Header, Kind, Pa
 from protocols.roster import Roster
 from protocols.topics import Slot, parse_mailbox
 
-app = typer.Typer(no_args_is_help=True, help="Carry sealed messages on removable media, where no broker reaches.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Carry sealed messages on removable media, where no broker reaches.",
+)
 
 Table = Annotated[Path, typer.Argument(help="the gateway's TOML file", show_default=False)]
 SPOOL: Final = "spool"  # below the state folder, and below that of each worker

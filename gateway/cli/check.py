@@ -17,9 +17,11 @@ from gateway.keyring.keystore import find_secret
 from gateway.review.findings import differences, review
 from gateway.review.proof import prove
 
+app = typer.Typer(add_completion=False)
 Files = Annotated[list[Path], typer.Argument(help="TOML files of one gateway or of several")]
 
 
+@app.command()
 def check(files: Files) -> None:
     """Validate tables: types, references, leaks, agreements, reach. Status 2 with the path of each fault."""
     with reported():

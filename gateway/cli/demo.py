@@ -24,10 +24,12 @@ from gateway.demo.layout import Layout, coalition_broker, prepare
 from gateway.demo.tally import Line, Summary, Tally, Told, line
 from gateway.exits import Status, reported
 
+app = typer.Typer(add_completion=False)
 REFRESH_HZ = 4
 SETTLE_S = 1.0  # after the last publication, for what is still on its way
 
 
+@app.command()
 def demo(
     *,
     seconds: Annotated[float | None, typer.Option(help="stop after so many seconds; else Ctrl-C", min=1)] = None,

@@ -20,6 +20,8 @@ from gateway.review.explain import Course, Situation, Step, course, destinations
 from gateway.review.remedy import barrier, remedies
 from protocols.message import Message
 
+app = typer.Typer(add_completion=False)
+
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """The explanation of one message for one destination."""
@@ -35,6 +37,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     barrier: Change | None
 
 
+@app.command()
 def explain(  # noqa: PLR0913 - each parameter is an option of the command
     file: Annotated[Path, typer.Argument(help="the gateway's TOML file")],
     path: Annotated[Path, typer.Argument(help="the message, - for standard input", allow_dash=True)] = Path("-"),

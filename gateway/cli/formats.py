@@ -16,7 +16,10 @@ from gateway.exits import Status, reported
 from gateway.formats.conformance import check as find
 from gateway.formats.fidelity import Cell, matrix
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def formats(
     *,
     json: Annotated[bool, typer.Option("--json", help="JSON instead of tables")] = False,

@@ -14,7 +14,7 @@ from gateway.keyring.held import ROTATE_AFTER_S, SIGNING_LIFE_S, HeldUnit
 from gateway.keyring.holdings import ROOT, Holdings
 from gateway.keyring.keystore import KEY_FILE, key_file
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and rotate the keys of our own units.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make, list and rotate the keys of our own units.")
 
 
 @app.command()

@@ -17,7 +17,9 @@ from protocols.partner import STALE_AFTER_S, fingerprint, read_bundle, read_part
 from protocols.statement import BundleFault
 from protocols.unit import is_unit_id
 
-app = typer.Typer(no_args_is_help=True, help="Exchange partner bundles, by courier or any channel.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Exchange partner bundles, by courier or any channel."
+)
 
 
 @app.command()

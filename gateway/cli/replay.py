@@ -22,7 +22,10 @@ from gateway.review.replay import Change, compare, heard
 from gateway.routing import Table
 from gateway.transform import pseudonym
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def replay(
     table: Annotated[Path, typer.Option("--table", help="the proposed TOML file")],
     *,

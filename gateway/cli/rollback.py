@@ -13,9 +13,11 @@ from gateway.exits import reported
 from gateway.reload import difference
 from gateway.versions import VERSIONS, previous, version_of
 
+app = typer.Typer(add_completion=False)
 File = Annotated[Path, typer.Argument(help="the gateway's TOML file")]
 
 
+@app.command()
 def rollback(file: File) -> None:
     """Put the version that was in force before into the file, and its SPIFs; a running gateway takes it at once."""
     with reported():

@@ -12,30 +12,33 @@ from typing import Annotated
 import typer
 import uvloop
 
-from gateway import app
+from gateway.app import Eyes, brokers
+from gateway.app import run as run_gateway
 from gateway.config import ConfigError, Loaded, load
 from gateway.exits import Status, reported
 from gateway.supervisor import MisconfiguredError, Worker, claim, supervise
 from gateway.table.sharing import WORKERS_MAX, Part, obstacles
 
+app = typer.Typer(add_completion=False)
 File = Annotated[Path, typer.Argument(help="the gateway's TOML file")]
 Workers = Annotated[int, typer.Option("--workers", min=1, max=WORKERS_MAX, help="processes that share the work")]
 OneWorker = Annotated[str | None, typer.Option("--worker", hidden=True, help="NUMBER/WORKERS, from 0")]
 
 
+@app.command()
 def run(file: File, workers: Workers = 1, worker: OneWorker = None) -> None:
     """Run a gateway until it is told to stop (SIGTERM, SIGINT)."""
     with reported():
         loaded = load(file)
         part = _part(worker)
         if part is not None:
-            uvloop.run(app.run(loaded, _aloud(f"worker {part.worker}: "), part=part))
+            uvloop.run(run_gateway(loaded, _aloud(f"worker {part.worker}: "), part=part))
             return
         if faults := tuple(obstacles(loaded.config, workers)):
             raise ConfigError(faults)
         claim(loaded.state, workers)
         if workers == 1:
-            uvloop.run(app.run(loaded, _aloud()))
+            uvloop.run(run_gateway(loaded, _aloud()))
             return
         try:
             uvloop.run(_supervised(loaded, workers))
@@ -43,8 +46,8 @@ def run(file: File, workers: Workers = 1, worker: OneWorker = None) -> None:
             raise typer.Exit(Status.USAGE) from None
 
 
-def _aloud(prefix: str = "") -> app.Eyes:
-    return app.Eyes(announce=lambda line: typer.echo(f"{prefix}{line}", err=True))
+def _aloud(prefix: str = "") -> Eyes:
+    return Eyes(announce=lambda line: typer.echo(f"{prefix}{line}", err=True))
 
 
 def _part(worker: str | None) -> Part | None:
@@ -67,5 +70,5 @@ async def _supervised(loaded: Loaded, workers: int) -> None:
         told = f"{worker.number}/{worker.workers}"
         return (sys.executable, "-m", "gateway.cli", "run", str(loaded.file), "--worker", told)
 
-    async with app.brokers(loaded, _aloud()):
+    async with brokers(loaded, _aloud()):
         await supervise(command, workers, over)

@@ -17,6 +17,7 @@ from gateway.cli.secrets import Json
 from gateway.exits import Status, reported
 from protocols.record import Event, Record
 
+app = typer.Typer(add_completion=False)
 WIDTH = 180  # columns of the table where there is no terminal
 MEANING = {
     Event.FORWARDED: "its gateway has it",
@@ -25,6 +26,7 @@ MEANING = {
 }
 
 
+@app.command()
 def trace(
     message: Annotated[str, typer.Argument(metavar="ID", help="id of the message")],
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help=f"{WHERE}; several are merged by time")],

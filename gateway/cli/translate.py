@@ -16,7 +16,10 @@ from gateway.formats.fidelity import account
 from gateway.formats.home import keep, restored
 from protocols.message import Message, to_json
 
+app = typer.Typer(add_completion=False)
 
+
+@app.command()
 def translate(
     source: Annotated[str, typer.Option("--from", help="format of the input, or json")],
     to: Annotated[str, typer.Option("--to", help="format of the output, or json")],

@@ -26,7 +26,9 @@ from protocols.message import Authenticity, Message, from_json, pack, to_json, u
 from protocols.topics import Slot, data_filter, data_topic, key_filter, key_topic, parse_mailbox
 from protocols.unit import partner_of
 
-app = typer.Typer(no_args_is_help=True, help="Send and receive as a unit that holds its own keys.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Send and receive as a unit that holds its own keys."
+)
 
 CONNECT_S: Final = 10.0
 SESSION_S: Final = 259_200  # seconds that the broker keeps what comes while a listener is away

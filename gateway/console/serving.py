@@ -17,6 +17,8 @@ import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.errors import OperatorError
+
 STOP_S = 2  # how long an answer in progress may take when the gateway stops
 CONNECTIONS_MAX = 64  # at once; more are answered 503
 
@@ -42,7 +44,7 @@ class Address(NamedTuple):
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
 
-class ListenError(Exception):
+class ListenError(OperatorError):
     """A listener cannot be opened: the address is taken or is not ours. One line, for operators."""
 
 

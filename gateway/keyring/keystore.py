@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.durable import write_private
+from gateway.errors import OperatorError
 
 MAGIC: Final = b"comity keystore 1"
 STORE_MAX: Final = 1 << 24  # bytes
@@ -36,7 +37,7 @@ CREDENTIAL_KEY: Final = "comity.key"
 CREDENTIAL_PASSPHRASE: Final = "comity.passphrase"  # noqa: S105 - the name of a file
 
 
-class KeyringError(Exception):
+class KeyringError(OperatorError):
     """Keys or bundles cannot be used; one line that says what and what to do, and never part of a secret."""
 
 

@@ -12,6 +12,8 @@ from enum import StrEnum
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
+from gateway.errors import OperatorError
+
 
 class LinkState(StrEnum):
     """Where a link stands."""
@@ -35,7 +37,7 @@ class SendRefusal(StrEnum):
     NOBODY = "nobody"  # ``in_custody`` only: the broker has nobody to give it to, and has dropped it
 
 
-class LinkError(Exception):
+class LinkError(OperatorError):
     """A link cannot be opened at all: the URL, a certificate or a password file is wrong. One line, for operators."""
 
 

@@ -14,6 +14,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from gateway.errors import OperatorError
+
 DATA_MAX: Final = 1 << 26  # bytes of one thing
 SUBJECT_BYTES: Final = 16
 
@@ -112,7 +114,7 @@ class Trouble(StrEnum):
     UNKNOWN_NOTE = "unknown-note"
 
 
-class SpoolError(Exception):
+class SpoolError(OperatorError):
     """Nothing of what was asked has happened; one line."""
 
     def __init__(self, reason: Trouble, where: str = "") -> None:
