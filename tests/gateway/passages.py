@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.config import Config
-from tests.gateway.tables import a_config, changed
+from tests.gateway.tables import COALITION, a_config, changed
 
 ONWARD = (
     'directions = [{ from = "alpha", to = "bravo" }, { from = "bravo", to = "alpha" }]\n',
@@ -30,28 +30,10 @@ PASSING = (_FIRST, PLAIN.partition("\n[[routes]]")[0] + "\n" + _FIRST)
 ROUTE = ("[[routes]]", "[[routes]]" + PLAIN.partition("[[routes]]")[2] + "\n[[routes]]")
 CHANGES = (ONWARD, PASSING, ROUTE)
 
-THIRD = """
-[gateway]
-partner = "charlie"
-
-[[policies]]
-name = "MISSION"
-classifications = ["UNCLASSIFIED", "RESTRICTED", "CONFIDENTIAL"]
-restrictive = ["Sensitivity"]
-permissive = ["Releasable To"]
-
-[[partners]]
-id = "alpha"
-kind = "nation"
-
-[[partners]]
-id = "bravo"
-kind = "nation"
-
-[[partners]]
-id = "charlie"
-kind = "ngo"
-
+THIRD = (
+    '\n[gateway]\npartner = "charlie"\n'
+    + COALITION
+    + """
 [[links]]
 name = "national"
 
@@ -71,6 +53,7 @@ deliver = "map/in"
 id = "bravo/ops"
 clearance = { policy = "MISSION", classification = "RESTRICTED" }
 """
+)
 
 
 def passer(*more: tuple[str, str]) -> Config:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from gateway.config import Config, faults, parse
 
-TABLE = """
-[gateway]
-partner = "alpha"
-
+COALITION = """
 [[policies]]
 name = "MISSION"
 classifications = ["UNCLASSIFIED", "RESTRICTED", "CONFIDENTIAL"]
@@ -25,7 +22,11 @@ kind = "nation"
 [[partners]]
 id = "charlie"
 kind = "ngo"
-
+"""
+TABLE = (
+    '\n[gateway]\npartner = "alpha"\n'
+    + COALITION
+    + """
 [[links]]
 name = "national"
 
@@ -113,6 +114,7 @@ from = ["bravo/ops"]
 to = ["alpha/cell", "alpha/patrols"]
 agreement = "alpha-bravo"
 """
+)
 
 
 def changed(*changes: tuple[str, str], table: str = TABLE) -> str:
