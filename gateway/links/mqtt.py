@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from gateway.links import Settings, Statistics, secure
 from gateway.links.address import Address
 from gateway.links.backoff import Pace
-from gateway.links.fault import LostError, RefusedError
+from gateway.links.ends import connecting
+from gateway.links.fault import LostError
 from gateway.links.incoming import MqttFrame
 from gateway.links.inflight import Inflight
 from gateway.links.ledger import Entry
@@ -104,21 +105,13 @@ class MqttLink(Upkeep[MqttFrame]):
         loop = asyncio.get_running_loop()
         host, port, path = place.host, place.port, place.path
         name = (self.settings.server_name or host) if tls else None
-        try:
+        with connecting():
             if path is None:
                 await loop.create_connection(lambda: wire, host, port, ssl=tls, server_hostname=name)
             else:
                 socket = WebSocket(wire, place, path, self.settings.packet_max)
                 await loop.create_connection(lambda: socket, host, port, ssl=tls, server_hostname=name)
                 await socket.opened
-        except ssl.SSLCertVerificationError as error:
-            raise RefusedError(f"the far side's certificate: {error.verify_message}") from None
-        except ssl.SSLError as error:
-            raise LostError(f"TLS: {(error.reason or 'failed').lower().replace('_', ' ')}") from None
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise LostError((error.strerror or "cannot connect").lower()) from None
 
     def _submit(self, entries: Sequence[Entry]) -> None:
         self._session.outgoing.submit(entries)

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 from gateway.links import natswire
+from gateway.links.ends import GOODBYE_S, connecting, let_go
 from gateway.links.fault import LostError, ProtocolError, RefusedError
 from gateway.links.natswire import Info, Message, Note
 
 REQUEST_S = 5.0
-GOODBYE_S = 1.0
 _DEAD_AFTER = 1.5  # keep-alive intervals of silence, as on MQTT links
 _DENIED = "permissions violation for publish to "
 _DENIED_READING = "permissions violation for subscription to "
@@ -83,7 +83,7 @@ class NatsConnection(asyncio.Protocol):
 
     async def open(self, place: Place, options: dict[str, Any], prove: Prove | None = None) -> None:
         """Connect and shake hands; ``prove`` signs the server's nonce. Raise LostError or RefusedError."""
-        try:
+        with connecting():
             transport, _ = await self._loop.create_connection(lambda: self, place.host, place.port)
             self._transport = transport
             info = await self._during(self._hello)
@@ -95,14 +95,6 @@ class NatsConnection(asyncio.Protocol):
                 )
             elif info.tls_required:
                 raise RefusedError("the server requires TLS")
-        except ssl.SSLCertVerificationError as error:
-            raise RefusedError(f"the far side's certificate: {error.verify_message}") from None
-        except ssl.SSLError as error:
-            raise LostError(f"TLS: {(error.reason or 'failed').lower().replace('_', ' ')}") from None
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise LostError((error.strerror or "cannot connect").lower()) from None
         if not info.headers or not info.jetstream:
             raise RefusedError("the server has no JetStream")
         self.info = info
@@ -201,18 +193,9 @@ class NatsConnection(asyncio.Protocol):
         await asyncio.wait((answered, self.ended), timeout=GOODBYE_S, return_when=asyncio.FIRST_COMPLETED)
 
     async def closed(self) -> None:
-        """Return once the socket is closed; a far side that does not answer has a second for it."""
-        transport = self._transport
-        if transport is None:
-            return
-        try:
-            async with asyncio.timeout(GOODBYE_S):
-                await self._gone.wait()
-        except TimeoutError:
-            transport.abort()
-            await asyncio.sleep(0)
-        finally:
-            transport.abort()
+        """Return once the socket is closed."""
+        if self._transport is not None:
+            await let_go(self._transport, self._gone)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""

@@ -7,13 +7,13 @@ what was not acknowledged when a connection broke is sent again, so a frame can 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Sequence
 
 from gateway.links import SendRefusal, Settings, Statistics, secure
 from gateway.links.backoff import Pace
-from gateway.links.fault import LostError, RefusedError
+from gateway.links.ends import connecting
+from gateway.links.fault import LostError
 from gateway.links.framed import ByteStream, FramedLink, notice_death, taken
 from gateway.links.ledger import Entry
 
@@ -40,17 +40,11 @@ class StreamLink(FramedLink):
 
     async def _connection(self) -> None:
         tls = secure.context(self.settings) if self._address.tls else None
-        try:
+        with connecting():
             async with asyncio.timeout(OPEN_S):
                 host, port = self._address.host, self._address.port
                 name = (self.settings.server_name or host) if tls else None
                 reader, writer = await asyncio.open_connection(host, port, ssl=tls, server_hostname=name)
-        except ssl.SSLCertVerificationError as error:
-            raise RefusedError(f"the far side's certificate: {error.verify_message}") from None
-        except TimeoutError:
-            raise LostError("no answer") from None
-        except OSError as error:
-            raise LostError((error.strerror or "cannot connect").lower()) from None
         notice_death(writer.get_extra_info("socket"), self.settings.keep_alive_s)
         self._came_up()
         try:

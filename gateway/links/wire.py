@@ -11,13 +11,13 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
+from gateway.links.ends import GOODBYE_S, let_go
 from gateway.links.fault import LostError, ProtocolError, RefusedError
 from gateway.links.inbox import Inbox
 from gateway.links.incoming import MqttFrame
 from gateway.links.ledger import Ledger
 from gateway.links.session import Credentials, Session
 
-GOODBYE_S = 1.0
 STALL_S = 60.0  # a broker that answers pings and never acknowledges is as good as gone
 HELD_MAX = 64 * 1024 * 1024  # bytes of frames in hand before reading stops
 _DEAD_AFTER = 1.5  # keep-alive intervals of silence (MQTT 5, 3.1.2.10 has the broker do the same)
@@ -151,18 +151,9 @@ class Wire(asyncio.Protocol):
         await asyncio.wait((self._answered, self.ended), timeout=GOODBYE_S, return_when=asyncio.FIRST_COMPLETED)
 
     async def closed(self) -> None:
-        """Return once the socket is closed; a far side that does not answer a goodbye has a second for it."""
-        transport = self._transport
-        if transport is None:
-            return
-        try:
-            async with asyncio.timeout(GOODBYE_S):
-                await self._gone.wait()
-        except TimeoutError:
-            transport.abort()
-            await asyncio.sleep(0)
-        finally:
-            transport.abort()
+        """Return once the socket is closed."""
+        if self._transport is not None:
+            await let_go(self._transport, self._gone)
 
     def _flush(self) -> None:
         self._flushing = False
