@@ -59,7 +59,7 @@ async def test_a_goodbye_that_is_answered_is_waited_for(monkeypatch: pytest.Monk
     transport, gone = Deaf(), asyncio.Event()
     waiting = asyncio.create_task(let_go(transport, gone))
     await asyncio.sleep(0)
-    assert not (transport.aborted or waiting.done())
+    assert (transport.aborted, waiting.done()) == (False, False)
     gone.set()
     await waiting
 
