@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 
 from protocols.record import Event
-from tests.e2e.pair import Gateway, Pair, pair, started, until
+from tests.e2e.pair import TOGETHER, Gateway, Pair, pair, started, until
 from tests.gateway.links.certificates import Authority
 from tests.servers import Server, mosquitto, mosquitto_passwords
 
 PAGE = 4096
 BEFORE, WHILE, AFTER = range(60), range(60, 460), range(460, 500)
 ALL = range(500)
+WAITING, UNDER_WAY = (f'comity_{name}_parcels{{destination="bravo"}}' for name in ("waiting", "under_way"))
 
 
 @pytest.fixture
@@ -53,10 +54,13 @@ async def flowing(
         yield what
 
 
-async def piled_up(what: Pair) -> None:
-    """Messages are sent that cannot be delivered now, and wait on disk."""
-    await what.field.publish(WHILE)
-    await until(lambda: what.alpha.waiting("bravo") > 0)
+async def piled_up(what: Pair, numbers: range = WHILE) -> None:
+    """Messages are sent that cannot be delivered now, and all that the gateway took of them waits on disk."""
+    await what.field.publish(numbers)
+    before = 0.0
+    while (now := await asyncio.to_thread(what.alpha.waiting, "bravo")) > before or not now:
+        before = now
+        await asyncio.sleep(1.0)
 
 
 async def arrived(what: Pair) -> None:
@@ -190,8 +194,8 @@ async def test_a_page_that_is_damaged_while_the_gateway_is_down(tmp_path: Path, 
 async def test_a_page_that_is_damaged_while_the_gateway_runs(tmp_path: Path) -> None:
     async with flowing(tmp_path) as what:
         await what.bravo.end()
-        await piled_up(what)
-        damaged(what.alpha.state / "spool" / "log/0000000001.a")
+        await piled_up_beyond_memory(what)
+        damaged(what.alpha.state / "spool" / "log/0000000001.a", last=True)
         await started(what.bravo)
         await arrived(what)
 
@@ -199,11 +203,23 @@ async def test_a_page_that_is_damaged_while_the_gateway_runs(tmp_path: Path) -> 
         assert what.alpha.metrics()["comity_spool_lost"] == 0
 
 
-def damaged(file: Path) -> None:
-    """Overwrite a page in its middle."""
+async def piled_up_beyond_memory(what: Pair) -> None:
+    """The same, and the newest of it is on disk alone: what was given to the courier is in memory too."""
+    await piled_up(what, WHILE[:-100])
+    for start in WHILE[-100::TOGETHER]:  # one by one, since what comes together shares an envelope
+        figures = await asyncio.to_thread(what.alpha.metrics)
+        if figures[WAITING] - figures[UNDER_WAY] >= 8:
+            break
+        await what.field.publish(range(start, start + TOGETHER))
+        await until(lambda least=figures[WAITING]: what.alpha.waiting("bravo") > least)  # type: ignore[misc]
+    await what.field.publish(range(start, WHILE.stop))
+
+
+def damaged(file: Path, *, last: bool = False) -> None:
+    """Overwrite a page in its middle, or its last whole one."""
     pages = file.stat().st_size // PAGE
     with file.open("r+b") as opened:
-        opened.seek(pages // 2 * PAGE)
+        opened.seek((pages - 1 if last else pages // 2) * PAGE)
         opened.write(b"\xa5" * PAGE)
 
 
