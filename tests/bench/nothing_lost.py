@@ -185,7 +185,7 @@ async def run(plan: Plan, folder: Path) -> dict[str, Any]:
         published_s = time.monotonic() - began
         cell.at = time.monotonic()
         await settled(plan, cell)
-        said = {name: one.said.read_text() for name, one in what.gateways.items()}
+        said = {name: one.said for name, one in what.gateways.items()}
     happened = [(round(at - began, 2), name) for at, name in breaking.result()]
     return account(plan, cell.heard) | {
         "kills": dict(Counter(name for _, name in happened if name.startswith("kill"))),

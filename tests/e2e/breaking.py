@@ -7,126 +7,18 @@ A unit's client -> mosquitto -> alpha's ``comity run`` -> mosquitto (the courier
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-import sys
-import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.config import Config, load
-from gateway.countersigned import Countersigned
-from gateway.keyring.holdings import Holdings
-from gateway.keyring.keystore import KEY_FILE, key_file
+from tests.e2e.pair import PARTNERS, Gateway, Traffic, exchange_keys, laid_out
 from tests.gateway.links.proxy import Path as Way
 from tests.servers import Server, free_port, mosquitto
 
-ROOT = Path(__file__).parents[2]
-PARTNERS = ("alpha", "bravo")
 SOURCE, SINK = "tak/alpha/field", "geojson/to-cell"
-_TABLE = """
-[gateway]
-partner = "{partner}"
-state = "state"
-
-[http]
-console = "127.0.0.1:{console}"
-metrics = "127.0.0.1:{metrics}"
-
-[[policies]]
-name = "MISSION"
-classifications = ["UNCLASSIFIED"]
-
-[[partners]]
-id = "alpha"
-kind = "nation"
-
-[[partners]]
-id = "bravo"
-kind = "nation"
-
-[[links]]
-name = "national"
-url = "mqtt://127.0.0.1:{national}"
-
-[[links]]
-name = "coalition"
-url = "mqtt://127.0.0.1:{coalition}"
-partners = ["{other}"]
-
-{ends}
-
-[[agreements]]
-id = "alpha-bravo"
-partners = ["alpha", "bravo"]
-kinds = ["graphic", "track"]
-directions = [{{ from = "alpha", to = "bravo" }}]
-highest = {{ policy = "MISSION", classification = "UNCLASSIFIED" }}
-valid_from = 2026-01-01T00:00:00Z
-valid_until = 2036-01-01T00:00:00Z
-
-[[routes]]
-from = ["alpha/field"]
-to = ["bravo/cell"]
-agreement = "alpha-bravo"
-"""
-_FIELD = """
-[[{what}]]
-id = "alpha/field"
-clearance = {{ policy = "MISSION", classification = "UNCLASSIFIED" }}
-"""
-_CELL = """
-[[{what}]]
-id = "bravo/cell"
-clearance = {{ policy = "MISSION", classification = "UNCLASSIFIED" }}
-"""
-_FIELD_HERE = """adapter = "cot"
-link = "national"
-receive = ["tak/alpha/#"]
-default_label = { policy = "MISSION", classification = "UNCLASSIFIED" }
-"""
-_CELL_HERE = """adapter = "geojson"
-link = "national"
-deliver = "geojson/to-cell"
-"""
-
-
-class Gateway:
-    """A ``comity run`` that is started again after it was killed. What it says goes to a file."""
-
-    def __init__(self, file: Path, console: int) -> None:
-        self._file = file
-        self._console = console
-        self._process: asyncio.subprocess.Process | None = None
-
-    @property
-    def said(self) -> Path:
-        """Everything that it wrote on standard error."""
-        return self._file.with_suffix(".err")
-
-    async def start(self) -> None:
-        with self.said.open("ab") as errors:
-            command = [sys.executable, "-m", "gateway.cli", "run", str(self._file)]
-            self._process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=errors, stderr=errors)
-
-    async def ready(self) -> None:
-        """Wait until it says that it is connected everywhere."""
-        async with asyncio.timeout(20):
-            while not await asyncio.to_thread(_answers, f"http://127.0.0.1:{self._console}/readyz"):
-                assert self._process is not None
-                assert self._process.returncode is None, self.said.read_text()
-                await asyncio.sleep(0.05)
-
-    async def kill(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.returncode is None, f"the gateway ended by itself: {self.said.read_text()[-2000:]}"
-        process.kill()
-        await process.wait()
+MARKS = Traffic('["graphic", "track"]', ("cot", SOURCE), ("geojson", SINK), ("gateway.cli", "run"))
 
 
 class Stage(NamedTuple):
@@ -137,12 +29,6 @@ class Stage(NamedTuple):
     ways: Mapping[str, Way]
     source_port: int
     sink_port: int
-
-
-def _answers(url: str) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
-        return bool(answer.status == 200)
-    return False
 
 
 @asynccontextmanager
@@ -156,8 +42,8 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         targets = {f"{name} national": brokers[name].port for name in PARTNERS}
         targets |= {f"{name} coalition": brokers["courier"].port for name in PARTNERS}
         ways = {name: await stack.enter_async_context(Way(free_port(), port)) for name, port in targets.items()}
-        gateways = {name: _gateway(folder / name, name, ways) for name in PARTNERS}
-        await asyncio.to_thread(_keys, folder)
+        gateways = {name: _gateway(folder / name, ways) for name in PARTNERS}
+        await asyncio.to_thread(exchange_keys, folder)
         for gateway in gateways.values():
             await gateway.start()
             stack.push_async_callback(gateway.kill)
@@ -166,40 +52,9 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         yield Stage(gateways, brokers["courier"], ways, brokers["alpha"].port, brokers["bravo"].port)
 
 
-def _gateway(folder: Path, partner: str, ways: Mapping[str, Way]) -> Gateway:
-    folder.mkdir()
-    here = partner == "alpha"
-    field, cell = _FIELD.format(what="units" if here else "peers"), _CELL.format(what="peers" if here else "units")
-    console = free_port()
-    (folder / "comity.toml").write_text(
-        _TABLE.format(
-            partner=partner,
-            other="bravo" if here else "alpha",
-            console=console,
-            metrics=free_port(),
-            national=ways[f"{partner} national"].port,
-            coalition=ways[f"{partner} coalition"].port,
-            ends=f"{field}{_FIELD_HERE}{cell}" if here else f"{field}{cell}{_CELL_HERE}",
-        )
-    )
-    return Gateway(folder / "comity.toml", console)
-
-
-def _keys(folder: Path) -> None:
-    """Each partner makes its own keys; bundles and countersigned agreements change hands."""
-    now_s = int(datetime.now(UTC).timestamp())
-    configs: dict[str, Config] = {name: load(folder / name / "comity.toml").config for name in PARTNERS}
-    held = {}
-    for name, config in configs.items():
-        state = folder / name / "state"
-        held[name] = Holdings.create(state, [unit.id for unit in config.units], key_file(state / KEY_FILE), now_s)
-    for name, other in (PARTNERS, PARTNERS[::-1]):
-        held[name].pin(held[other].bundle_file(other), held[other].fingerprint(other), now_s)
-    for name, config in configs.items():
-        kept = Countersigned(folder / name / "state", held[name].pins())
-        for agreement in config.agreements:
-            for partner in agreement.partners:
-                kept.keep(agreement, held[partner].countersign(agreement))
+def _gateway(folder: Path, ways: Mapping[str, Way]) -> Gateway:
+    courier = f'url = "mqtt://127.0.0.1:{ways[f"{folder.name} coalition"].port}"'
+    return laid_out(folder, ways[f"{folder.name} national"].port, courier, MARKS)
 
 
 Fault = Callable[[], Awaitable[None]]

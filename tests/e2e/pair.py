@@ -38,6 +38,7 @@ OTHER = {"alpha": "bravo", "bravo": "alpha"}
 SOURCE, SINK = "plain/field", "plain/to-cell"
 WINDOW = 400  # publishes that the nation's broker has not acknowledged
 TOGETHER = 2  # messages in one publish
+READY_S = 60.0  # on a machine with much else to do
 TABLE = """
 [gateway]
 partner = "{partner}"
@@ -73,7 +74,7 @@ partners = ["{other}"]
 [[agreements]]
 id = "alpha-bravo"
 partners = ["alpha", "bravo"]
-kinds = ["chat"]
+kinds = {kinds}
 directions = [{{ from = "alpha", to = "bravo" }}]
 highest = {{ policy = "MISSION", classification = "UNCLASSIFIED" }}
 valid_from = 2026-01-01T00:00:00Z
@@ -89,16 +90,28 @@ _UNIT = """
 id = "{id}"
 clearance = {{ policy = "MISSION", classification = "UNCLASSIFIED" }}
 """
-_FIELD_HERE = 'adapter = "plain"\nlink = "national"\nreceive = ["plain/field"]\n'
-_CELL_HERE = 'adapter = "plain"\nlink = "national"\ndeliver = "plain/to-cell"\n'
+_UNMARKED = 'default_label = { policy = "MISSION", classification = "UNCLASSIFIED" }\n'
 _NUMBER = re.compile(rb"number (\d+)\.")
+
+
+class Traffic(NamedTuple):
+    """What passes from the field to the cell: of which kinds, in which formats, and what runs the gateways."""
+
+    kinds: str
+    field: tuple[str, str]  # adapter, and the topic that it publishes to
+    cell: tuple[str, str]  # adapter, and the topic that it hears
+    program: tuple[str, ...]  # modules and words before the gateway's file
+
+
+TEXTS = Traffic('["chat"]', ("plain", SOURCE), ("plain", SINK), ("tests.e2e.plain_gateway",))
 
 
 class Gateway:
     """A gateway's process, its state, its metrics. ``inside``: a command that runs it in an environment of its own."""
 
-    def __init__(self, file: Path, ports: tuple[int, int]) -> None:
+    def __init__(self, file: Path, ports: tuple[int, int], program: tuple[str, ...]) -> None:
         self.file = file
+        self._program = program
         self.state = file.parent / "state"
         self.inside: Sequence[str] = ()
         self._console, self._metrics = ports
@@ -115,7 +128,7 @@ class Gateway:
         return self.file.with_suffix(".err").read_text()
 
     async def start(self) -> None:
-        command = [*self.inside, sys.executable, "-m", "tests.e2e.plain_gateway", str(self.file)]
+        command = [*self.inside, sys.executable, "-m", *self._program, str(self.file)]
         with self.file.with_suffix(".err").open("ab") as errors:
             self._process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=errors, stderr=errors)
 
@@ -132,9 +145,20 @@ class Gateway:
             self._process.send_signal(number)
         await self.ended()
 
+    async def kill(self) -> None:
+        """As a power cut would. It must not have ended by itself before."""
+        if self._process is None:
+            return
+        assert self._process.returncode is None, f"the gateway ended by itself: {self.said[-2000:]}"
+        await self.end(signal.SIGKILL)
+
     async def ready(self) -> None:
         """Wait until it is connected everywhere."""
-        await until(lambda: bool(_fetch(f"http://127.0.0.1:{self._console}/readyz")), 30)
+        async with asyncio.timeout(READY_S):
+            while not await asyncio.to_thread(_fetch, f"http://127.0.0.1:{self._console}/readyz"):
+                assert self._process is not None
+                assert self._process.returncode is None, self.said[-2000:]
+                await asyncio.sleep(0.05)
 
     def metrics(self) -> dict[str, float]:
         """Every series by its name with its labels; empty while it does not answer."""
@@ -267,7 +291,9 @@ async def pair(
             stack.callback(broker.kill)
             await asyncio.to_thread(broker.start)
         way = links or (lambda _, port: f'url = "mqtt://127.0.0.1:{port}"')
-        gateways = {name: _gateway(folder / name, nations[name].port, way(name, courier.port)) for name in PARTNERS}
+        gateways = {
+            name: laid_out(folder / name, nations[name].port, way(name, courier.port), TEXTS) for name in PARTNERS
+        }
         await asyncio.to_thread(exchange_keys, folder)
         for gateway in gateways.values():
             stack.push_async_callback(gateway.end)
@@ -299,15 +325,15 @@ async def _attached(port: int, who: Field | Cell) -> AsyncIterator[Peer]:
         await peer.lost
 
 
-def _gateway(folder: Path, national: int, coalition: str) -> Gateway:
+def laid_out(folder: Path, national: int, coalition: str, traffic: Traffic) -> Gateway:
+    """The gateway of the partner after which a new folder is named: its table, without keys.
+
+    ``national``: the port of its nation's broker. ``coalition``: lines that say how it gets to the courier.
+    """
     folder.mkdir()
     partner = folder.name
-    field, cell = (
-        _UNIT.format(what="units" if owner == partner else "peers", id=unit) + (here if owner == partner else "")
-        for owner, unit, here in (("alpha", "alpha/field", ""), ("bravo", "bravo/cell", _CELL_HERE))
-    )
-    if partner == "alpha":
-        field += _FIELD_HERE + 'default_label = { policy = "MISSION", classification = "UNCLASSIFIED" }\n'
+    field = 'adapter = "{}"\nlink = "national"\nreceive = ["{}"]\n'.format(*traffic.field) + _UNMARKED
+    cell = 'adapter = "{}"\nlink = "national"\ndeliver = "{}"\n'.format(*traffic.cell)
     ports = free_port(), free_port()
     (folder / "comity.toml").write_text(
         TABLE.format(
@@ -317,10 +343,17 @@ def _gateway(folder: Path, national: int, coalition: str) -> Gateway:
             metrics=ports[1],
             national=national,
             coalition=coalition,
-            units=field + cell,
+            kinds=traffic.kinds,
+            units=_entry("alpha/field", field, partner) + _entry("bravo/cell", cell, partner),
         )
     )
-    return Gateway(folder / "comity.toml", ports)
+    return Gateway(folder / "comity.toml", ports, traffic.program)
+
+
+def _entry(unit: str, here: str, partner: str) -> str:
+    """A unit at its own partner's, a peer at the other's."""
+    ours = unit.startswith(f"{partner}/")
+    return _UNIT.format(what="units" if ours else "peers", id=unit) + (here if ours else "")
 
 
 def exchange_keys(folder: Path) -> None:

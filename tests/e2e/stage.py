@@ -6,11 +6,12 @@ import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import aiomqtt
 import nats
 from nats.aio.msg import Msg
 
@@ -106,46 +107,48 @@ async def _embedded_observer(layout: Layout, seen: list[bytes]) -> AsyncIterator
 
 @asynccontextmanager
 async def mqtt_observer(port: int, password: str, seen: list[bytes]) -> AsyncIterator[None]:
-    """A third client at the courier, subscribed to everything."""
-    command = ["mosquitto_sub", "-p", str(port), "-u", OBSERVER, "-P", password, "-t", "#", "-F", "%t %P %x"]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, limit=16_777_216)
+    """A third client at the courier, subscribed to everything: topics, properties and payloads."""
 
-    async def see() -> None:
-        while process.stdout is not None and (line := await process.stdout.readline()):
-            head, _, payload = line.strip().rpartition(b" ")
-            seen.append(head + b"\0" + bytes.fromhex(payload.decode()))
+    def see(message: aiomqtt.Message) -> None:
+        seen.append(f"{message.topic} {message.properties}".encode() + b"\0" + bytes(message.payload))
 
-    watching = asyncio.create_task(see())
-    await asyncio.sleep(0.2)
-    try:
+    v5 = aiomqtt.ProtocolVersion.V5
+    client = aiomqtt.Client("127.0.0.1", port, username=OBSERVER, password=password, protocol=v5)
+    async with _subscribed(client, see, "#"):
         yield
-    finally:
-        process.terminate()
-        await process.wait()
-        await watching
 
 
 @asynccontextmanager
 async def listening(port: int, *topics: str) -> AsyncIterator[list[tuple[str, bytes]]]:
-    """``mosquitto_sub`` at a partner's broker: what arrives, as (topic, payload)."""
+    """A client of a partner's broker, subscribed by now: what arrives, as (topic, payload)."""
     got: list[tuple[str, bytes]] = []
-    wanted = [part for topic in topics for part in ("-t", topic)]
-    command = ["mosquitto_sub", "-p", str(port), *wanted, "-q", "0", "-F", "%t %x"]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, limit=16_777_216)
+
+    def hear(message: aiomqtt.Message) -> None:
+        got.append((str(message.topic), bytes(message.payload)))
+
+    async with _subscribed(aiomqtt.Client("127.0.0.1", port), hear, *topics):
+        yield got
+
+
+@asynccontextmanager
+async def _subscribed(
+    client: aiomqtt.Client, take: Callable[[aiomqtt.Message], None], *topics: str
+) -> AsyncIterator[None]:
+    """Give everything to a function, from the broker's answer to the subscription on."""
 
     async def collect() -> None:
-        while process.stdout is not None and (line := await process.stdout.readline()):
-            topic, _, payload = line.strip().partition(b" ")
-            got.append((topic.decode(), bytes.fromhex(payload.decode())))
+        async for message in client.messages:
+            take(message)
 
-    collecting = asyncio.create_task(collect())
-    await asyncio.sleep(0.3)
-    try:
-        yield got
-    finally:
-        process.terminate()
-        await process.wait()
-        await collecting
+    async with client:
+        await client.subscribe([(topic, 0) for topic in topics])
+        collecting = asyncio.create_task(collect())
+        try:
+            yield
+        finally:
+            collecting.cancel()
+            with suppress(asyncio.CancelledError):
+                await collecting
 
 
 async def publish(port: int, topic: str, data: bytes) -> None:
