@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -46,7 +46,8 @@ class BundleFolder:
         """
         self.prepare()
         count = 0
-        for count, parts in enumerate(_portions(contents.parts), 1):
+        keys_first = sorted(contents.parts, key=lambda part: part.kind is not Kind.KEYS)  # envelopes wait for them
+        for count, parts in enumerate(together(keys_first, PORTION), 1):
             data = b"".join(pack(contents.header, parts))
             name = f"{contents.header.made_s:012d}-{contents.header.number:04d}-{count:06d}"
             write_whole(self._in / f"{name}-{hashlib.sha256(data).hexdigest()[:16]}{_SUFFIX}", (data,))
@@ -77,9 +78,7 @@ class BundleFolder:
         else:
             self._said += 1
             name = f"c-{time.time_ns():020d}-{self._said:06d}"
-        place = folder / f".{name}"
-        place.write_bytes(part.data)
-        place.replace(folder / name)
+        write_whole(folder / name, (part.data,))
         self._tidy(folder)
 
     def words(self, partner: str) -> Iterator[Part]:
@@ -98,15 +97,15 @@ class BundleFolder:
             path.unlink(missing_ok=True)
 
 
-def _portions(parts: Sequence[Part]) -> Iterator[list[Part]]:
-    """Parts in portions, announcements first, since envelopes wait for them."""
-    portion: list[Part] = []
+def together(parts: Iterable[Part], room: int) -> Iterator[list[Part]]:
+    """As many parts together as there is room for in bytes, and at least one."""
+    those: list[Part] = []
     size = 0
-    for part in sorted(parts, key=lambda part: part.kind is not Kind.KEYS):
-        if portion and size + part.size > PORTION:
-            yield portion
-            portion, size = [], 0
-        portion.append(part)
+    for part in parts:
+        if those and size + part.size > room:
+            yield those
+            those, size = [], 0
+        those.append(part)
         size += part.size
-    if portion:
-        yield portion
+    if those:
+        yield those

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 import typer
 
-from gateway.bundles.folder import BundleFolder
+from gateway.bundles.folder import BundleFolder, together
 from gateway.bundles.medium import read_medium
 from gateway.cli.secrets import Json, unlock
 from gateway.config import ConfigError, LinkEntry, Loaded, load
@@ -55,7 +55,7 @@ def give(
         counts = dict.fromkeys((*_NAMES.values(), _HELD_BACK), 0)
         files, written = 0, 0
         try:
-            for files, parts in enumerate(_files(_parts(loaded, to, roster, counts)), 1):
+            for files, parts in enumerate(together(_parts(loaded, to, roster, counts), _ROOM), 1):
                 header = Header(sender=loaded.config.gateway.partner, to=to, made_s=made_s, number=files)
                 written += write_whole(_place(out, files), pack(header, parts))
                 for part in parts:
@@ -147,20 +147,6 @@ def _roster(loaded: Loaded) -> Roster:
     file = loaded.config.gateway.passphrase_file
     secret = unlock(loaded.state) if file is None else read_secret(loaded.path(file), SecretKind.PASSPHRASE)
     return Holdings.open(loaded.state, secret).roster()
-
-
-def _files(parts: Iterator[Part]) -> Iterator[list[Part]]:
-    """As many parts together as one file may have."""
-    together: list[Part] = []
-    size = 0
-    for part in parts:
-        if together and size + part.size > _ROOM:
-            yield together
-            together, size = [], 0
-        together.append(part)
-        size += part.size
-    if together:
-        yield together
 
 
 def _read(medium: Path) -> Contents:

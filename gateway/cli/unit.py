@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
@@ -60,14 +60,10 @@ def send(  # noqa: PLR0913, PLR0917 - each parameter is an option of the command
     ca: Authority = None,
 ) -> None:
     """Seal one message for an audience and hand it to the coalition broker."""
-    with explained():
-        keyring = Keyring.open(directory, _now(), unlock(directory))
-        try:
-            sender = next(iter(sorted(keyring.units)))
-            messages = [_vouched(message, sender) for message in _read(path, form)]
-            asyncio.run(_send(keyring, sender, to, messages, _access(broker, user, password_file, ca)))
-        finally:
-            keyring.close()
+    with explained(), closing(Keyring.open(directory, _now(), unlock(directory))) as keyring:
+        sender = next(iter(sorted(keyring.units)))
+        messages = [_vouched(message, sender) for message in _read(path, form)]
+        asyncio.run(_send(keyring, sender, to, messages, _access(broker, user, password_file, ca)))
 
 
 @app.command()
@@ -80,14 +76,12 @@ def listen(  # noqa: PLR0913, PLR0917 - each parameter is an option of the comma
     ca: Authority = None,
 ) -> None:
     """Print every message sealed for this unit, one JSON object a line, with who sent it and who else could read it."""
-    with explained():
-        keyring = Keyring.open(directory, _now(), unlock(directory))
-        try:
-            asyncio.run(_listen(keyring, count, _access(broker, user, password_file, ca)))
-        except KeyboardInterrupt:
-            return
-        finally:
-            keyring.close()
+    with (
+        explained(),
+        closing(Keyring.open(directory, _now(), unlock(directory))) as keyring,
+        suppress(KeyboardInterrupt),
+    ):
+        asyncio.run(_listen(keyring, count, _access(broker, user, password_file, ca)))
 
 
 async def _send(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.bundles import folder as folders
-from gateway.bundles.folder import CONTROL_KEPT, KEYS_AGE_S, BundleFolder
+from gateway.bundles.folder import KEYS_AGE_S, BundleFolder
 from protocols.carrier import Contents, Header, Kind, Part
 
 HEADER = Header(sender="alpha", to="bravo", made_s=1_800_000_000)
@@ -92,10 +92,22 @@ def test_an_epoch_has_one_announcement_the_newest(folder: BundleFolder) -> None:
     assert list(folder.words("bravo")) == [Part(Kind.KEYS, b"wider", EID)]
 
 
-def test_words_are_bounded_the_oldest_go(folder: BundleFolder) -> None:
-    for number in range(CONTROL_KEPT + 20):
+def test_words_are_on_the_disk_when_they_are_kept(folder: BundleFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("gateway.durable.os.fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            folder.keep("bravo", KEYS)
+    assert list(folder.words("bravo")) == []
+
+
+def test_words_are_bounded_the_oldest_go(folder: BundleFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "CONTROL_KEPT", 5)
+    for number in range(12):
         folder.keep("bravo", Part(Kind.CONTROL, b"%d" % number))
-    assert {part.data for part in folder.words("bravo")} == {b"%d" % n for n in range(20, CONTROL_KEPT + 20)}
+    assert {part.data for part in folder.words("bravo")} == {b"%d" % number for number in range(7, 12)}
 
 
 def test_an_announcement_goes_when_its_epoch_is_over(folder: BundleFolder, tmp_path: Path) -> None:
