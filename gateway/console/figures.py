@@ -11,9 +11,10 @@ MPS_TO_KMH = 3.6
 MPS_TO_KNOTS = 3600 / 1852  # the international nautical mile is exactly 1852 m
 
 
-def place(latitude: float, longitude: float) -> str:
+def place(latitude: float, longitude: float, digits: int = 5) -> str:
     """A point in decimal degrees; five places are a metre."""
-    return f"{abs(latitude):.5f}° {'S' if latitude < 0 else 'N'}  {abs(longitude):.5f}° {'W' if longitude < 0 else 'E'}"
+    north, east = f"{abs(latitude):.{digits}f}°", f"{abs(longitude):.{digits}f}°"
+    return f"{north} {'S' if latitude < 0 else 'N'}  {east} {'W' if longitude < 0 else 'E'}"
 
 
 def place_to(position: Position) -> str:
@@ -21,9 +22,7 @@ def place_to(position: Position) -> str:
     step_m = position.coarsened_to_m
     if step_m is None or step_m < 10:
         return place(position.latitude, position.longitude)
-    digits = 4 if step_m < 100 else 3 if step_m < 1000 else 2
-    north, east = position.latitude, position.longitude
-    return f"{abs(north):.{digits}f}° {'S' if north < 0 else 'N'}  {abs(east):.{digits}f}° {'W' if east < 0 else 'E'}"
+    return place(position.latitude, position.longitude, digits=4 if step_m < 100 else 3 if step_m < 1000 else 2)
 
 
 def altitude(position: Position, words: Words) -> str | None:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
@@ -72,11 +71,6 @@ class Console:
         self._viewers = 0
         self._page = _page(gateway, self._words)
 
-    @property
-    def viewers(self) -> int:
-        """How many are watching."""
-        return self._viewers
-
     def app(self) -> Starlette:
         """The application."""
         static = StaticFiles(packages=[("gateway.console", "static")])
@@ -99,7 +93,7 @@ class Console:
     async def _events(self, request: Request) -> Response:
         if self._viewers >= VIEWERS_MAX:
             return PlainTextResponse("too many viewers\n", status_code=503, headers={"retry-after": "10"})
-        place = self._feed.start_place(_last_event_id(request.headers))
+        place = self._feed.start_place(request.headers.get("last-event-id"))
         headers = {**_NO_STORE, "x-accel-buffering": "no"}
         return StreamingResponse(self._stream(place), media_type="text/event-stream", headers=headers)
 
@@ -154,10 +148,6 @@ def _gone() -> Response:
 
 def _json(value: Detail) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json", headers=_NO_STORE)
-
-
-def _last_event_id(headers: Headers) -> str | None:
-    return headers.get("last-event-id")
 
 
 def _page(gateway: str, words: Words) -> str:
