@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from adapters import Encoded, EncodeError, load
 from gateway.config import LocalUnit
+from gateway.keyring.outgoing import Outgoing
 from gateway.keyring.ring import Announced, Channel, Keyring, Posting, Sealed
 from gateway.links import Parcel
 from gateway.release import delay
@@ -136,8 +137,15 @@ class Dispatch:
 
     def adopt(self, table: Table) -> None:
         """From now on destinations are reached as this table says."""
-        self.links_to = table.links_to
+        self._table = table
         self._thin = table.thin
+
+    def links_to(self, destination: str) -> Sequence[str]:
+        """The links by which a partner, or a unit of ours, is reached, the first one first; none when it is not."""
+        try:
+            return self._table.links_to(destination)
+        except KeyError:  # a later table does not have it any more, and something waits for it
+            return ()
 
     def plan(self, copies: Sequence[Copy | Passage], now: datetime) -> Plan:
         """Sort copies out, in their order."""
@@ -199,8 +207,13 @@ class Dispatch:
         self._closed.update(eids)
 
     def is_closed(self, eid: bytes) -> bool:
-        """Whether an epoch was closed because somebody of its audience may read no more."""
+        """Whether nothing leaves under an epoch any more: somebody of its audience may read no more, or it is over."""
         return eid in self._closed
+
+    @property
+    def epochs(self) -> Outgoing:
+        """The epochs that our units seal in."""
+        return self._keyring.outgoing
 
     def reseal(self, waited: Consignment, now: datetime) -> list[Consignment]:
         """What waited under a closed epoch, sealed anew for those of its audience who may still read it.
@@ -230,6 +243,8 @@ class Dispatch:
     def due(self, now: datetime) -> list[Consignment]:
         """What the sealing layer owes besides the traffic: renewed epochs, checkpoints, requests for missing keys."""
         upkeep = self._keyring.upkeep(now, self._thin)
+        self._closed.difference_update(upkeep.lapsed)
+        self.close(upkeep.spent)
         found = self.answers(upkeep.announcements, now)
         found += self._checkpoints(upkeep.heads)
         for request in upkeep.requests:

@@ -145,3 +145,5 @@ class Trouble(StrEnum):
     AUDIT_TORN = "audit-torn"  # a power cut spoilt the last lines of the audit, which were put aside
     WITNESS_NOT_KEPT = "witness-not-kept"  # a partner's checkpoint could not be written down
     DAMAGED = "damaged"  # it waited on a disk that has lost it
+    SEAL_EXPIRED = "seal-expired"  # it waited since before a restart, longer than its seal lives: nobody could open it
+    NOT_OPENED = "not-opened"  # a partner's gateway cannot open what was sealed for it: its clock or ours is wrong

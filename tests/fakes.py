@@ -50,6 +50,7 @@ class FakeLink:
         self._batches = batches
         self._refuses = refuses or {}
         self.sent: list[Parcel] = []
+        self.openings = 0
         self.taking = asyncio.Event()
         self.taking.set()  # cleared: the far side does not acknowledge
         self.asked = asyncio.Event()  # somebody wants to send
@@ -61,7 +62,7 @@ class FakeLink:
 
     @property
     def statistics(self) -> Statistics:
-        return Statistics(sent=len(self.sent))
+        return Statistics(sent=len(self.sent), openings=self.openings)
 
     async def __aenter__(self) -> Self:
         return self
@@ -111,6 +112,7 @@ class FakeSpool:
         self.kept_notes: dict[bytes, Note] = {}
         self.broken: Trouble | None = None
         self.puts = 0
+        self.clock: Callable[[], datetime] = clock
         self._next = 1
 
     async def put(self, things: Sequence[Kept]) -> Put:
@@ -151,8 +153,15 @@ class FakeSpool:
         self.done([each.id for each in found])
         return found
 
+    async def holds(self, ranges: Sequence[tuple[bytes, bytes]]) -> list[bool]:
+        keys = [thing.key for thing in self.rows.values()]
+        return [any(first <= key <= last for key in keys) for first, last in ranges]
+
     async def expire(self) -> list[Ended]:
         return []
+
+    def wall_s(self) -> float:
+        return self.clock().timestamp()
 
     async def put_note(self, note: Note) -> None:
         self.kept_notes[note.eid] = note

@@ -7,11 +7,12 @@ time: ``prepare`` and ``renew`` give way after each, and an event loop is never 
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from protocols.envelope import SKEW_S, Entry, Mode, Refusal, Reject, unpack_envelope
+from protocols.envelope import LIFE_MAX_S, SKEW_S, Entry, Mode, Refusal, Reject, unpack_envelope
 from protocols.identity import UnitKeys
 from protocols.ratchet import AHEAD_MAX
 from protocols.roster import Roster
@@ -21,7 +22,9 @@ from protocols.unit import partner_of
 RENEW_AFTER_S: Final = 43_200  # seconds; an envelope stays readable for at least the other half of an epoch's day
 RENEW_EARLY_S: Final = 1_800  # seconds before that in which upkeep renews what is in use, so that sealing never has to
 IDLE_S: Final = 3_600  # seconds without an envelope after which an epoch is not renewed but left to end
-REANNOUNCE_AFTER: Final = AHEAD_MAX * 3 // 4  # generations; a receiver that starts late must still be able to follow
+SPENT_AFTER_S: Final = LIFE_MAX_S - 3_600  # seconds; what waits then is sealed anew, so that it has time to arrive
+GENERATIONS: Final = AHEAD_MAX * 3 // 4  # of one epoch; a receiver that starts late must still be able to follow
+LOOKS: Final = 2  # in a row that find nothing waiting under an epoch that ended, before its keys go
 
 
 class Channel(NamedTuple):
@@ -49,6 +52,14 @@ class Posting(NamedTuple):
     partners: tuple[str, ...]
 
 
+class _Over(NamedTuple):
+    """An epoch whose keys are gone: what a unit that asks for its announcement is still told."""
+
+    audience: tuple[str, ...]
+    announced: tuple[Announced, ...]
+    not_after: int
+
+
 class Outgoing:
     """Every epoch of the units that we speak for. ``floor``: the suites that we allow ourselves."""
 
@@ -58,6 +69,11 @@ class Outgoing:
         self._floor = floor
         self._live: dict[Channel, Epoch] = {}
         self._ended: dict[bytes, Epoch] = {}  # closed epochs whose envelopes may still wait to be sent
+        self._over: dict[bytes, _Over] = {}
+        self._spent: set[bytes] = set()  # of those two, what was told to be
+        self._unused: dict[bytes, int] | None = (
+            None  # looks that found nothing waiting under an epoch; None: nobody looks
+        )
         self._used: dict[Channel, float] = {}
 
     def take(self, channel: Channel, now_s: float) -> tuple[Epoch, Sequence[Announced]]:
@@ -67,10 +83,7 @@ class Outgoing:
         if epoch is None or _is_due(epoch, now_s, RENEW_AFTER_S):
             epoch = self._begin(channel, now_s)
             return epoch, announced(epoch)
-        if epoch.generation - epoch.base < REANNOUNCE_AFTER:
-            return epoch, ()
-        epoch.reannounce(self._roster.recipients(channel.audience, epoch.profile.suite, now_s), now_s)
-        return epoch, announced(epoch)
+        return epoch, ()
 
     def prepare(self, channels: Iterable[Channel], now_s: float) -> Iterator[Sequence[Announced]]:
         """Begin the epochs that these channels lack; each step gives the announcements of one that is ready, or none.
@@ -111,19 +124,19 @@ class Outgoing:
             self._end(channel)
         return postings
 
-    def announcements(self) -> list[Announced]:
-        """Every announcement that should stand retained now."""
-        return [each for epoch in self._live.values() if not epoch.closed for each in announced(epoch)]
+    def standing(self, partner: str) -> list[bytes]:
+        """The epochs that we seal in now and whose announcements should stand retained for a partner."""
+        return [e.eid for e in self._live.values() if not e.closed and partner in e.partners()]
 
     def announcement(self, eid: bytes, uid: str) -> Announced:
         """The announcement of an epoch, for one unit of its audience. Raise Reject (unknown-epoch, not-for-me)."""
-        for epoch in (*self._live.values(), *self._ended.values()):
-            if epoch.eid == eid:
-                if uid not in epoch.audience:
-                    raise Reject(Refusal.NOT_FOR_ME)
-                partner = partner_of(uid)
-                return next(each for each in announced(epoch) if each.partner == partner)
-        raise Reject(Refusal.UNKNOWN_EPOCH)
+        over, epoch = self._over.get(eid), self._find(eid)
+        if over is None and epoch is None:
+            raise Reject(Refusal.UNKNOWN_EPOCH)
+        if uid not in (epoch or over).audience:  # type: ignore[union-attr]  # one of them is there
+            raise Reject(Refusal.NOT_FOR_ME)
+        notes = over.announced if over else announced(epoch) if epoch else ()
+        return next(each for each in notes if each.partner == partner_of(uid))
 
     def adopt(self, roster: Roster, units: Mapping[str, UnitKeys], now_s: float) -> list[bytes]:
         """Know other partners from now on; gives the epochs that are closed because a unit was removed.
@@ -142,28 +155,69 @@ class Outgoing:
 
     def recall(self, envelope: bytes) -> tuple[Channel, list[bytes]]:
         """The messages of an envelope of ours, and for whom they were. Raise Reject (unknown-epoch after a restart)."""
-        eid = unpack_envelope(envelope)[0].eid
-        epochs = (*self._live.values(), *self._ended.values())
-        epoch = next((epoch for epoch in epochs if epoch.eid == eid), None)
+        epoch = self._find(unpack_envelope(envelope)[0].eid)
         if epoch is None:
             raise Reject(Refusal.UNKNOWN_EPOCH)
         return Channel(epoch.signer.uid, frozenset(epoch.audience), epoch.profile.mode), epoch.recall(envelope)
+
+    def recalls(self, eid: bytes) -> bool:
+        """Whether what waits under an epoch could be sealed anew: not what an earlier process sealed."""
+        return self._find(eid) is not None
+
+    def seals(self, eid: bytes) -> bool:
+        """Whether something may still be sealed in this epoch."""
+        return any(epoch.eid == eid for epoch in self._live.values())
+
+    def spent(self, now_s: float) -> list[bytes]:
+        """Epochs under which nothing may leave any more, each told once: they are over, or will be soon.
+
+        Or they began in the future, when the clock was wrong, so that they open nowhere.
+        """
+        epochs = (*self._live.values(), *self._ended.values())
+        found = [e.eid for e in epochs if e.eid not in self._spent and _is_past(e, now_s, SPENT_AFTER_S)]
+        self._spent.update(found)
+        return found
+
+    def kept(self) -> list[bytes]:
+        """The epochs that ended and whose keys are kept, for what may wait under them."""
+        return list(self._ended)
+
+    def keep(self, waiting: Collection[bytes]) -> None:
+        """Of the epochs that ended, something waits under these; the keys of the others go.
+
+        Once this is told, keys are kept for as long as something waits under them, and no clock ends that.
+        """
+        before = self._unused or {}
+        self._unused = {eid: before.get(eid, 0) + 1 for eid in self._ended if eid not in waiting}
+        for eid, looks in self._unused.items():
+            if looks >= LOOKS:
+                epoch = self._ended.pop(eid)
+                self._over[eid] = _Over(epoch.audience, tuple(announced(epoch)), epoch.not_after)
 
     def sweep(self, now_s: float) -> list[bytes]:
         """Forget epochs that have expired; gives them, so that what stands retained can be cleared."""
         for channel, epoch in list(self._live.items()):
             if now_s >= epoch.not_after:
                 self._end(channel)
-        gone = [eid for eid, epoch in self._ended.items() if now_s >= epoch.not_after]
+        gone = [eid for eid, over in self._over.items() if now_s >= over.not_after]
+        if self._unused is None:
+            gone += [eid for eid, epoch in self._ended.items() if now_s >= epoch.not_after]
         for eid in gone:
-            del self._ended[eid]
+            self._over.pop(eid, None)
+            self._ended.pop(eid, None)
+        self._spent.difference_update(gone)
         return gone
 
     def drop(self) -> None:
         """Forget everything, as a forked process must: two of us would use one counter."""
         for epoch in (*self._live.values(), *self._ended.values()):
             epoch.closed = True
-        self._live, self._ended = {}, {}
+        self._live, self._ended, self._over = {}, {}, {}
+
+    def _find(self, eid: bytes) -> Epoch | None:
+        """An epoch of ours whose keys we have."""
+        ended = self._ended.get(eid)
+        return ended or next((epoch for epoch in self._live.values() if epoch.eid == eid), None)
 
     def _entries(self, channel: Channel, epoch: Epoch, now_s: float) -> tuple[Entry, ...] | None:
         """The audience of an epoch as it would be sealed to now, or None when it may not be sealed to any more."""
@@ -214,7 +268,24 @@ def announced(epoch: Epoch) -> Sequence[Announced]:
     return [Announced(partner, epoch.announcement_for(partner), expires, epoch.eid) for partner in epoch.partners()]
 
 
+def forget_after_fork(outgoing: Outgoing) -> None:
+    """A child of this process begins its own epochs: two processes never share a counter."""
+    known = weakref.ref(outgoing)
+
+    def forget() -> None:
+        still = known()
+        if still is not None:
+            still.drop()
+
+    os.register_at_fork(after_in_child=forget)
+
+
 def _is_due(epoch: Epoch, now_s: float, after_s: float) -> bool:
-    """Whether an epoch should seal no more. One that began in the future, when the clock was wrong, opens nowhere."""
-    lived = now_s - epoch.created
-    return epoch.closed or epoch.exhausted or not -SKEW_S <= lived < after_s or now_s >= epoch.not_after
+    """Whether an epoch should seal no more."""
+    full = epoch.exhausted or epoch.generation - epoch.base >= GENERATIONS
+    return epoch.closed or full or _is_past(epoch, now_s, after_s)
+
+
+def _is_past(epoch: Epoch, now_s: float, after_s: float) -> bool:
+    """Whether an epoch is that old, or over. One that began in the future, when the clock was wrong, opens nowhere."""
+    return not -SKEW_S <= now_s - epoch.created < after_s or now_s >= epoch.not_after

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import weakref
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -19,7 +18,7 @@ from typing import Final, NamedTuple
 from gateway.keyring.holdings import Holdings
 from gateway.keyring.journal import Journal
 from gateway.keyring.keystore import CREDENTIALS, KeyringError, Secret, find_secret, key_file
-from gateway.keyring.outgoing import Announced, Channel, Outgoing, Posting
+from gateway.keyring.outgoing import Announced, Channel, Outgoing, Posting, forget_after_fork
 from gateway.keyring.selftest import check_primitives
 from protocols.envelope import SKEW_S, Mode, Refusal, Reject, unpack_envelope
 from protocols.opening import LATE_HORIZON_S, Inbox, Opened, Tombstone
@@ -59,12 +58,16 @@ class Asked(NamedTuple):
 
 
 class Upkeep(NamedTuple):
-    """What is to be sent now: announcements, checkpoints, key requests; and epochs whose announcements may go."""
+    """What is to be sent now: announcements, checkpoints, key requests; and epochs whose announcements may go.
+
+    ``spent``: epochs of ours under which nothing may leave any more; what waits there is sealed anew.
+    """
 
     announcements: list[Announced]
     heads: list[Posting]
     requests: list[Asked]
     lapsed: list[bytes]
+    spent: list[bytes]
 
 
 class InCustody(NamedTuple):
@@ -106,7 +109,7 @@ class Keyring:
             self._inbox.remember(eid, bits)
         for eid, until_s in journal.buried().items():
             self._inbox.bury(eid, Tombstone(until_s, b"", Refusal.EPOCH_CLOSED))
-        _forget_after_fork(self._outgoing)
+        forget_after_fork(self._outgoing)
 
     @classmethod
     def open(
@@ -208,9 +211,10 @@ class Keyring:
         """Whether something can be sealed to a unit now."""
         return self._roster.reaches(unit, now.timestamp())
 
-    def announcements(self) -> Sequence[Announced]:
-        """Every announcement that should stand retained now: to publish again when a broker lost them."""
-        return self._outgoing.announcements()
+    @property
+    def outgoing(self) -> Outgoing:
+        """The epochs that our units seal in."""
+        return self._outgoing
 
     def accept(self, announcement: bytes, now: datetime, source: str = "") -> Sequence[Opened]:
         """Take an announcement; give what waited for it and now opens. Raise Reject.
@@ -301,7 +305,7 @@ class Keyring:
         stops at the first step after ``budget_s`` seconds; what is left is due at the next call.
         """
         now_s, started = now.timestamp(), perf_counter()
-        due = Upkeep([], [], self._requests(now_s), self._sweep(now_s))
+        due = Upkeep([], [], self._requests(now_s), self._sweep(now_s), self._outgoing.spent(now_s))
         for step in self._renewal(now_s):
             due.announcements.extend(step)
             if perf_counter() - started > budget_s:
@@ -386,18 +390,6 @@ class Keyring:
 def secret(path: Path) -> bytes:
     """A random key of this gateway for another purpose, kept 0600 and made when there is none. Raise KeyringError."""
     return key_file(path).value
-
-
-def _forget_after_fork(outgoing: Outgoing) -> None:
-    """A child of this process begins its own epochs: two processes never share a counter."""
-    known = weakref.ref(outgoing)
-
-    def forget() -> None:
-        still = known()
-        if still is not None:
-            still.drop()
-
-    os.register_at_fork(after_in_child=forget)
 
 
 def _credentials() -> Path | None:

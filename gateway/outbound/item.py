@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from gateway.dispatch import Consignment
+from protocols.custody import Numbered
 from protocols.message import Message
 from protocols.record import Record
 
@@ -58,6 +59,7 @@ class Item:
         "arrived",
         "consignment",
         "drafts",
+        "former",
         "messages",
         "precedence",
         "row",
@@ -71,21 +73,26 @@ class Item:
     )
 
     def __init__(self, consignment: Consignment, arrived: datetime, since: float, ticket: Ticket | None) -> None:
-        self.consignment = consignment
+        self.replace(consignment)
         self.arrived = arrived
         self.since = since  # the loop's clock
         self.ticket = ticket
         self.precedence = consignment.precedence
-        self.size = len(consignment.parcel.data) + len(consignment.parcel.topic)
         self.row: int | None = None
         self.state = State.READY
         self.sent_at = 0.0
         self.tries = 0
         self.turn = 0  # its place in the order in which the lane's parcels were first sent; 0 while it was not
+        self.former: tuple[Numbered, ...] = ()  # what it was sent as before it was sealed anew
         self.drafts: tuple[Record, ...] = ()
         self.messages: tuple[Message, ...] = ()
         if ticket is not None:
             ticket.add()
+
+    def replace(self, consignment: Consignment) -> None:
+        """It goes in another form from now on."""
+        self.consignment = consignment
+        self.size = len(consignment.parcel.data) + len(consignment.parcel.topic)
 
     def safe(self, *, delivered: bool) -> None:
         """Whatever happens to this process now, the parcel is not lost: its source need not wait."""

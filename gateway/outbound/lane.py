@@ -11,7 +11,7 @@ from gateway.dispatch import CONTROL, Consignment
 from gateway.outbound.item import Item, State
 from gateway.outbound.turns import FRAMING, RANKS, URGENT, Offer, rank
 from gateway.outbound.window import LARGEST, Window
-from protocols.custody import Taken
+from protocols.custody import Numbered, Taken
 from protocols.record import Holding
 
 PATIENCE_S: Final = 2.0  # for custody, before an envelope is sent again; doubled each time
@@ -33,6 +33,7 @@ class Lane:
         self.disk = [0] * RANKS  # rows on disk that nobody has in hand, and that are due
         self.unsafe: dict[Item, None] = {}  # in memory alone, so that their sources wait; oldest first
         self.numbered: dict[bytes, dict[int, Item]] = {}  # envelopes under way, by epoch and number
+        self.former: dict[Numbered, Item] = {}  # sealed anew since: word of what they were sent as is word of them
         self.announced: set[bytes] = set()  # epochs of rows whose announcements were published again
         self.spill: list[tuple[Item, str]] = []  # to be put on disk, and why
         self.spilling = False
@@ -156,11 +157,15 @@ class Lane:
             queue.extend(sorted(before, key=lambda item: item.turn))
             queue.extend(rest)
 
-    def given_back(self, items: Collection[Item]) -> None:
-        """A link did not send these, or what it sent may be lost."""
+    def not_sent(self, items: Collection[Item]) -> None:
+        """These were not given to a link after all."""
         for item in items:
             self.window.ended(item.size)
         self.again(items)
+
+    def given_back(self, items: Collection[Item]) -> None:
+        """A link did not send these, or what it sent may be lost."""
+        self.not_sent(items)
         self.go_back()
 
     def go_back(self) -> None:
@@ -181,10 +186,13 @@ class Lane:
         self._alone_s = min(ALONE_MAX_S, 2 * self._alone_s)
 
     def renumber(self, item: Item, sealed: Consignment) -> None:
-        """It was sealed anew, and goes before what has not been sent yet."""
+        """It was sealed anew, and goes in its place."""
+        number = item.consignment.custody
         self._unnumber(item)
-        item.consignment = sealed
-        self.again([item])
+        if item.turn and number is not None:
+            item.former = (*item.former, number)
+            self.former[number] = item
+        item.replace(sealed)
 
     def forget(self, item: Item, *, delivered: bool) -> None:
         """It is done with."""
@@ -200,6 +208,14 @@ class Lane:
         self.unsafe.pop(item, None)
         self._is_back(item)
         self._unnumber(item)
+        for number in item.former:
+            self.former.pop(number, None)
+
+    def epochs(self) -> set[bytes]:
+        """The epochs under which something is in memory."""
+        items = (*(each for queue in self.fresh for each in queue), *(each for each, _ in self.spill))
+        numbers = (item.consignment.custody for item in items)
+        return {*self.numbered, *(number.eid for number in numbers if number is not None)}
 
     def _unnumber(self, item: Item) -> None:
         number = item.consignment.custody
@@ -220,17 +236,21 @@ class Lane:
     def taken(self, said: Taken) -> list[Item]:
         """What of an epoch is under way and was taken."""
         envelopes = self.numbered.get(said.eid, {})
-        return [item for seq, item in envelopes.items() if seq in said]
+        former = [item for (eid, seq), item in self.former.items() if eid == said.eid and seq in said]
+        return list(dict.fromkeys([*(item for seq, item in envelopes.items() if seq in said), *former]))
 
-    def overdue(self, now: float) -> list[Item]:
-        """Envelopes that the far side has not said to have taken in its time, oldest first."""
+    def overdue(self, now: float, closed: Collection[bytes] = ()) -> list[Item]:
+        """Envelopes that the far side has not said to have taken in its time, oldest first.
+
+        ``closed``: epochs under which nothing is worth a longer patience, since it goes again otherwise than it was.
+        """
         patience = max(THIN_PATIENCE_S if self.thin else PATIENCE_S, 4 * self.window.round_trip_s)
-        return [
-            item
-            for item in self.under_way()
-            if item.state is State.SENT
-            and now - item.sent_at > max(patience, min(PATIENCE_MAX_S, patience * 2**item.tries))
-        ]
+        found: list[Item] = []
+        for eid, envelopes in self.numbered.items():
+            most = patience if eid in closed else max(patience, PATIENCE_MAX_S)
+            waiting = (item for item in envelopes.values() if item.state is State.SENT)
+            found += [item for item in waiting if now - item.sent_at > min(most, patience * 2**item.tries)]
+        return found
 
     def to_disk(self) -> list[Item]:
         """Everything whose source waits, in its order; what is not under way leaves the queues."""

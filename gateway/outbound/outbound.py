@@ -8,7 +8,7 @@ kept until the partner's gateway says that it has it, and is sent again when it 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -16,15 +16,16 @@ from typing import Final
 from gateway.dispatch import CONTROL, Consignment, Dispatch
 from gateway.links import LinkError, SendRefusal
 from gateway.outbound import telling
+from gateway.outbound.announcing import Announcing, epochs
 from gateway.outbound.faults import Faults
 from gateway.outbound.item import Item, State, Ticket
 from gateway.outbound.lane import Lane
+from gateway.outbound.resealing import AT_ONCE, Resealing
 from gateway.outbound.roads import Roads
 from gateway.outbound.waiting import Waiting
 from gateway.spool import SpoolError, SpoolFull
 from gateway.stream import Stream
 from protocols.custody import Taken
-from protocols.envelope import Refusal, Reject
 from protocols.record import Event, Holding
 
 __all__ = ["Outbound", "Roads"]
@@ -56,6 +57,8 @@ class Outbound:
         self._over: list[int] = []  # rows whose Records are still to be written
         self._said: dict[tuple[str, bytes], Taken] = {}  # custody of what may be on disk alone
         self._faults = Faults(stream)
+        self._announcing = Announcing(waiting, dispatch, self.submit, clock)
+        self._resealing = Resealing(waiting, dispatch, stream)
         self._late = 0.0  # how much later than it should our own work is done
         self._wake = asyncio.Event()
         for name, levels in waiting.rows().items():
@@ -141,6 +144,7 @@ class Outbound:
     def _pump(self, group: asyncio.TaskGroup) -> None:
         """Give the links what they may have, the disk what has to wait, and read from it where there is room."""
         now = asyncio.get_running_loop().time()
+        self._resealing.left = AT_ONCE
         batches: dict[str, list[tuple[Lane, Item]]] = {}
         thin: dict[str, list[Lane]] = {}
         busy, self._busy = self._busy, {}
@@ -152,9 +156,9 @@ class Outbound:
             if not lane.loading and lane.wants_load(now):
                 lane.loading = True
                 group.create_task(self._load(lane))
-            if (level := lane.next_level(now)) is None:
-                continue
             names = self._dispatch.links_to(lane.name)
+            if not names or (level := self._next_level(lane, now)) is None:
+                continue
             road = self._roads.choose(names)
             lane.thin = self._turns[road].budgeted
             if lane.thin:
@@ -165,12 +169,33 @@ class Outbound:
                 batches.setdefault(self._roads.choose(names, item.tries) if item.tries else road, []).append(
                     (lane, item)
                 )
-                level = lane.next_level(now)
+                level = self._next_level(lane, now)
         for road, lanes in thin.items():
             batches[road] = self._share(road, lanes, now)
         for road, items in batches.items():
             for start in range(0, len(items), BATCH):
                 group.create_task(self._send(road, items[start : start + BATCH]))
+
+    def _next_level(self, lane: Lane, now: float) -> int | None:
+        """The precedence whose turn it is. The one that goes next may leave: else it is sealed anew first, or ended."""
+        while (level := lane.next_level(now)) is not None:
+            item = lane.fresh[level][0]
+            if self._resealing.is_fit(item):
+                return level
+            if self._resealing.left <= 0:
+                self._mark(lane)
+                return None
+            wall = self._clock()
+            ready = self._resealing.anew(item, wall)
+            if not ready:
+                lane.fresh[level].popleft()
+                self._close(lane, item, delivered=False)
+                continue
+            lane.renumber(item, ready.pop())
+            self.submit(ready, wall)
+            for eid in epochs([item]):
+                self._announcing.once(lane, eid)
+        return None
 
     def _share(self, road: str, lanes: Sequence[Lane], now: float) -> list[tuple[Lane, Item]]:
         """One parcel by a link with a budget, of whose turn it is; the next when the budget allows it."""
@@ -190,10 +215,15 @@ class Outbound:
     async def _send(self, road: str, items: Sequence[tuple[Lane, Item]]) -> None:
         """Give parcels to a link, and see to what it answers."""
         for lane in dict.fromkeys(lane for lane, _ in items):
+            its = [item for other, item in items if other is lane]
             if self._reopened(lane):
-                lane.given_back([item for its, item in items if its is lane])
-                items = [(its, item) for its, item in items if its is not lane]
-        items = [(lane, item) for lane, item in items if self._is_sound(lane, item)]
+                lane.given_back(its)
+            elif all(map(self._resealing.is_fit, its)):
+                continue
+            else:
+                lane.not_sent(its)  # in their order
+                self._mark(lane)
+            items = [(other, item) for other, item in items if other is not lane]
         started = asyncio.get_running_loop().time()
         try:
             answers = await self._links[road].send_all([item.consignment.parcel for _, item in items])
@@ -232,33 +262,14 @@ class Outbound:
         openings = self._roads.openings(self._dispatch.links_to(lane.name))
         if openings == lane.openings:
             return False
-        lane.openings = openings
+        again, lane.openings = bool(lane.openings), openings
+        if again:
+            self._announcing.reopened(lane)
         if not any(item.state is State.SENT for item in lane.under_way()):
             return False  # as at the start: nothing was sent that may be lost
         lane.go_back()
-        self._announce_anew(lane, lane.under_way())
+        self._announcing.anew(lane, lane.under_way())
         return True
-
-    def _is_sound(self, lane: Lane, item: Item) -> bool:
-        """Whether it may still leave; an envelope of a closed epoch is sealed anew for those who may still read it."""
-        number = item.consignment.custody
-        if number is None or not self._dispatch.is_closed(number.eid):
-            return True
-        lane.window.ended(item.size)
-        now = self._clock()
-        try:
-            *announced, post = self._dispatch.reseal(item.consignment, now)
-        except Reject as error:
-            telling.left_out(self._stream, item, error.code, lambda _: False)
-            self._close(lane, item, delivered=False)
-            return False
-        telling.left_out(self._stream, item, Refusal.REVOKED, lambda unit: self._dispatch.reaches(unit, now))
-        if not item.drafts and not post.copies:
-            self._close(lane, item, delivered=False)  # of this partner nobody may read it any more
-            return False
-        self.submit(announced, now)
-        lane.renumber(item, post)
-        return False
 
     def _arrived(self, lane: Lane, item: Item) -> None:
         """The destination has it."""
@@ -334,25 +345,11 @@ class Outbound:
                 lane.paused_until = now + PAUSE_S
             else:
                 lane.loaded(level, items)
-                for eid in _epochs(items):
-                    self._announce(lane, eid)
+                self._resealing.loaded(items)
+                for eid in epochs(items):
+                    self._announcing.once(lane, eid)
         lane.loading = False
         self._mark(lane)
-
-    def _announce(self, lane: Lane, eid: bytes) -> None:
-        """Publish an epoch's announcement again, once for each start and for each time that something is overdue."""
-        if eid in lane.announced:
-            return
-        lane.announced.add(eid)
-        parcel = self._waiting.announcement(eid, lane.name)
-        if parcel is not None:
-            self.submit([Consignment(lane.name, parcel, Event.FORWARDED, precedence=CONTROL)], self._clock())
-
-    def _announce_anew(self, lane: Lane, items: Iterable[Item]) -> None:
-        """These may have been lost, and the announcements of their epochs with them."""
-        for eid in _epochs(items):
-            lane.announced.discard(eid)
-            self._announce(lane, eid)
 
     async def _tick(self) -> None:
         """What time brings: what takes too long goes to the disk, or is sent again; what is over is written down."""
@@ -368,6 +365,7 @@ class Outbound:
                     lane.spill += [(item, Holding.SLOW) for item in lane.to_disk()]
                 if lane.spill or lane.waiting or any(lane.fresh):
                     self._mark(lane)
+            self._announcing.step()
             if self._over:
                 over, self._over = self._over, []
                 await self._stream.committed()
@@ -380,11 +378,12 @@ class Outbound:
         wall = self._clock()
         for lane in self._lanes.values():
             lane.ripen(wall.timestamp())
-            overdue = lane.overdue(now)
+            self._reopened(lane)
+            overdue = lane.overdue(now, [eid for eid in lane.numbered if self._dispatch.is_closed(eid)])
             for item in overdue:
                 item.tries += 1
                 lane.window.ended(item.size)
-            self._announce_anew(lane, overdue)
+            self._announcing.anew(lane, overdue)
             lane.again(overdue)
         for name, levels in self._waiting.rows().items():
             self._lane(name).look_for(levels)
@@ -398,8 +397,9 @@ class Outbound:
                 self._recount(partner)
             ended = await self._waiting.expire()
             self._waiting.tell(ended)
-            for partner in {each.lane for each in ended}:
+            for partner in {*(each.lane for each in ended), *await self._resealing.end_earlier(self._lanes)}:
                 self._recount(partner)
+            await self._resealing.keep_keys(self._lanes.values())
         self._waiting.sweep(wall)
         await self._stream.committed()
 
@@ -412,7 +412,3 @@ def _comes_back(item: Item, refusal: SendRefusal | None) -> bool:
     """Whether it is to be sent again, in order. Of announcements a broker keeps the last, whoever listens."""
     absent = refusal is SendRefusal.NOBODY and item.precedence != CONTROL
     return item.state is not State.DONE and (absent or refusal is SendRefusal.LOST)
-
-
-def _epochs(items: Iterable[Item]) -> set[bytes]:
-    return {item.consignment.custody.eid for item in items if item.consignment.custody is not None}

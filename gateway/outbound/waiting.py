@@ -20,6 +20,7 @@ from gateway.spool import Trouble as SpoolTrouble
 from gateway.spool.spool import Spool
 from gateway.stream import HandedOver, Stream
 from protocols.custody import Numbered, Taken
+from protocols.envelope import ENVELOPES_MAX
 from protocols.record import Event, Record, Refused, Trouble, Withheld
 from protocols.topics import key_topic
 
@@ -43,6 +44,7 @@ class Waiting:
         self._partner = partner
         self._announced: dict[bytes, Note] = {}  # of epochs that something may have to wait under, for each partner
         self._noted: set[bytes] = set()  # of these the disk has the announcements
+        self._earlier: dict[bytes, float] = {}  # when epochs of an earlier process end
 
     def rows(self) -> dict[str, list[int]]:
         """Rows that wait, by destination and precedence."""
@@ -68,12 +70,34 @@ class Waiting:
             name = _name(consignment.note, consignment.to)
             self._announced[name] = Note(name, consignment.to, consignment.parcel.data, expires_s)
 
-    def announcement(self, eid: bytes, partner: str) -> Parcel | None:
-        """The announcement of an epoch for a partner, where it is known."""
+    def announcement(self, eid: bytes, partner: str, now: datetime) -> Parcel | None:
+        """The announcement of an epoch for a partner, where it is known and of use."""
         note = self._announced.get(_name(eid, partner))
-        if note is None:
+        left_s = 0 if note is None else int(note.expires_s - now.timestamp())
+        if note is None or left_s <= 0:
             return None
-        return Parcel(key_topic(partner, self._partner, eid), note.data, retain=True)
+        return Parcel(key_topic(partner, self._partner, eid), note.data, retain=True, expires_s=left_s)
+
+    def is_over(self, eid: bytes) -> bool:
+        """Whether an epoch of an earlier process is over, or nothing is known of it."""
+        return self._earlier.get(eid, 0.0) <= self._spool.wall_s()
+
+    def over(self) -> list[bytes]:
+        """Epochs of an earlier process that are over, until they are forgotten.
+
+        By the clock as it is believed: one that somebody sets must not end what may still be opened.
+        """
+        now_s = self._spool.wall_s()
+        return [eid for eid, ends_s in self._earlier.items() if ends_s <= now_s]
+
+    def forget_earlier(self, eid: bytes) -> None:
+        """Nothing waits any more in an epoch of an earlier process that is over."""
+        del self._earlier[eid]
+
+    async def holds(self, eids: Sequence[bytes]) -> set[bytes]:
+        """Those of these epochs under which something is on disk."""
+        there = await self._spool.holds([(_key(eid, 0), _key(eid, ENVELOPES_MAX)) for eid in eids]) if eids else ()
+        return {eid for eid, held in zip(eids, there, strict=True) if held}
 
     def sweep(self, now: datetime) -> None:
         """Forget announcements whose epochs are over."""
@@ -87,6 +111,8 @@ class Waiting:
         for note in await self._spool.notes():
             self._announced[note.eid] = note
             self._noted.add(note.eid)
+            eid = note.eid[:_EID]
+            self._earlier[eid] = max(note.expires_s, self._earlier.get(eid, 0.0))
 
     async def keep(self, lane: str, held: Sequence[tuple[Item, str]]) -> None:
         """Put parcels on disk; each then has its row, in hand when under way. Raise SpoolError: nothing was kept."""
@@ -144,16 +170,16 @@ class Waiting:
         """End what is too old."""
         return await self._spool.expire()
 
-    def tell(self, ended: Iterable[Ended], event: Event | None = None) -> None:
-        """The Records of rows that ended unseen; ``event`` where they ended well."""
+    def tell(self, ended: Iterable[Ended], event: Event | None = None, reason: str | None = None) -> None:
+        """The Records of rows that ended unseen; ``event`` where they ended otherwise than the spool says."""
         for each in ended:
             try:
                 drafts = unpack_facts(each.facts)
             except ValueError:
                 continue
             for draft in drafts:
-                what, reason = _ENDS.get(each.why, (draft.event, draft.reason))
-                self._stream.ended(draft, event or what, draft.reason if event else reason)
+                what, why = _ENDS.get(each.why, (draft.event, draft.reason))
+                self._stream.ended(draft, event or what, (reason or draft.reason) if event else why)
 
     def _drafts(self, item: Item) -> tuple[Record, ...]:
         what = item.consignment

@@ -277,6 +277,10 @@ class Index:
         span = _span(lane * PRECEDENCES, (lane + 1) * PRECEDENCES - 1)
         return self._rows("key BETWEEN ? AND ? AND id > ? AND id < ? ORDER BY key", limit, first, last, *span)
 
+    def holds(self, first: bytes, last: bytes) -> bool:
+        """Whether some row has a key from here to there."""
+        return self._one("SELECT EXISTS (SELECT 1 FROM waiting WHERE key BETWEEN ? AND ?)", (first, last)) == "1"
+
     def expired(self, now_s: float, limit: int, offset: int) -> list[Found]:
         """Rows whose own time is over."""
         return self._rows("expires <= ? ORDER BY expires", limit, now_s, offset=offset)

@@ -120,6 +120,10 @@ class Spool:
         """Rows with keys in these ranges, both ends included, wait no longer, in hand or not. Raise SpoolError."""
         return await self._call(lambda store: store.settle(lane, ranges))
 
+    async def holds(self, ranges: Sequence[tuple[bytes, bytes]]) -> list[bool]:
+        """Of each of these ranges of keys, both ends included, whether a row of any lane has one. Raise SpoolError."""
+        return await self._call(lambda store: store.holds(ranges))
+
     async def expire(self) -> list[Ended]:
         """End what is too old; give what ended since the last call otherwise than by being asked to. Raise SpoolError.
 
@@ -147,6 +151,10 @@ class Spool:
                 in_hand = self._store.hand.counts[queue]
                 counts.setdefault(names[lane], {})[precedence] = Count(rows, size, in_hand, waited_s)
         return counts
+
+    def wall_s(self) -> float:
+        """Unix seconds by the clock as it is believed: one that was set counts once it has gone evenly for a while."""
+        return self._store.ageing.stamp()[1]
 
     def health(self) -> Health:
         """How it is. From memory."""

@@ -282,6 +282,10 @@ class Store:
 
         return self._end(*self.catalogue.read(look), Why.SETTLED)
 
+    def holds(self, ranges: Sequence[tuple[bytes, bytes]]) -> list[bool]:
+        """Whether rows have keys in these ranges."""
+        return self.catalogue.read(lambda: [self.catalogue.index.holds(*each) for each in ranges])
+
     def expire(self) -> list[Ended]:
         """End what is too old, and what was superseded while it was in hand; at most ENDED_MAX rows."""
         self.forget(())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -73,25 +74,26 @@ class Line:
         self.keyring = keyring
         self.audit = audit or FakeAudit()
         self.spool = FakeSpool()
+        self.clock: Callable[[], datetime] = clock
         self.table = Table(config, {agreement.id for agreement in config.agreements})
         self.intake = Intake(self.partner, self.table, keyring)
         self.dispatch = Dispatch(self.partner, self.table, keyring)
         self.national = FakeLink()
         self.coalition = FakeLink()
         self.links: dict[str, FakeLink] = {}
-        self.begin(Stream(self.partner, self.audit, clock))
+        self.begin(Stream(self.partner, self.audit, self._now))
 
     def begin(self, stream: Stream) -> None:
         """Tell this stream from now on; nothing is on its way."""
         wrapping = Wrapping(self.keyring._holdings.directory)
         waiting = Waiting(cast("Spool", self.spool), wrapping, stream, self.partner)
         roads = Roads(self.links, {name: Turns({}) for name in ("national", "coalition")})
-        self.outbound = Outbound(roads, waiting, self.dispatch, stream, clock)
-        ends = Ends(self.keyring, self.dispatch, self.outbound, stream, clock)
+        self.outbound = Outbound(roads, waiting, self.dispatch, stream, self._now)
+        ends = Ends(self.keyring, self.dispatch, self.outbound, stream, self._now)
         others = {partner: 0.0 for partner in UNITS if partner != self.partner}
         self.custody = Custody(self.partner, self.table, ends, others)
         self.relay = Relay(
-            Rules(Decisions(self.table), KEY, clock),
+            Rules(Decisions(self.table), KEY, self._now),
             self.intake,
             WaysOut(self.dispatch, self.outbound, self.custody, Quarantine(cast("Spool", self.spool), wrapping)),
             stream,
@@ -121,6 +123,9 @@ class Line:
         }
         async with self.sending(links["national"], links["coalition"]) as roads:
             await self.relay.run(by, roads)
+
+    def _now(self) -> datetime:
+        return self.clock()
 
     def _take(self, parcels: Sequence[Parcel]) -> None:
         """The partners' gateways say that they have every envelope, a moment after the broker does."""

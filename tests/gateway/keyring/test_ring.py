@@ -250,7 +250,8 @@ def test_the_removal_barrier(fresh: dict[str, Keyring], tmp_path: Path) -> None:
         alpha.seal("alpha/hq", AUDIENCE, [b"later"], NOW)
     again = alpha.reseal(before.envelope, NOW)
     assert again.eid != before.eid
-    assert [each.partner for each in alpha.announcements()] == ["charlie"]
+    assert alpha.outgoing.standing("bravo") == []
+    assert alpha.outgoing.standing("charlie") == [untouched.eid]
     assert again.eid == untouched.eid  # those who are left have an epoch already
     tell(untouched, fresh)
     opened = charlie.unseal(again.envelope, NOW)
@@ -435,7 +436,7 @@ def test_the_final_checkpoint_shows_a_dropped_tail(keyrings: dict[str, Keyring])
     assert opened.checkpoint.final
     assert [tuple(gap) for gap in opened.checkpoint.missing] == [(0, 2)]
     assert alpha.finish(NOW) == []
-    assert alpha.announcements() == []
+    assert alpha.outgoing.standing("bravo") == []
 
 
 def test_an_announcement_that_got_lost_is_asked_for_and_answered(keyrings: dict[str, Keyring]) -> None:
@@ -512,23 +513,91 @@ def test_expired_epochs_are_told_so_that_their_announcements_can_be_cleared(keyr
     assert alpha.upkeep(NOW + timedelta(hours=25)).lapsed == []
 
 
-def test_a_long_epoch_is_announced_again_for_those_who_start_late(
+def test_an_epoch_has_no_more_generations_than_a_receiver_that_starts_late_can_follow(
     keyrings: dict[str, Keyring], coalition: dict[str, Path]
 ) -> None:
+    """It is not announced again from a later generation: what waits from before would open nowhere."""
     alpha = keyrings["alpha"]
-    sealed = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"x"], NOW)
+    waiting = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"waiting"], NOW)
     (epoch,) = alpha._outgoing._live.values()
-    for _ in range(1536):
+    for _ in range(1535):
         epoch._step(NOW.timestamp())
+    last = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"last"], NOW)
+    assert last.eid == waiting.eid
+    epoch._step(NOW.timestamp())
 
-    again = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"late"], NOW)
+    after = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"after"], NOW)
 
-    assert again.eid == sealed.eid
-    assert [each.partner for each in again.announcements] == ["bravo"]
+    assert after.eid != waiting.eid
+    assert [each.partner for each in after.announcements] == ["bravo"]
     late = Keyring.open(coalition["bravo"], NOW)
-    late.accept(again.announcements[0].data, NOW)
-    assert late.unseal(again.envelope, NOW) is not None
+    for announcement in (*waiting.announcements, *after.announcements):
+        late.accept(announcement.data, NOW)
+    assert all(late.unseal(each.envelope, NOW) is not None for each in (last, waiting, after))
     late.close()
+
+
+def test_an_epoch_under_which_nothing_may_leave_any_more_is_told_once(keyrings: dict[str, Keyring]) -> None:
+    alpha = keyrings["alpha"]
+    eid = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"x"], NOW).eid
+
+    assert alpha.upkeep(NOW + timedelta(hours=23) - S).spent == []
+    assert alpha.upkeep(NOW + timedelta(hours=23)).spent == [eid]
+    assert alpha.upkeep(NOW + timedelta(hours=23) + S).spent == []
+
+
+def test_an_epoch_that_began_while_the_clock_was_ahead_is_spent_when_it_is_right(keyrings: dict[str, Keyring]) -> None:
+    alpha = keyrings["alpha"]
+    ahead = alpha.seal("alpha/hq", AUDIENCE, [b"x"], NOW + timedelta(days=3))
+
+    assert alpha.upkeep(NOW + timedelta(days=3) - timedelta(minutes=5)).spent == []
+    upkeep = alpha.upkeep(NOW)
+    assert upkeep.spent == [ahead.eid]
+    right = alpha.reseal(ahead.envelope, NOW)
+    for announcement in (*upkeep.announcements, *right.announcements):
+        keyrings[announcement.partner].accept(announcement.data, NOW)
+    opened = keyrings["bravo"].unseal(right.envelope, NOW)
+    assert opened is not None
+    assert list(opened.messages) == [b"x"]
+
+
+def test_the_keys_of_a_past_epoch_are_kept_for_as_long_as_something_waits_under_it(
+    keyrings: dict[str, Keyring],
+) -> None:
+    alpha, later = keyrings["alpha"], NOW + timedelta(hours=13)
+    old = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"waits"], NOW)
+    alpha.seal("alpha/hq", ["bravo/cell-1"], [b"newer"], later)
+    for days in (1, 2, 30):
+        alpha.outgoing.keep([old.eid])
+        assert alpha.upkeep(NOW + timedelta(days=days)).lapsed == []
+        assert alpha.outgoing.recalls(old.eid)
+
+    alpha.outgoing.keep([])
+    assert alpha.outgoing.recalls(old.eid)  # it may have been on its way from memory to the disk
+    alpha.outgoing.keep([old.eid])
+    alpha.outgoing.keep([])
+    alpha.outgoing.keep([])
+    assert not alpha.outgoing.recalls(old.eid)
+    with refuses(Refusal.UNKNOWN_EPOCH):
+        alpha.reseal(old.envelope, later)
+
+
+def test_whoever_missed_the_announcement_of_a_past_epoch_is_still_told_it(keyrings: dict[str, Keyring]) -> None:
+    alpha, bravo = keyrings["alpha"], keyrings["bravo"]
+    old = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"sent"], NOW)
+    alpha.seal("alpha/hq", ["bravo/cell-1"], [b"newer"], NOW + timedelta(hours=13))
+    for _ in range(3):
+        alpha.outgoing.keep([])
+    assert not alpha.outgoing.recalls(old.eid)
+
+    assert alpha.outgoing.announcement(old.eid, "bravo/cell-1") == old.announcements[0]
+    with refuses(Refusal.NOT_FOR_ME):
+        alpha.outgoing.announcement(old.eid, "charlie/ops")
+    bravo.accept(alpha.outgoing.announcement(old.eid, "bravo/cell-1").data, NOW)
+    assert bravo.unseal(old.envelope, NOW) is not None
+    assert alpha.upkeep(NOW + timedelta(hours=24)).lapsed == [old.eid]
+    with refuses(Refusal.UNKNOWN_EPOCH):
+        alpha.outgoing.announcement(old.eid, "bravo/cell-1")
 
 
 def test_a_forked_process_begins_its_own_epochs(keyrings: dict[str, Keyring]) -> None:

@@ -217,7 +217,7 @@ async def test_a_batch_with_many_new_audiences_gives_others_the_loop_between_epo
         monkeypatch.setattr(line.dispatch, "seal", noting)
         await line.relay.run("national", links)
         counting.cancel()
-    epochs = len(coalition["alpha"].announcements())
+    epochs = len(coalition["alpha"].outgoing.standing("bravo") + coalition["alpha"].outgoing.standing("charlie"))
     assert epochs >= 2
     assert at_seal[0] >= epochs
 
