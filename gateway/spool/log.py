@@ -16,7 +16,6 @@ from gateway.spool.entry import Entry, entry, opened
 from gateway.spool.twin import SIDES, Twin, path
 
 SEGMENT_BYTES: Final = 1 << 24
-SEGMENT_MAX: Final = 1 << 31  # positions beyond are no positions
 _OPEN_MAX: Final = 16  # segments open at a time
 _SPAN_BYTES: Final = 1 << 20  # read in one piece at most
 _GAP_BYTES: Final = 1 << 14  # between entries that are read in one piece
