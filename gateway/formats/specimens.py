@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from protocols.body import (
     Alert,
     Area,
@@ -199,14 +201,8 @@ SPARSE: Sequence[Body] = (
 
 def specimen(body: Body) -> Message:
     """A message about which everything is said that a format might have to carry."""
-    kind = str(type(body).__struct_config__.tag)
-    subject = body.target if isinstance(body, Delete) else f"specimen-{kind}"
-    family = "position" if kind in ("track", "contact") else kind
-    return Message(
-        id=message_id(family, subject, AT),
-        subject=subject,
-        body=body,
-        source=Source(format="specimen"),
+    return replace(
+        sparse(body),
         times=Times(observed=AT, created=AT, valid_from=AT, valid_until=AT + timedelta(minutes=5)),
         precedence=Precedence.PRIORITY,
         mode=Mode.EXERCISE,

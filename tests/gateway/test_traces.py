@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import signal
 import stat
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from gateway.repeats import Repeats
 from gateway.traces import NEWER, OLDER, Others, Owned, Trace, Traces
 from protocols.message import Message
 from protocols.record import Refused, Withheld
+from tests.disks import files_at_most
 from tests.gateway.reports import a_delete, a_track
 
 SIZE = 80  # bytes of a record
@@ -144,14 +143,8 @@ def test_what_the_disk_does_not_take_is_counted_and_the_next_write_begins_where_
     first, refused, last = a_track(0), a_track(1), a_track(2)
     assert [memory.objection(each) for each in (first, refused, last)] == [None] * 3
     memory.commit([first])
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (SIZE + 30, before[1]))  # thirty bytes more, and the disk is full
+    with files_at_most(SIZE + 30):  # thirty bytes more, and the disk is full
         memory.commit([refused])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
     memory.commit([last])
 
     assert memory.unwritten == 1

@@ -235,11 +235,8 @@ def test_stripped_or_added_signatures(suite: int, which: str) -> None:
         inbox().accept(pack_announcement(told._replace(box=box)), NOW)
 
 
-def test_an_unknown_critical_extension_is_never_ignored() -> None:
-    sent = epoch()
-    fields = msgpack.unpackb(pack_terms(sent._terms))
-    fields[13] = {"relay": "allowed"}
-    packed = msgpack.packb(fields)
+def announced(sent: Epoch, packed: bytes) -> bytes:
+    """An announcement of other terms, signed by whom the epoch is of."""
     told = sent._announcement
     slots = schedule.slots_digest(told.slots)
     signed = schedule.announcement_signed(packed, slots)
@@ -249,9 +246,17 @@ def test_an_unknown_critical_extension_is_never_ignored() -> None:
         pack_attested(Attested(packed, key.sign(signed), key.sign_lasting(signed))),
         schedule.box_context(HYBRID, sent.rnd, slots),
     )
+    return pack_announcement(told._replace(nonce=bytes(12), box=box))
+
+
+def test_an_unknown_critical_extension_is_never_ignored() -> None:
+    sent = epoch()
+    fields = msgpack.unpackb(pack_terms(sent._terms))
+    fields[13] = {"relay": "allowed"}
+    packed = msgpack.packb(fields)
 
     with refuses(Refusal.CRITICAL_EXTENSION):
-        inbox().accept(pack_announcement(told._replace(nonce=bytes(12), box=box)), NOW)
+        inbox().accept(announced(sent, packed), NOW)
 
 
 def test_a_removed_member_reads_nothing_that_is_sealed_later() -> None:
@@ -410,18 +415,9 @@ def test_a_ladder_of_sizes_is_refused_without_being_parsed(size: int) -> None:
 def test_duplicate_keys_are_refused_wherever_maps_are_read() -> None:
     sent = epoch()
     packed = pack_terms(sent._terms)[:-1] + b"\x82\xa1a\x01\xa1a\x01"
-    told = sent._announcement
-    slots = schedule.slots_digest(told.slots)
-    signed = schedule.announcement_signed(packed, slots)
-    key = keys(ALPHA).signing
-    box = AESGCM(schedule.box_key(sent._chain, sent.rnd)).encrypt(
-        bytes(12),
-        pack_attested(Attested(packed, key.sign(signed), key.sign_lasting(signed))),
-        schedule.box_context(HYBRID, sent.rnd, slots),
-    )
 
     with refuses(Refusal.MALFORMED):
-        inbox().accept(pack_announcement(told._replace(nonce=bytes(12), box=box)), NOW)
+        inbox().accept(announced(sent, packed), NOW)
 
 
 def test_a_lost_receiver_key_does_not_open_what_was_sealed_to_another() -> None:

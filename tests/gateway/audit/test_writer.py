@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gateway.audit import Audit, AuditError, read
 from protocols.label import Label
+from tests.disks import files_at_most
 from tests.gateway.audit.logs import numbers, outcome, rechained, written
 
 
@@ -145,17 +144,6 @@ def test_lines_longer_than_what_is_read_at_once_are_found(file: Path, torn: byte
 
     assert numbers(file) == [1, 2, 3]
     assert file.read_bytes().endswith(b"}\n")
-
-
-@contextmanager
-def files_at_most(size: int) -> Iterator[None]:
-    """No file of this process can grow past a size, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_disk_that_fills_up_in_the_middle_of_a_record_is_an_error_and_leaves_no_half(file: Path) -> None:

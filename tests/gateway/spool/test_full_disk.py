@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import json
-import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from gateway.spool import Kept, Note, SpoolError, Trouble
 from gateway.spool.spool import Spool
+from tests.disks import files_at_most
 from tests.gateway.spool.clocks import START_S
 
 ALL = (5, 4, 3, 2, 1, 0)
 ROOT = Path(__file__).parents[3]
-
-
-@contextmanager
-def files_no_longer_than(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_small_file_system_that_is_full_and_then_read_only(tmp_path: Path) -> None:
@@ -55,7 +43,7 @@ def test_a_small_file_system_that_is_full_and_then_read_only(tmp_path: Path) -> 
 async def test_what_cannot_be_written_is_not_kept_in_part_and_the_next_is_again(tmp_path: Path) -> None:
     async with await Spool.open(tmp_path) as spool:
         await spool.put([Kept("bravo", 2, b"1")])
-        with files_no_longer_than(100_000):
+        with files_at_most(100_000):
             with pytest.raises(SpoolError) as refused:
                 await spool.put([Kept("bravo", 2, bytes(60_000), key=b"%d" % n) for n in range(3)])
             during = spool.health().trouble
@@ -72,7 +60,7 @@ async def test_what_cannot_be_written_is_not_kept_in_part_and_the_next_is_again(
 async def test_what_is_done_while_nothing_can_be_written_is_not_given_out_and_ends_later(tmp_path: Path) -> None:
     async with await Spool.open(tmp_path) as spool:
         put = await spool.put([Kept("bravo", 2, b"1"), Kept("bravo", 2, b"2")])
-        with files_no_longer_than(10):
+        with files_at_most(10):
             spool.done(put.ids[:1])
             during = await spool.take("bravo", ALL)
             with pytest.raises(SpoolError):
