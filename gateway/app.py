@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
@@ -35,8 +36,9 @@ from gateway.keyring.keystore import Secret, SecretKind, read_secret
 from gateway.keyring.ring import Keyring, secret
 from gateway.links import Link, LinkState
 from gateway.links.configured import link_of, received, settings_of
-from gateway.lookout import Lookout, Needs
+from gateway.lookout import Lookout, Needs, levels
 from gateway.metrics import LaneFigures, Metrics
+from gateway.outbound.limits import WaitingLimits, limits_of
 from gateway.outbound.outbound import Outbound, Roads
 from gateway.outbound.turns import Turns
 from gateway.outbound.waiting import Waiting
@@ -46,6 +48,7 @@ from gateway.relay import Relay, Rules, WaysOut
 from gateway.reload import Reloader
 from gateway.repeats import Repeats
 from gateway.routing import Table
+from gateway.spool import SpoolError
 from gateway.spool.spool import Spool
 from gateway.stream import About, Reader, Stream
 from gateway.table.sharing import ALL, Part, obstacles
@@ -118,7 +121,7 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
         rules = Rules(Decisions(table), secret(state / PSEUDONYM_KEY), now)
         dispatch = Dispatch(partner, table, keyring)
         links = await _links(loaded, part, stack, eyes)
-        spool = await stack.enter_async_context(await Spool.open(own / SPOOL))
+        spool = await stack.enter_async_context(await _spool(own / SPOOL, limits_of(config, part.workers), stream))
         wrapping = Wrapping(own)
         waiting = Waiting(spool, wrapping, stream, partner)
         outbound = Outbound(Roads(links, _turns(config, part)), waiting, dispatch, stream, now)
@@ -146,7 +149,7 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
             stream.about(Event.FAULT, About(Trouble.AUDIT_TORN))
         stack.callback(stream.gateway, Event.STOPPED)
         async with asyncio.TaskGroup() as group:
-            needs = Needs(links, lambda: spool.health().trouble, lambda: audit.fault and "not-writable", now)
+            needs = Needs(links, spool.health, lambda: audit.fault and "not-writable", now)
             duties = [
                 ("audit", audit.keep()),
                 ("outbound", outbound.run()),
@@ -185,6 +188,15 @@ def _renewed(config: Config, keyring: Keyring, signed: Countersigned, eyes: Eyes
     """Another table, with the partners and signatures that are there now."""
     signed.know(keyring.pins())
     return _table(config, signed, eyes)
+
+
+async def _spool(folder: Path, limits: WaitingLimits, stream: Stream) -> Spool:
+    """What waits on disk. A disk that does not let us end here is a Record first, where the audit can be written."""
+    try:
+        return await Spool.open(folder, limits.others, limits.destinations, on_level=levels(stream))
+    except SpoolError as error:
+        stream.about(Event.FAULT, About(f"spool-{error.reason}"))
+        raise
 
 
 def _turns(config: Config, part: Part) -> dict[str, Turns]:
@@ -284,15 +296,19 @@ def _lanes(spool: Spool, outbound: Outbound) -> Iterator[LaneFigures]:
     """What waits and what is under way, by destination."""
     counts = spool.counts()
     for name in counts.keys() | outbound.lanes.keys():
-        levels = counts.get(name, {}).values()
-        lane = outbound.lanes.get(name)
+        queues = counts.get(name, {}).values()
+        rows, size = sum(queue.rows for queue in queues), sum(queue.bytes for queue in queues)
+        lane, limits = outbound.lanes.get(name), spool.limits(name)
         yield LaneFigures(
             name,
-            sum(level.rows for level in levels),
-            sum(level.bytes for level in levels),
-            max((level.oldest_s for level in levels), default=0.0),
+            rows,
+            size,
+            max((queue.oldest_s for queue in queues), default=0.0),
             0 if lane is None else lane.window.parcels,
             outbound.sent_bytes(name),
+            max(rows / limits.rows_max, size / limits.bytes_max),
+            limits.warn_at,
+            name in outbound.full,
         )
 
 

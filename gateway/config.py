@@ -26,6 +26,8 @@ from gateway.table.entries import (
     LinkEntry,
     LocalUnit,
     Route,
+    Waiting,
+    WaitingTerms,
     host_and_port,
 )
 from protocols.spif import SpifError, read_spif
@@ -43,6 +45,8 @@ __all__ = [
     "Loaded",
     "LocalUnit",
     "Route",
+    "Waiting",
+    "WaitingTerms",
     "faults",
     "host_and_port",
     "load",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import accumulate
 from typing import NamedTuple, Protocol
@@ -25,12 +25,17 @@ from prometheus_client.registry import Collector
 
 from gateway.links import LinkState, Statistics
 from gateway.stream import Outcome
+from protocols.message import Precedence
 from protocols.record import Event, Record
 
 OTHER = "other"  # stands for every label value past the bound of its vocabulary
 NONE = ""  # Prometheus treats an empty label as absent
 
-LATENCY_BUCKETS_S = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+LATENCY_BUCKETS_S = (
+    *(0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
+    *(30.0, 60.0, 300.0, 900.0, 3600.0),  # what waits for a destination that is away
+)
+ROUTINE = Precedence.ROUTINE  # what says no precedence is that
 AGE_BUCKETS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
@@ -58,7 +63,11 @@ class Observed(Protocol):
 
 
 class LaneFigures(NamedTuple):
-    """One destination: what waits for it on disk, what is under way to it, what it had of links with a budget."""
+    """One destination: what waits for it on disk, what is under way to it, what it had of links with a budget.
+
+    ``used`` is the share of its limits that is taken, ``warn_at`` that from which on it is a warning; ``full``: it was
+    refused more of late.
+    """
 
     destination: str
     rows: int
@@ -66,6 +75,9 @@ class LaneFigures(NamedTuple):
     oldest_s: float
     under_way: int
     sent_bytes: Mapping[str, int]
+    used: float = 0.0
+    warn_at: float = 1.0
+    full: bool = False
 
 
 def partner_of(unit: str | None) -> str:
@@ -117,7 +129,7 @@ class Metrics(Collector):
             "source",
             "destination",
         )
-        self._latency = {direction: _Spread(LATENCY_BUCKETS_S) for direction in Direction}
+        self._latency = {direction: tuple(_Spread(LATENCY_BUCKETS_S) for _ in Precedence) for direction in Direction}
         self._age = {direction: _Spread(AGE_BUCKETS_S) for direction in Direction}
         self._build: dict[str, str] = {}
         self._links: dict[str, Observed] = {}
@@ -140,7 +152,9 @@ class Metrics(Collector):
         if record.bytes_out is not None:
             handed.sent.value += record.bytes_out
         if record.latency_ms is not None:
-            handed.latency.add(record.latency_ms / 1000)
+            precedence = record.precedence
+            waited_s = max(record.latency_ms, 0.0) / 1000  # a clock may be put back meanwhile
+            handed.latency[ROUTINE if precedence is None else precedence].add(waited_s)
         if record.age_ms is not None:
             handed.age.add(max(record.age_ms, 0.0) / 1000)  # clocks of two forces differ
 
@@ -173,14 +187,8 @@ class Metrics(Collector):
         yield self._sent.metric(CounterMetricFamily)
         yield self._losses.metric(CounterMetricFamily)
         yield self._last.metric(GaugeMetricFamily)
-        yield _spreads(
-            "comity_latency_seconds",
-            "From the arrival of a frame at this gateway until its destination acknowledged it.",
-            self._latency,
-        )
-        yield _spreads(
-            "comity_age_seconds", "From the report's creation until its destination acknowledged it.", self._age
-        )
+        yield _latencies(self._latency)
+        yield _ages(self._age)
         yield from _links(self._links)
         yield from _waiting(self._lanes())
         for name, (text, read) in self._gauges.items():
@@ -289,7 +297,7 @@ class _Handed(NamedTuple):
     """Where a handed-over report is counted."""
 
     sent: _Cell
-    latency: _Spread
+    latency: tuple[_Spread, ...]  # by precedence
     age: _Spread
     last: _Cell
 
@@ -335,8 +343,24 @@ _LINK_COUNTERS = {
 }
 
 
-def _spreads(name: str, text: str, spreads: Mapping[Direction, _Spread]) -> Metric:
-    family = HistogramMetricFamily(name, text, labels=("direction",))
+def _latencies(spreads: Mapping[Direction, Sequence[_Spread]]) -> Metric:
+    """A precedence that was never used is left out, as a scrape is made between messages; routine never is."""
+    family = HistogramMetricFamily(
+        "comity_latency_seconds",
+        "From the arrival of a frame at this gateway until its destination took it, what waited on disk included.",
+        labels=("direction", "precedence"),
+    )
+    for direction, by_precedence in spreads.items():
+        for precedence, spread in zip(Precedence, by_precedence, strict=True):
+            buckets = spread.buckets()
+            if buckets[-1][1] or precedence is ROUTINE:
+                family.add_metric((direction, precedence.name.lower()), buckets, spread.sum)
+    return family
+
+
+def _ages(spreads: Mapping[Direction, _Spread]) -> Metric:
+    text = "From the report's creation until its destination acknowledged it."
+    family = HistogramMetricFamily("comity_age_seconds", text, labels=("direction",))
     for direction, spread in spreads.items():
         family.add_metric((direction,), spread.buckets(), spread.sum)
     return family
@@ -364,6 +388,9 @@ def _waiting(lanes: Iterable[LaneFigures]) -> Iterator[Metric]:
     size = GaugeMetricFamily("comity_waiting_bytes", "Bytes on disk.", labels=("destination",))
     oldest = GaugeMetricFamily("comity_waiting_oldest_seconds", "Age of the oldest on disk.", labels=("destination",))
     way = GaugeMetricFamily("comity_under_way_parcels", "Sent and not yet taken.", labels=("destination",))
+    used = GaugeMetricFamily("comity_waiting_limit_ratio", "Share of the limits that is used.", labels=("destination",))
+    warn = GaugeMetricFamily("comity_waiting_warning_ratio", "Share from which on to warn.", labels=("destination",))
+    full = GaugeMetricFamily("comity_waiting_full", "1 while the disk takes no more of it.", labels=("destination",))
     shares = CounterMetricFamily(
         "comity_budget_sent_bytes", "Bytes sent over a link with a budget.", labels=("link", "destination")
     )
@@ -372,6 +399,9 @@ def _waiting(lanes: Iterable[LaneFigures]) -> Iterator[Metric]:
         size.add_metric((lane.destination,), lane.bytes)
         oldest.add_metric((lane.destination,), lane.oldest_s)
         way.add_metric((lane.destination,), lane.under_way)
+        used.add_metric((lane.destination,), lane.used)
+        warn.add_metric((lane.destination,), lane.warn_at)
+        full.add_metric((lane.destination,), float(lane.full))
         for link, sent in lane.sent_bytes.items():
             shares.add_metric((link, lane.destination), sent)
-    yield from (rows, size, oldest, way, shares)
+    yield from (rows, size, oldest, way, used, warn, full, shares)

@@ -64,6 +64,8 @@ def fixed(old: Config, new: Config) -> Iterator[str]:
     """What cannot change while the gateway runs, with its path. Pure."""
     if new.gateway != old.gateway:
         yield "$.gateway: cannot change while the gateway runs; restart it"
+    if new.waiting != old.waiting:
+        yield "$.waiting: cannot change while the gateway runs; restart it"
     if new.http != old.http:
         yield "$.http: cannot change while the gateway runs; restart it"
     if [_address(link) for link in new.links] != [_address(link) for link in old.links]:

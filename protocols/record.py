@@ -138,7 +138,9 @@ class Trouble(StrEnum):
 
     PARTNER_SILENT = "partner-silent"  # nothing is heard from its gateway although something should be
     SPOOL_FULL = "spool-full"  # a destination's limit is reached, so that its sources are not read
-    SPOOL_NEARLY_FULL = "spool-nearly-full"
+    SPOOL_NEARLY_FULL = "spool-nearly-full"  # its warning level is passed
+    SPOOL_PAGE_DAMAGED = "spool-page-damaged"  # a copy on disk, which was put right from the other one
+    SPOOL_PAGE_LOST = "spool-page-lost"  # both copies were damaged; what was lost has Records of its own
     CLOCK_JUMPED = "clock-jumped"
     LINK_AWAY = "link-away"  # ``destination`` is the link
     LINK_REFUSED = "link-refused"  # its far side, or its certificate, does not let us in; an operator must act

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from gateway.links import Frame, LinkError, LinkState, Parcel, SendError, SendRefusal, Statistics
-from gateway.spool import Count, Ended, Kept, Note, Put, Row, SpoolError, Trouble, Why
+from gateway.spool import Count, Ended, Kept, Note, Put, Row, SpoolError, SpoolFull, Trouble, Why
 from gateway.stream import Outcome
 
 NOW = datetime(2026, 3, 14, 21, 7, 30, 125_000, tzinfo=UTC)
@@ -118,7 +118,7 @@ class FakeSpool:
     async def put(self, things: Sequence[Kept]) -> Put:
         await asyncio.sleep(0)
         if self.broken is not None:
-            raise SpoolError(self.broken)
+            raise SpoolFull(things[0].lane) if self.broken is Trouble.LANE_FULL else SpoolError(self.broken)
         self.puts += 1
         ids = tuple(range(self._next, self._next + len(things)))
         self._next += len(things)

@@ -17,7 +17,7 @@ from gateway.dispatch import CONTROL, Consignment, Dispatch
 from gateway.links import LinkError, SendRefusal
 from gateway.outbound import telling
 from gateway.outbound.announcing import Announcing, epochs
-from gateway.outbound.faults import Faults
+from gateway.outbound.faults import Full
 from gateway.outbound.item import Item, State, Ticket
 from gateway.outbound.lane import Lane
 from gateway.outbound.resealing import AT_ONCE, Resealing
@@ -56,7 +56,7 @@ class Outbound:
         self._busy: dict[Lane, None] = {}  # that may have something to send
         self._over: list[int] = []  # rows whose Records are still to be written
         self._said: dict[tuple[str, bytes], Taken] = {}  # custody of what may be on disk alone
-        self._faults = Faults(stream)
+        self.full = Full(stream)  # destinations for which the disk holds no more
         self._announcing = Announcing(waiting, dispatch, self.submit, clock)
         self._resealing = Resealing(waiting, dispatch, stream)
         self._late = 0.0  # how much later than it should our own work is done
@@ -309,11 +309,12 @@ class Outbound:
             try:
                 await self._waiting.keep(lane.name, held)
             except SpoolError as error:
-                self._faults.say(f"spool-{error.reason}", lane.name if isinstance(error, SpoolFull) else None)
+                now = asyncio.get_running_loop().time()
+                if isinstance(error, SpoolFull):
+                    self.full.refused(lane.name, now)
                 lane.back([item for item, _ in held])
-                lane.back_at = asyncio.get_running_loop().time() + PAUSE_S
+                lane.back_at = now + PAUSE_S
                 break
-            self._faults.mended("spool")
             self._waiting.release([item for item in away if item.state is State.READY])  # it came back meanwhile
             for item, _ in held:
                 self._rest(lane, item)
@@ -375,6 +376,7 @@ class Outbound:
 
     async def _look(self, now: float) -> None:
         """Every second: what is overdue, due, expired, or taken although it was on disk alone."""
+        self.full.look(now)
         wall = self._clock()
         for lane in self._lanes.values():
             lane.ripen(wall.timestamp())

@@ -39,6 +39,7 @@ class Room:
         self._allowed = allowed
         self._taken: dict[str, Sum] = {}
         self._warned: set[str] = set()
+        self._looked = False  # at what was there at the start
 
     def limits(self, lane: str) -> Limits:
         """What a lane may hold."""
@@ -80,9 +81,13 @@ class Room:
                 raise SpoolFull(lane)
 
     def levels(self, lanes: Iterable[str]) -> list[tuple[str, bool]]:
-        """Which of these, and of those that were over their warning level, have passed it: lane, and whether up."""
+        """Which of these, and of those that were over their warning level, have passed it: lane, and whether up.
+
+        The first time it is asked about all that there are, so that a level passed before a restart is told again.
+        """
         passed = []
-        for lane in {*lanes, *self._warned}:
+        there, self._looked = () if self._looked else tuple(self._catalogue.index.lanes), True
+        for lane in {*lanes, *self._warned, *there}:
             limits, held = self.limits(lane), self.held(lane)
             level = limits.warn_at
             over = held.rows >= level * limits.rows_max or held.bytes >= level * limits.bytes_max

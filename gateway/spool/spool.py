@@ -139,6 +139,10 @@ class Spool:
         """These notes as far as they are here; None: all. Raise SpoolError."""
         return await self._call(lambda store: store.notes(eids))
 
+    def limits(self, lane: str) -> Limits:
+        """What a lane may hold."""
+        return self._store.room.limits(lane)
+
     def counts(self) -> dict[str, dict[int, Count]]:
         """What waits, by lane and precedence. From memory."""
         index, now_s = self._store.catalogue.index, self._store.ageing.now_s()

@@ -61,6 +61,12 @@ def _gateway_faults(config: Config) -> Iterator[str]:
             yield f"$.peers[{index}].id: no link reaches its partner; name it in $.links[..].partners"
 
 
+def _waiting_faults(config: Config) -> Iterator[str]:
+    known = {partner for link in config.links for partner in link.partners} | {unit.id for unit in config.units}
+    for name in sorted(set(config.waiting.destinations) - known):
+        yield f"$.waiting.destinations.{_quoted(name)}: neither a partner that a link reaches nor one of $.units"
+
+
 def _unit_faults(config: Config) -> Iterator[str]:
     links = {link.name for link in config.links if not link.partners}
     known = formats()
@@ -242,6 +248,7 @@ CHECKS: tuple[Callable[[Config], Iterator[str]], ...] = (
     _policy_faults,
     _gateway_faults,
     link_faults,
+    _waiting_faults,
     _unit_faults,
     _source_faults,
     _answer_faults,

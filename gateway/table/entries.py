@@ -175,6 +175,24 @@ class Route(Value, frozen=True, rename={"sources": "from"}):
     never_lose: tuple[str, ...] = ()
 
 
+class WaitingTerms(Value, frozen=True):
+    """How much may wait on disk for one destination, for how long, and from which share of it on operators are warned.
+
+    ``bytes_max`` counts one copy; on disk there are two.
+    """
+
+    parcels_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    bytes_max: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    age_max_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    warn_at: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+
+
+class Waiting(WaitingTerms, frozen=True):
+    """The same for every destination; ``destinations``, partners and units of ours, may have terms of their own."""
+
+    destinations: dict[str, WaitingTerms] = msgspec.field(default_factory=dict)
+
+
 class Config(Value, frozen=True):
     """Everything a gateway is told."""
 
@@ -187,6 +205,7 @@ class Config(Value, frozen=True):
     agreements: tuple[Agreement, ...] = ()
     routes: tuple[Route, ...] = ()
     http: Http = msgspec.field(default_factory=Http)
+    waiting: Waiting = msgspec.field(default_factory=Waiting)
 
 
 def host_and_port(address: str) -> tuple[str, int]:

@@ -48,6 +48,9 @@ DECODED = {
     "label without classification": (f"default_label = {OPEN}", 'default_label = { policy = "MISSION" }',
                                      "$.units[1].default_label", "classification"),
     "address without port": ('name = "national"', 'name = "national"\nmqtt = "127.0.0.1"', "$.links[0]", "host:port"),
+    "a limit of nothing": ("[gateway]\n", "[waiting]\nparcels_max = 0\n[gateway]\n", "$.waiting.parcels_max", ">= 1"),
+    "a warning past the limit": ("[gateway]\n", "[waiting.destinations.bravo]\nwarn_at = 1.5\n[gateway]\n",
+                                 "$.waiting.destinations[...].warn_at", "<= 1"),
     "address of the console": ("[gateway]\n", '[http]\nconsole = "8080"\n[gateway]\n', "$.http", "host:port"),
 }  # fmt: skip
 BETWEEN = {
@@ -89,6 +92,8 @@ BETWEEN = {
                           "$.links[1].partners", "another partner"),
     "coalition over our own broker": ('url = "nats://127.0.0.1:4222"\n', "", "$.links[1].url", "address"),
     "two brokers of our own": ('url = "nats://127.0.0.1:4222"\n', "", "$.links:", "only one"),
+    "limits of a stranger": ("[gateway]\n", "[waiting.destinations.delta]\nbytes_max = 9\n[gateway]\n",
+                             '$.waiting.destinations."delta"', "neither"),
     "agreement with a stranger": ('partners = ["alpha", "charlie"]', 'partners = ["alpha", "charlie", "delta"]',
                                   "$.agreements[1].partners", "delta"),
     "route from a stranger": ('from = ["bravo/ops"]', 'from = ["bravo/opps"]', "$.routes[3].from[0]", "bravo/opps"),

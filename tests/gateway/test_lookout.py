@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from gateway.links import LinkState
-from gateway.lookout import Lookout, Needs
+from gateway.lookout import DAMAGE_S, Lookout, Needs, levels
+from gateway.spool import Health, Trouble
 from gateway.stream import Stream
 from tests.fakes import NOW, FakeAudit, clock
 
@@ -15,7 +16,7 @@ class Around:
 
     def __init__(self) -> None:
         self.state = LinkState.UP
-        self.spool: str | None = None
+        self.spool = Health(None, 0, 0, 0, 0)
         self.audit: str | None = None
         self.now = NOW
         self.passed = 1000.0
@@ -63,11 +64,50 @@ def test_a_far_side_that_refuses_us_is_told_at_once() -> None:
 
 def test_a_disk_that_takes_nothing_is_told_with_its_reason() -> None:
     around = Around()
-    around.spool, around.audit = "disk-full", "not-writable"
+    around.spool, around.audit = Health(Trouble.DISK_FULL, 0, 0, 0, 0), "not-writable"
 
     assert around.after(1) == [("fault", "spool-disk-full", None), ("fault", "audit-not-writable", None)]
-    around.spool = around.audit = None
+    around.spool, around.audit = Health(None, 0, 0, 0, 0), None
     assert around.after(1)[2:] == [("mended", "spool-disk-full", None), ("mended", "audit-not-writable", None)]
+
+
+def test_a_page_that_was_put_right_is_told_with_its_mending_also_when_it_was_before_the_first_look() -> None:
+    around = Around()
+    around.spool = Health(None, 1, 0, 0, 0)
+
+    assert around.after(1) == [("fault", "spool-page-damaged", None), ("mended", "spool-page-damaged", None)]
+    assert len(around.after(2 * DAMAGE_S)) == 2
+
+
+def test_pages_are_told_once_a_minute_however_many_are_damaged() -> None:
+    around = Around()
+    for number in range(1, 5):
+        around.spool = Health(None, number, 0, 0, 0)
+        around.after(1)
+    assert len(around.told.said()) == 2
+
+    assert len(around.after(DAMAGE_S)) == 4  # what came after the first is not forgotten
+
+
+def test_a_page_that_is_lost_is_not_mended() -> None:
+    around = Around()
+    around.spool = Health(None, 0, 1, 0, 0)
+
+    assert around.after(1) == [("fault", "spool-page-lost", None)]
+
+
+def test_a_warning_level_is_told_for_its_destination() -> None:
+    told = FakeAudit()
+    passed = levels(Stream("alpha", told, clock))
+    passed("bravo", True)
+    passed("quarantine:alpha/cell", True)
+    passed("bravo", False)
+
+    assert told.said() == [
+        ("fault", "spool-nearly-full", "bravo"),
+        ("fault", "spool-nearly-full", "alpha/cell"),
+        ("mended", "spool-nearly-full", "bravo"),
+    ]
 
 
 def test_a_clock_that_jumps_three_days_is_told_each_time_and_one_that_lags_is_not() -> None:

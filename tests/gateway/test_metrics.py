@@ -8,8 +8,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.links import LinkState, Statistics
-from gateway.metrics import Direction, Metrics, direction_of
+from gateway.metrics import Direction, LaneFigures, Metrics, direction_of
 from gateway.stream import Outcome
+from protocols.message import Precedence
 from protocols.record import Event, Record
 
 AT = datetime(2026, 3, 14, 21, 7, 30, 500_000, tzinfo=UTC)
@@ -67,7 +68,7 @@ def test_counts_a_withheld_message_with_its_reason_and_no_latency(
     metrics(record(Event.WITHHELD, reason="above-ceiling", latency_ms=3.0))
 
     assert value(registry, "comity_records_total", event="withheld", reason="above-ceiling", **FLOW) == 1
-    assert value(registry, "comity_latency_seconds_count", direction="outbound") == 0
+    assert value(registry, "comity_latency_seconds_count", direction="outbound", precedence="routine") == 0
     assert value(registry, "comity_last_delivery_timestamp_seconds", source="alpha", destination="bravo") is None
 
 
@@ -75,13 +76,40 @@ def test_measures_latency_age_bytes_and_the_last_delivery(metrics: Metrics, regi
     metrics(record(latency_ms=4.0, age_ms=250.0, bytes_out=800))
     metrics(record(latency_ms=40.0, age_ms=-3.0, bytes_out=200))
 
-    assert value(registry, "comity_latency_seconds_bucket", direction="outbound", le="0.005") == 1
-    assert value(registry, "comity_latency_seconds_bucket", direction="outbound", le="0.05") == 2
-    assert value(registry, "comity_latency_seconds_sum", direction="outbound") == pytest.approx(0.044)
+    way = {"direction": "outbound", "precedence": "routine"}
+    assert value(registry, "comity_latency_seconds_bucket", **way, le="0.005") == 1
+    assert value(registry, "comity_latency_seconds_bucket", **way, le="0.05") == 2
+    assert value(registry, "comity_latency_seconds_sum", **way) == pytest.approx(0.044)
     assert value(registry, "comity_age_seconds_sum", direction="outbound") == pytest.approx(0.25)
     assert value(registry, "comity_sent_bytes_total", format_out="nffi", source="alpha", destination="bravo") == 1000
     last = value(registry, "comity_last_delivery_timestamp_seconds", source="alpha", destination="bravo")
     assert last == 1773522450.5
+
+
+def test_measures_how_long_each_precedence_took(metrics: Metrics, registry: CollectorRegistry) -> None:
+    metrics(record(latency_ms=2.0, precedence=Precedence.FLASH))
+    metrics(record(latency_ms=1_200_000.0, precedence=Precedence.DEFERRED))
+    metrics(record(latency_ms=900.0))  # says none
+    metrics(record(latency_ms=-5.0, precedence=Precedence.ROUTINE))  # the clock was put back
+
+    def took(precedence: str, le: str) -> float | None:
+        return value(registry, "comity_latency_seconds_bucket", direction="outbound", precedence=precedence, le=le)
+
+    assert (took("flash", "0.001"), took("flash", "0.002")) == (0, 1)
+    assert (took("deferred", "900.0"), took("deferred", "3600.0")) == (0, 1)
+    assert (took("routine", "0.001"), took("routine", "1.0")) == (1, 2)
+    assert took("override", "+Inf") is None  # nothing of it was ever handed over
+    sums = [s for f in registry.collect() for s in f.samples if s.name == "comity_latency_seconds_sum"]
+    assert sum(sample.value for sample in sums) == pytest.approx(1200.902)
+    assert {s.labels["precedence"] for s in sums if s.labels["direction"] == "inbound"} == {"routine"}
+
+
+def test_reads_what_waits_for_each_destination(metrics: Metrics, registry: CollectorRegistry) -> None:
+    metrics.lanes(lambda: [LaneFigures("bravo", 3, 900, 2.0, 1, {}, used=0.9, warn_at=0.8, full=True)])
+
+    figures = ("parcels", "bytes", "oldest_seconds", "limit_ratio", "warning_ratio", "full")
+    read = [value(registry, f"comity_waiting_{name}", destination="bravo") for name in figures]
+    assert read == [3, 900, 2.0, 0.9, 0.8, 1]
 
 
 def test_counts_losses_by_reason_without_their_fields(metrics: Metrics, registry: CollectorRegistry) -> None:
@@ -175,7 +203,7 @@ def test_every_family_has_the_prefix_a_help_text_and_bounded_label_names(
     metrics(record(latency_ms=1.0, age_ms=1.0, bytes_out=1, losses=("a:no-field",)))
     metrics.watch({"national": Watched()})
     allowed = {"event", "reason", "kind", "format_in", "format_out", "source", "destination", "direction"}
-    allowed |= {"link", "state", "le", "version", "gateway"}
+    allowed |= {"link", "state", "le", "version", "gateway", "precedence"}
 
     for family in registry.collect():
         if family.name.startswith("process_"):

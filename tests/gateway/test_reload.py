@@ -92,6 +92,7 @@ def test_a_long_difference_is_cut_and_the_rest_counted() -> None:
     [
         (lambda c: replace(c, gateway=replace(c.gateway, state="elsewhere")), "$.gateway:"),
         (lambda c: replace(c, http=replace(c.http, console="127.0.0.1:9")), "$.http:"),
+        (lambda c: replace(c, waiting=replace(c.waiting, bytes_max=9)), "$.waiting:"),
         (lambda c: replace(c, links=(replace(c.links[0], username="x"), *c.links[1:])), "$.links:"),
         (lambda c: replace(c, units=(replace(c.units[0], receive=("new/#",)), *c.units[1:])), "$.units[0]:"),
     ],

@@ -181,13 +181,32 @@ async def test_when_neither_destination_nor_disk_takes_it_the_source_waits_and_i
     line.spool.broken = Trouble.READ_ONLY
     async with line.sending(FakeLink([frame]), away) as links:
         carrying = asyncio.create_task(line.relay.run("national", links))
-        await until(line, "fault")
+        async with asyncio.timeout(SECONDS):
+            while not any(lane.back_at for lane in line.outbound.lanes.values()):
+                await asyncio.sleep(0.01)
         assert frame.answer is None
         away.taking.set()  # the destination is back before the disk is
         await carrying
     assert frame.answer == "ack"
     assert {to for event, _, to in line.audit.said() if event == Event.FORWARDED} == {"bravo/ops", "charlie/map"}
     assert not line.spool.rows
+
+
+async def test_a_destination_for_which_the_disk_holds_no_more_is_told_and_its_source_waits(line: Line) -> None:
+    frame = say(a_position(0))
+    away = FakeLink()
+    away.taking.clear()
+    line.spool.broken = Trouble.LANE_FULL
+    async with line.sending(FakeLink([frame]), away) as links:
+        carrying = asyncio.create_task(line.relay.run("national", links))
+        await until(line, "fault", "bravo")
+        assert ("fault", "spool-full", "bravo") in line.audit.said()
+        assert "bravo" in line.outbound.full
+        assert frame.answer is None
+        line.spool.broken = None
+        await carrying
+    assert frame.answer == "ack"
+    assert {thing.lane for thing in line.spool.rows.values()} == {"bravo", "charlie"}
 
 
 async def test_a_batch_with_many_new_audiences_gives_others_the_loop_between_epochs(

@@ -357,6 +357,29 @@ async def test_the_warning_level_is_told_once_on_the_way_up_and_once_down(tmp_pa
     assert told == [("bravo", True), ("bravo", False)]
 
 
+async def test_a_warning_level_passed_before_a_restart_is_told_again(tmp_path: Path) -> None:
+    told: list[tuple[str, bool]] = []
+    limits = Limits(rows_max=10, warn_at=0.5)
+    async with await Spool.open(tmp_path, limits) as spool:
+        await spool.put([Kept("bravo", 2, b"x") for _ in range(5)])
+        await spool.put([Kept("charlie", 2, b"x")])
+
+    async with await Spool.open(tmp_path, limits, on_level=lambda lane, up: told.append((lane, up))) as spool:
+        await spool.expire()
+        await spool.put([Kept("charlie", 2, b"x")])
+
+    assert told == [("bravo", True)]
+
+
+async def test_a_lane_may_have_limits_of_its_own(tmp_path: Path) -> None:
+    async with await Spool.open(tmp_path, Limits(rows_max=2), {"bravo": Limits(rows_max=1)}) as spool:
+        await spool.put([Kept("charlie", 2, b"x") for _ in range(2)])
+        with pytest.raises(SpoolFull):
+            await spool.put([Kept("bravo", 2, b"x") for _ in range(2)])
+
+        assert (spool.limits("bravo").rows_max, spool.limits("charlie").rows_max) == (1, 2)
+
+
 async def test_counts_by_lane_and_precedence(tmp_path: Path) -> None:
     hands = Hands()
     async with await Spool.open(tmp_path, clock=hands.clock()) as spool:
