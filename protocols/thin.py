@@ -2,7 +2,7 @@
 
 A record is compressed before it is sealed, with nothing of any other record, so that its length tells nothing of them.
 ``grow`` takes what ``shrink`` gave, and gives back what was never shrunk as it is. What a record grows to is bounded
-before anything is read (SEALING.md 3: a ratio of at most 20), and every refusal is a ThinError.
+before anything is read (a ratio of at most 20), and every refusal is a ThinError.
 
     fields       A0 | version << 1      varint n, n bytes of numbers, squeezed words (``thin_streams``)
     whole        A1 | version << 1      the squeezed packed Message
