@@ -20,7 +20,7 @@ from protocols.quantity import Value, in_utc
 MODEL_MAJOR = 1  # an unknown major is refused; a newer minor only adds optional fields
 SUBJECT_MAX = 512  # characters; CoT GeoChat uids are the longest seen, near 200
 EXTRAS_MAX = 64
-MESSAGE_MAX = 262_144  # bytes of one packed Message, as the README says of every envelope
+MESSAGE_MAX = 262_144  # bytes of one packed Message (README, Envelope)
 
 
 class Precedence(IntEnum):

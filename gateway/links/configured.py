@@ -49,6 +49,11 @@ def settings_of(loaded: Loaded, entry: LinkEntry, part: Part = ALL) -> Settings:
     )
 
 
+def received(config: Config, entry: LinkEntry) -> tuple[str, ...]:
+    """The topic filters of the units on a link."""
+    return tuple(each for unit in config.units if unit.link == entry.name for each in unit.receive)
+
+
 def _mailboxes(partner: str, part: Part) -> Iterator[Subscription]:
     """Keys and control records of every partner, and the envelopes of our shards (on NATS the server sees to that)."""
     yield Subscription(key_filter(partner), retained=True)
@@ -64,11 +69,6 @@ def _reports(config: Config, entry: LinkEntry, part: Part) -> Iterator[Subscript
     for unit in config.units:
         if unit.link == entry.name and (is_nats(entry) or part.holds(unit.id)):
             yield from (Subscription(each) for each in unit.receive)
-
-
-def received(config: Config, entry: LinkEntry) -> tuple[str, ...]:
-    """The topic filters of the units on a link."""
-    return tuple(each for unit in config.units if unit.link == entry.name for each in unit.receive)
 
 
 def _split(config: Config, entry: LinkEntry) -> Split | None:

@@ -33,6 +33,7 @@ class DatagramLink(Upkeep[PlainFrame]):
         self._tally = Tally()
         self._transport: asyncio.DatagramTransport | None = None
         self._queue: list[Entry] = []
+        self._target: Any = None  # the host or group that we send to
         self._own: Any = None  # where our datagrams to a group come from: the group brings them back to us
 
     @property
@@ -94,7 +95,7 @@ class DatagramLink(Upkeep[PlainFrame]):
                     multicast.join(end, group, port, self.settings.interface)
             elif self.settings.subscriptions:
                 end.bind(place)
-            self._target: Any = place
+            self._target = place
         except OSError:
             end.close()
             raise

@@ -21,7 +21,6 @@ _DENIED = "permissions violation for publish to "
 _DENIED_READING = "permissions violation for subscription to "
 _UNWELCOME = ("authorization violation", "authentication", "account")
 
-
 Prove = Callable[[str], dict[str, Any]]
 
 

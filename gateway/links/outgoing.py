@@ -23,7 +23,7 @@ from gateway.links.properties import carried
 _QOS1 = mqtt5.QoS.AT_LEAST_ONCE
 _QOS2 = mqtt5.QoS.EXACTLY_ONCE
 _TOPIC_MAX = 65_535  # bytes of UTF-8 (MQTT 5, 1.5.4)
-_GOOD_MAX = 4096
+_GOOD_MAX = 4096  # topics remembered as good
 _PLAIN = (False, None, None, ())  # not retained, no expiry, no media type, no properties
 _WINDOW_MAX = 4096  # publishes under way, whatever more the broker would take
 LEFT_S = 600.0  # for how long what an earlier process left may take up more than half of what may be under way

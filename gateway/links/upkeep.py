@@ -16,9 +16,9 @@ from gateway.links.fault import LostError, RefusedError
 from gateway.links.inbox import Inbox
 from gateway.links.ledger import Entry, Ledger
 
-START_S = 2.0  # that a start waits for a link; after that it goes on connecting while the gateway works
 F = TypeVar("F", bound=Frame)
 
+START_S = 2.0  # that a start waits for a link; after that it goes on connecting while the gateway works
 BYTES_MAX = 64 * 1024 * 1024  # payload waiting in either direction
 PARCELS_MAX = 65_536
 LOOK_S = 2.0  # how often files are looked at
