@@ -6,8 +6,8 @@ stands for everything below it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import msgspec
 
@@ -16,6 +16,8 @@ from protocols.quantity import Value
 from protocols.remembered import Remembered
 
 _NO_FIELD = LossReason.NO_FIELD
+_LossEntry: TypeAlias = tuple[str, LossReason, bool]
+_DerivedEntry: TypeAlias = tuple[str, str, str]
 LOSSES_MAX = 64  # one message; past that the account says less, never the message
 
 
@@ -25,30 +27,33 @@ class Ledger:
     __slots__ = ("_derived", "_loss")
 
     def __init__(self) -> None:
-        self._loss: dict[tuple[str, LossReason, bool], None] = {}  # once each, in order
-        self._derived: dict[tuple[str, str, str], None] = {}
+        self._loss: dict[_LossEntry, Loss] = {}  # once each, in order
+        self._derived: dict[_DerivedEntry, Derived] = {}
 
     @property
     def loss(self) -> tuple[Loss, ...]:
         """What did not come through whole, in order."""
-        return tuple(map(_losses.__getitem__, islice(self._loss, LOSSES_MAX)))
+        return tuple(self._loss.values())[:LOSSES_MAX]
 
     @property
     def derived(self) -> tuple[Derived, ...]:
         """What was computed, in order."""
-        return tuple(map(_deriveds.__getitem__, islice(self._derived, LOSSES_MAX)))
+        return tuple(self._derived.values())[:LOSSES_MAX]
 
     def drop(self, field: str, reason: LossReason = _NO_FIELD) -> None:
         """Nothing of this field comes through."""
-        self._loss[field, reason, False] = None
+        entry = field, reason, False
+        self._loss[entry] = _losses[entry]
 
     def approximate(self, field: str, reason: LossReason) -> None:
         """Something of this field comes through, not all."""
-        self._loss[field, reason, True] = None
+        entry = field, reason, True
+        self._loss[entry] = _losses[entry]
 
     def derive(self, field: str, source: str, rule: str) -> None:
         """This field is computed from another, by a named rule."""
-        self._derived[field, source, rule] = None
+        entry = field, source, rule
+        self._derived[entry] = _deriveds[entry]
 
     def repeat(self, other: Ledger) -> None:
         """Note everything that stands in another account."""
@@ -57,14 +62,12 @@ class Ledger:
 
     def drop_given(self, prefix: str, value: Value, *names: str) -> None:
         """Drop those of a value's fields that say anything."""
-        paths = [f"{prefix}.{name}" for name in names] if prefix else names
-        self.drop_said(paths, [getattr(value, name) for name in names])
+        paths = tuple([f"{prefix}.{name}" for name in names]) if prefix else names
+        self.drop_those(paths, tuple([getattr(value, name) not in (None, ()) for name in names]))
 
-    def drop_said(self, fields: Sequence[str], values: Sequence[object]) -> None:
-        """Drop those of these fields whose value says anything."""
-        for field, given in zip(fields, values, strict=True):
-            if given is not None and (given or given != ()):  # asked in this order, because most are true
-                self._loss[field, _NO_FIELD, False] = None
+    def drop_those(self, fields: tuple[str, ...], are_said: tuple[bool, ...]) -> None:
+        """Drop those of these fields that say anything."""
+        self._loss |= _dropped[fields, are_said]
 
     def approximate_texts(self, message: Message, carries: Callable[[str], bool]) -> None:
         """Every text of a message with a character that the format cannot carry."""
@@ -74,19 +77,25 @@ class Ledger:
                 self.approximate(path, LossReason.CHARSET)
 
 
-def _loss(entry: tuple[str, LossReason, bool]) -> Loss:
+def _loss(entry: _LossEntry) -> Loss:
     field, reason, approximated = entry
     return Loss(field=field, reason=reason, approximated=approximated)
 
 
-def _derived(entry: tuple[str, str, str]) -> Derived:
+def _derived(entry: _DerivedEntry) -> Derived:
     field, source, rule = entry
     return Derived(field=field, source=source, rule=rule)
 
 
+def _drop(asked: tuple[tuple[str, ...], tuple[bool, ...]]) -> dict[_LossEntry, Loss]:
+    entries = [(field, _NO_FIELD, False) for field, said in zip(*asked, strict=True) if said]
+    return {entry: _losses[entry] for entry in entries}
+
+
 # A route loses the same fields of every message.
-_losses: Remembered[tuple[str, LossReason, bool], Loss] = Remembered(_loss)
-_deriveds: Remembered[tuple[str, str, str], Derived] = Remembered(_derived)
+_losses: Remembered[_LossEntry, Loss] = Remembered(_loss)
+_deriveds: Remembered[_DerivedEntry, Derived] = Remembered(_derived)
+_dropped: Remembered[tuple[tuple[str, ...], tuple[bool, ...]], dict[_LossEntry, Loss]] = Remembered(_drop)
 
 
 def _texts(value: object, path: str) -> Iterator[tuple[str, str]]:

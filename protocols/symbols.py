@@ -139,6 +139,10 @@ def from_sidc20(code: str) -> Sidc | None:
 
 def to_cot(symbol: Symbol) -> Coded:
     """The CoT type of a symbol; at the least ``a-<affiliation>``."""
+    return _types[symbol]
+
+
+def _to_cot(symbol: Symbol) -> Coded:
     prefix = "a-" + COT_LETTER[symbol.affiliation]
     if symbol.cot_type is not None and symbol.cot_type.startswith("a-"):
         return Coded(prefix + symbol.cot_type[3:], exact=True)
@@ -151,6 +155,9 @@ def to_cot(symbol: Symbol) -> Coded:
     cot_type = "-".join([prefix, code[2], *(letter for letter in code[4:10] if letter != "-")])
     said = code[2] + ("P" if code[3] == "-" else code[3]) + code[4:]
     return Coded(cot_type, exact=charlie.exact and _from_type(cot_type).code == said)
+
+
+_types: Remembered[Symbol, Coded] = Remembered(_to_cot)
 
 
 def to_sidc15(symbol: Symbol, *, exercise: bool = False) -> Coded | None:

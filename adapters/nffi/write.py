@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import attrgetter
 
 import msgspec
 
@@ -25,11 +24,18 @@ REMARK_MAX, REMARKS_MAX = 60, 4
 _RELIABILITY = {code: words for words, code in RELIABILITY.items()}
 _CREDIBILITY = {code: words for words, code in CREDIBILITY.items()}
 _READY = {flag: words for words, flag in READY.items()}
+_ORDER = ORDER | {"positionalData": ("reported", "inclination")}  # what a report says of itself is written in one
 _MISLEADING = frozenset({Mode.SIMULATION, Mode.TEST})
 _MSL = AltitudeDatum.MSL
 _PLACELESS = (
+    "kinematics.heading_deg",
+    "kinematics.climb_mps",
+    "position.fix_source",
+    "battery_percent",
+    "times.created",
     "times.valid_from",
     "times.valid_until",
+    "mode",
     "exercise",
     "addressees",
     "references",
@@ -37,7 +43,6 @@ _PLACELESS = (
     "precedence",
     "quality.how",
 )
-_placeless = attrgetter(*_PLACELESS)
 _json = msgspec.json.Encoder().encode  # writes numbers as repr() does, at a tenth of what that takes
 
 
@@ -48,8 +53,8 @@ def write_track(message: Message, body: Track | Contact, ledger: Ledger) -> byte
     marking = "" if label is None else _marking(label, ledger)
     unit = write_lasting(message.subject, body.symbol, body.identity, exercise=message.mode is Mode.EXERCISE)
     ledger.repeat(unit.account)
-    sections = {
-        "positionalData": _positional(message, body, unit.source, ledger),
+    sections: dict[str, Mapping[str, str]] = {
+        "positionalData": {"reported": _positional(message, body, unit.source, ledger)},
         "identificationData": unit.identification,
         "operStatusData": {},
         "deviceSpecificData": unit.device,
@@ -61,9 +66,10 @@ def write_track(message: Message, body: Track | Contact, ledger: Ledger) -> byte
         sections["deviceSpecificData"] = {**sections["deviceSpecificData"], "remarks": remarks}
     if message.extras:
         _restore(message, sections, ledger)
-    track = "".join(
-        [f"<{section}{marking}>{''.join(found.values())}</{section}>" for section, found in sections.items() if found]
-    )
+    track = ""
+    for section, found in sections.items():
+        if found:
+            track += f"<{section}{marking}>{''.join(found.values())}</{section}>"
     _account(message, body, ledger)
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<NFFIMessage xmlns="{NFFI_13}"><track>{track}</track></NFFIMessage>'
@@ -74,7 +80,7 @@ def _restore(message: Message, sections: dict[str, Mapping[str, str]], ledger: L
     """Put what was kept for the way home into its places, as far as nothing else stands there."""
     for section, kept in restored(message).items():
         found = kept | dict(sections.get(section, {}))
-        sections[section] = {name: found[name] for name in ORDER[section] if name in found}
+        sections[section] = {name: found[name] for name in _ORDER[section] if name in found}
         if any(found[name] != element for name, element in kept.items()):
             ledger.drop("extras")
 
@@ -103,36 +109,25 @@ def _refuse_what_would_mislead(message: Message, body: Track | Contact) -> None:
         raise EncodeError("NFFI marks an exercise track by its symbol only, and there is none")
 
 
-def _positional(message: Message, body: Track | Contact, source: str, ledger: Ledger) -> dict[str, str]:
-    kinematics, quality, times = body.kinematics, message.quality, message.times
-    found = {
-        "trackSource": source,
-        "dateTime": f"<dateTime>{_time(times, ledger)}</dateTime>",
-        "coordinates": _coordinates(body.position, ledger),
-    }
+def _positional(message: Message, body: Track | Contact, source: str, ledger: Ledger) -> str:
+    kinematics, quality = body.kinematics, message.quality
     course, speed = kinematics.course_deg, kinematics.speed_mps
-    if kinematics.heading_deg is not None:
-        ledger.drop("kinematics.heading_deg")
-    if kinematics.climb_mps is not None:
-        ledger.drop("kinematics.climb_mps")
+    text = f"{source}<dateTime>{_time(message.times, ledger)}</dateTime>{_coordinates(body.position, ledger)}"
     if course is not None:
-        found["bearing"] = f"<bearing>{_json(course).decode()}</bearing>"
+        text += f"<bearing>{_json(course).decode()}</bearing>"
     if speed is not None:
-        found["speed"] = f"<speed>{_json(kmh_from_mps(speed)).decode()}</speed>"
+        text += f"<speed>{_json(kmh_from_mps(speed)).decode()}</speed>"
     reliability, credibility = quality.reliability, quality.credibility
     if reliability is not None and reliability in _RELIABILITY:
-        found["reliability"] = f"<reliability>{_RELIABILITY[reliability]}</reliability>"
+        text += f"<reliability>{_RELIABILITY[reliability]}</reliability>"
     if credibility is not None and credibility in _CREDIBILITY:
-        found["credibility"] = f"<credibility>{_CREDIBILITY[credibility]}</credibility>"
-    return found
+        text += f"<credibility>{_CREDIBILITY[credibility]}</credibility>"
+    return text
 
 
 def _time(times: Times, ledger: Ledger) -> str:
     time = times.observed
-    if time is not None:
-        if times.created is not None:
-            ledger.drop("times.created")
-    elif times.created is not None or times.received is not None:
+    if time is None and (times.created is not None or times.received is not None):
         known = "created" if times.created is not None else "received"
         time = times.created or times.received
         ledger.derive("times.observed", f"times.{known}", "the-only-time-known")
@@ -161,8 +156,6 @@ def _coordinates(position: Position, ledger: Ledger) -> str:
             ledger.drop("position.altitude_m", LossReason.DATUM)
         if position.linear_error_m is not None:
             ledger.drop("position.linear_error_m")
-    if position.fix_source is not None:
-        ledger.drop("position.fix_source")
     latitude_text, longitude_text, error = _json((position.latitude, longitude, error_m)).decode()[1:-1].split(",")
     accuracy = "" if error_m is None else f' accuracy="{error}"'
     return (
@@ -200,8 +193,6 @@ def _account(message: Message, body: Track | Contact, ledger: Ledger) -> None:
     """What NFFI has no place for."""
     friend = body.symbol is None or body.symbol.affiliation in OWN
     if isinstance(body, Track):
-        if body.battery_percent is not None:
-            ledger.drop("battery_percent")
         if not friend:
             ledger.approximate("kind", LossReason.STRUCTURE)
             ledger.drop_given("", body, "ready", "in_distress")
@@ -209,11 +200,26 @@ def _account(message: Message, body: Track | Contact, ledger: Ledger) -> None:
         ledger.drop_given("", body, "sensors", "mmsi", "icao", "length_m", "width_m", "height_m")
         if friend:  # of which there is a symbol, see above
             ledger.approximate("kind", LossReason.STRUCTURE)
-    ledger.drop_said(_PLACELESS, _placeless(message))
+    kinematics, times = body.kinematics, message.times
+    said = (
+        kinematics.heading_deg is not None,
+        kinematics.climb_mps is not None,
+        body.position.fix_source is not None,
+        type(body) is Track and body.battery_percent is not None,
+        times.created is not None and times.observed is not None,
+        times.valid_from is not None,
+        times.valid_until is not None,
+        message.mode is Mode.OPERATION,
+        message.exercise is not None,
+        message.addressees != (),
+        message.references != (),
+        message.provenance != (),
+        message.precedence is not None,
+        message.quality.how is not None,
+    )
+    ledger.drop_those(_PLACELESS, said)
     if message.extras and [extra for extra in message.extras if extra.format != FORMAT]:
         ledger.drop("extras")
-    if message.mode is Mode.OPERATION:
-        ledger.drop("mode")
     quality = message.quality
     if quality.reliability is not None and quality.reliability not in _RELIABILITY:
         ledger.drop("quality.reliability", LossReason.NO_CODE)

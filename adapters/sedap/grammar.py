@@ -34,7 +34,7 @@ _HINTS = {"": None, "-": None} | {each: f"classification={each.upper()}" for eac
 _NUMBERS = {"": ""} | {each: f"{n:02X}" for n in range(256) for each in (f"{n:02X}", f"{n:X}", f"{n:02x}", f"{n:x}")}
 _LARGEST = 1e12  # of any number; SEDAP-Express frequencies end far below 1 THz
 _SECONDS_BELOW = 100_000_000_000  # a time below was written in seconds, as reference implementations do
-_SECOND, _MILLISECOND = timedelta(seconds=1), timedelta(milliseconds=1)
+_MILLISECOND = timedelta(milliseconds=1)
 _PREFIX = ("x", "X")  # second character of ``0x``; no other x is hexadecimal
 _KEPT_MAX = 12_000  # characters of one field that is kept for the way home: an image of 8192 bytes in base64
 _NUMBER = re.compile(r"[+-]?\d{1,9}(?:\.\d{0,12})?")
@@ -46,6 +46,7 @@ _KEPT = dict.fromkeys(("relative_x", "relative_y", "relative_z", "roll", "pitch"
     "host": re.compile(r"[\w.:+/=-]+", re.ASCII),
     "media": re.compile(r"[\w.:+/=#-]+", re.ASCII),
 }
+_read_numbers = msgspec.json.Decoder(list[float | None]).decode
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _BREAKING = re.compile(r"[;\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _UNSAFE = re.compile(r"[^\t\x20-\x22\x24\x26-\x3a\x3c-\x7e\xa0-\xff]")  # not Latin-1 text, or one of % ; #
@@ -58,6 +59,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     name: str
     number: str  # two upper-case hexadecimal digits, or empty
     time: datetime | None
+    at_ms: int | None  # the same in milliseconds since 1970
     whole_seconds: bool
     sender: str
     label_hint: str | None
@@ -70,7 +72,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
     def event_subject(self) -> str:
         """Name a line that has no id: by its type, number and time, or by its content where it has no time."""
-        stamp = f"{milliseconds(self.time):012X}" if self.time is not None else digest(";".join(self.content))
+        stamp = digest(";".join(self.content)) if self.at_ms is None else f"{self.at_ms:012X}"
         return self.of(self.sender, f"{self.name}-{self.number}-{stamp}")
 
     @staticmethod
@@ -113,12 +115,15 @@ def read_line(text: str) -> Line:
         raise DecodeError(Fault.MALFORMED, "mac")
     if letter not in _HINTS:
         raise DecodeError(Fault.MALFORMED, "classification")
-    at, whole = read_time(time) if time else (None, False)
-    return Line(name, _NUMBERS[own_number], at, whole, sender, _HINTS[letter], content, text)
+    at, at_ms, whole = _read_time(time) if time else (None, None, False)
+    return Line(name, _NUMBERS[own_number], at, at_ms, whole, sender, _HINTS[letter], content, text)
 
 
-def read_time(text: str) -> tuple[datetime | None, bool]:
-    """Read a time, and say whether it was in seconds. The document says milliseconds; some senders write seconds."""
+def _read_time(text: str) -> tuple[datetime, int, bool]:
+    """Read a time, also in milliseconds since 1970, and say whether it was in seconds.
+
+    The document says milliseconds; some senders write seconds.
+    """
     if len(text) > 16 or not text.isalnum() or text[1:2] in _PREFIX:  # all that int() takes beside digits
         raise DecodeError(Fault.MALFORMED, "time")
     try:
@@ -126,10 +131,11 @@ def read_time(text: str) -> tuple[datetime | None, bool]:
     except ValueError:
         raise DecodeError(Fault.MALFORMED, "time") from None
     whole = value < _SECONDS_BELOW
-    if whole and value * 1000 < _SECONDS_BELOW:  # a clock that was never set
+    at_ms = value * 1000 if whole else value
+    if at_ms < _SECONDS_BELOW:  # a clock that was never set
         raise DecodeError(Fault.OUT_OF_RANGE, "time")
     try:
-        return EPOCH + (_SECOND if whole else _MILLISECOND) * value, whole
+        return EPOCH + _MILLISECOND * at_ms, at_ms, whole
     except OverflowError:
         raise DecodeError(Fault.OUT_OF_RANGE, "time") from None
 
@@ -160,13 +166,14 @@ def number(text: str, where: str, low: float = -_LARGEST, high: float = _LARGEST
 
 def numbers(texts: Sequence[str], names: Sequence[str]) -> list[float | None]:
     """Read several optional numbers, which the caller's structs keep in their ranges; an empty field is None."""
-    try:
-        values = [float(text) if text else None for text in texts]
-    except ValueError:
-        values = []
-    if not values or "_" in "".join(texts):
-        return [number(text, name) for text, name in zip(texts, names, strict=True)]
-    return values
+    if "n" not in "".join(texts):  # no null, NaN or infinity: as a list in JSON, in half the time
+        try:
+            values = _read_numbers(f"[{','.join([text or 'null' for text in texts])}]")
+        except ValueError:
+            values = []
+        if len(values) == len(texts):
+            return values
+    return [number(text, name) for text, name in zip(texts, names, strict=True)]
 
 
 def write_number(value: float) -> str:

@@ -48,7 +48,7 @@ def own_unit(line: Line) -> Meaning:
 
 def contact(line: Line) -> Meaning:
     """A contact as its sender sees it, or the end of one."""
-    own_id, delete, latitude, longitude, altitude, x, y, z, speed, course, heading, roll, pitch, *rest = line.content
+    own_id, delete, latitude, longitude, altitude, x, y, z, speed, course, heading, roll, pitch = line.content[:13]
     if not own_id:
         raise DecodeError(Fault.MISSING, "contact.id")
     if delete and delete.upper() not in ("TRUE", "FALSE"):
@@ -56,7 +56,7 @@ def contact(line: Line) -> Meaning:
     subject = line.subject(own_id)
     if delete and delete.upper() == "TRUE":
         return Meaning(subject, Delete(target=subject), [])
-    width, length, height, name, sensors, code, mmsi, icao, image, comment = rest[:10]
+    width, length, height, name, sensors, code, mmsi, icao, image, comment = line.content[13:23]
     position, kinematics = _place_and_movement((latitude, longitude, altitude, speed, course, heading))
     losses: list[Loss] = []
     symbol, mode = read_symbol(code, losses) if code else (None, Mode.UNSTATED)

@@ -15,8 +15,8 @@ from adapters.sedap.graphics import graphic
 from adapters.sedap.orders import command, heartbeat, receipt, status
 from adapters.sedap.positions import contact, own_unit
 from adapters.sedap.texts import text
-from protocols.body import Alert, Body, Contact, Opaque, Track
-from protocols.message import Message, Source, Times, message_id
+from protocols.body import Alert, Contact, Opaque, Track
+from protocols.message import Message, Source, Times, message_id, position_id
 
 VERSION = "1.0"
 _POSITIONS = (Track, Contact)
@@ -30,16 +30,10 @@ def decode(data: bytes) -> Sequence[Message]:
 def _message(line: Line) -> Message:
     try:
         meaning = _MEANINGS[line.name](line)
-        body = meaning.body
-        is_position = isinstance(body, _POSITIONS)
-        family = "position" if is_position else _tag(body)
-        identity: tuple[str, ...] = () if line.time is not None else (_content(meaning, line),)
-        if not is_position and isinstance(body, Alert) and body.cancelled:
-            identity += ("cancelled",)
         return Message(
-            id=message_id(family, meaning.subject, line.time, *identity),
+            id=_id(meaning, line),
             subject=meaning.subject,
-            body=body,
+            body=meaning.body,
             source=Source(
                 format="sedap",
                 version=VERSION,
@@ -60,8 +54,15 @@ def _message(line: Line) -> Message:
         raise DecodeError(Fault.OUT_OF_RANGE, line.name) from None
 
 
-def _tag(body: Body) -> str:
-    return str(type(body).__struct_config__.tag)
+def _id(meaning: Meaning, line: Line) -> str:
+    body, subject = meaning.body, meaning.subject
+    is_position = isinstance(body, _POSITIONS)
+    if is_position and line.at_ms is not None:
+        return position_id(subject, line.at_ms)
+    family = "position" if is_position else str(type(body).__struct_config__.tag)
+    identity = () if line.time is not None else (_content(meaning, line),)
+    cancelled = ("cancelled",) if isinstance(body, Alert) and body.cancelled else ()
+    return message_id(family, subject, line.time, *identity, *cancelled)
 
 
 def _content(meaning: Meaning, line: Line) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from protocols.body import Contact, Track
 from protocols.cot.detail import fix_source_of, read_identity, read_kinematics, write_remarks
 from protocols.cot.event import CotError, CotFault, Details, Event, text_of
-from protocols.cot.markup import Element, Part, decimal, plain_element
+from protocols.cot.markup import Element, Part, decimal, decimals, plain_element
 from protocols.cot.portrait import write_portrait
 from protocols.ledger import Ledger
 from protocols.message import LossReason, Message
 from protocols.quantity import STILL, Affiliation, Symbol
+from protocols.remembered import Remembered
 from protocols.symbols import from_cot, to_cot
 
 OWN = frozenset({Affiliation.FRIEND, Affiliation.ASSUMED_FRIEND})
@@ -59,7 +60,7 @@ def write_track(message: Message, body: Track, ledger: Ledger) -> Part:
     details = part.details
     battery, ready, identity = body.battery_percent, body.ready, body.identity
     if battery is not None or ready is not None:
-        details.append(_status(battery, ready))
+        details.append(_statuses[battery, ready])
     if body.in_distress is not None:
         details.append(Element("emergency", {"type": EMERGENCY} if body.in_distress else {"cancel": "true"}))
     if identity.system is None and (body.symbol is None or body.symbol.affiliation not in OWN):
@@ -116,17 +117,22 @@ def _movement(course: float | None, speed: float | None) -> Element:
         return plain_element("track", {"speed": decimal(speed or 0.0)})
     if speed is None:
         return plain_element("track", {"course": decimal(course)})
-    said = {"course": decimal(course), "speed": decimal(speed)}
-    return Element("track", said, "", f'<track course="{said["course"]}" speed="{said["speed"]}"/>')
+    course_text, speed_text = decimals((course, speed))
+    said = {"course": course_text, "speed": speed_text}
+    return Element("track", said, "", f'<track course="{course_text}" speed="{speed_text}"/>')
 
 
-def _status(battery: float | None, ready: bool | None) -> Element:  # noqa: FBT001  # what is said, not how to do it
+def _status(given: tuple[float | None, bool | None]) -> Element:
+    battery, ready = given
     said = {}
     if battery is not None:  # whole where it is, because that is all that TAK clients parse
         said["battery"] = str(int(battery)) if battery == int(battery) else decimal(battery)
     if ready is not None:
         said["readiness"] = _word(flag=ready)
     return plain_element("status", said)
+
+
+_statuses: Remembered[tuple[float | None, bool | None], Element] = Remembered(_status)
 
 
 def _battery(text: str, unread: list[str]) -> float | None:

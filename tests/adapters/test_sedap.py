@@ -48,6 +48,13 @@ def test_own_unit_has_every_field_in_its_unit() -> None:
     assert message.loss == ()
 
 
+@pytest.mark.parametrize("latitude", ["53.5", "+53.5", "053.5", "53.50", "5.35e1", "535E-1"])
+def test_a_number_is_read_however_it_is_written(latitude: str) -> None:
+    body = read(f"OWNUNIT;;0191C643A8AF;A;R;;;{latitude};-.25;;;7.;").body
+
+    assert body == Track(position=Position(latitude=53.5, longitude=-0.25), kinematics=Kinematics(course_deg=7.0))
+
+
 def test_contact_has_every_field_in_its_unit() -> None:
     message = read(
         "CONTACT;66;0191C643A8AF;59CE;R;TRUE;;1000;FALSE;43.21;-111.22;10011.0;;;;200.0;275.0;10.0;;;33.0;22.0;11.0;"
@@ -143,6 +150,10 @@ def test_time_is_read_in_milliseconds_or_seconds_by_its_size(
         ("OWNUNIT;1;0191C643A8AF;A;R;;;53.3;8.1;;;;-0.1", Fault.OUT_OF_RANGE),
         ("OWNUNIT;1;0191C643A8AF;A;R;;;53,3;8,1", Fault.MALFORMED),  # a comma is not guessed to be a point
         ("OWNUNIT;1;0191C643A8AF;A;R;;;5_3;8.1", Fault.MALFORMED),
+        ("OWNUNIT;1;0191C643A8AF;A;R;;;53.3;8.1;null", Fault.MALFORMED),  # a word of JSON is none here
+        ("OWNUNIT;1;0191C643A8AF;A;R;;;53.3;8.1;true", Fault.MALFORMED),
+        ('OWNUNIT;1;0191C643A8AF;A;R;;;53.3;8.1;"1"', Fault.MALFORMED),
+        ("OWNUNIT;1;0191C643A8AF;A;R;;;53.3;8.1;1e999", Fault.OUT_OF_RANGE),
         ("OWNUNIT;1;0191C643A8AF;A\x00;R;;;53.3;8.1", Fault.MALFORMED),
         ("CONTACT;1;0191C643A8AF;A;R;;;;FALSE;53.3;8.1", Fault.MISSING),
         ("CONTACT;1;0191C643A8AF;A;R;;;7;MAYBE;53.3;8.1", Fault.MALFORMED),
