@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from gateway.repeats import Repeats
 from gateway.stream import Stream
 from protocols.record import Refused
 
+HELD_MAX = 512  # messages of one link that wait for their destinations
 WAIT = timedelta(seconds=2)  # that a frame stays unacknowledged for its key: brokers stall behind it (MQTT 5, 4.6)
 
 
@@ -26,6 +28,51 @@ class Batch(NamedTuple):
     taken: list[tuple[Frame, Arrival]]
     refused: list[tuple[Frame, RefusalError]]
     arrived: datetime
+
+
+class Handed:
+    """Batches that wait for their destinations, in their order.
+
+    Bounded in messages: what comes one by one waits as many together as what comes in portions.
+    """
+
+    def __init__(self) -> None:
+        self._batches: deque[Batch] = deque()
+        self._held = 0
+        self._over = False
+        self._changed = asyncio.Event()
+
+    async def put(self, batch: Batch) -> None:
+        """One more; waits while there are too many."""
+        while self._held >= HELD_MAX:
+            await self._change()
+        self._held += _messages(batch)
+        self._batches.append(batch)
+        self._changed.set()
+
+    def close(self) -> None:
+        """No more will come."""
+        self._over = True
+        self._changed.set()
+
+    async def get(self) -> Batch | None:
+        """The next, or None when there will be none."""
+        while not self._batches:
+            if self._over:
+                return None
+            await self._change()
+        batch = self._batches.popleft()
+        self._held -= _messages(batch)
+        self._changed.set()
+        return batch
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+
+def _messages(batch: Batch) -> int:
+    return sum(max(1, len(got.reports)) for _, got in batch.taken) + len(batch.refused)
 
 
 class _Waiting(NamedTuple):
@@ -53,7 +100,7 @@ class Acknowledging:
         self._stream = stream
         self._waiting: list[_Waiting] = []
 
-    async def run(self, handed: asyncio.Queue[Batch | None]) -> None:
+    async def run(self, handed: Handed) -> None:
         """Acknowledge batches in their order, each when its ticket is settled and its Records are written."""
         while (batch := await handed.get()) is not None:
             await batch.ticket

@@ -2,7 +2,8 @@
 
 Word is cumulative and sealed, sent some milliseconds after the first envelope was taken, so that a burst costs one
 control record. A gateway that has said nothing for a while sends one that says nothing: a heartbeat. Whoever is silent
-for longer than three of them, although something should flow, is reported.
+for longer than three of them, although something should flow, is reported. Over a link with a budget all of this is
+said seldom, and only what somebody needs.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ from gateway.keyring.ring import Keyring, Opened
 from gateway.outbound.outbound import Outbound
 from gateway.routing import Table
 from gateway.stream import About, Outcome, Stream
-from protocols.custody import Control, Fate, Taken, Told, pack_control, portions, taken
+from protocols.custody import Control, Fate, Taken, Told, is_control, pack_control, portions, taken
 from protocols.envelope import Reject
+from protocols.log_checkpoint import since
 from protocols.record import Event, Refused, Trouble, Withheld
 from protocols.unit import partner_of
 
 LINGER_S: Final = 0.01  # from the first envelope taken to the word of it
 THIN_LINGER_S: Final = 15.0  # between two words over a link with a budget
+THIN_CHECKPOINT_S: Final = 3_600.0  # between two checkpoints of our audit over one: each is 4 kB
+PASSING: Final = "track"  # the kind of what is out of date before word of it would be there
 TOLD_MAX: Final = 20_000  # ends of messages that wait to be told; past that the oldest are not
 SILENT_AFTER: Final = 3  # heartbeats
 _FATES = {
@@ -52,6 +56,33 @@ class Books(NamedTuple):
 
     checkpoints: Checkpoints
     witnesses: Witnesses
+
+
+class Showing:
+    """Which partner is still to be shown a checkpoint of our audit. Pure."""
+
+    def __init__(self) -> None:
+        self._unshown: dict[str, bytes] = {}
+        self._shown_at: dict[str, float] = {}
+
+    def begin(self, partner: str, now_s: float) -> None:
+        """A partner from now on: where checkpoints go seldom, nothing is shown before units had their say."""
+        self._shown_at.setdefault(partner, now_s)
+
+    def made(self, checkpoint: bytes, partners: Iterable[str]) -> None:
+        """There is another one; whoever was not shown the last will see the growth since before both."""
+        for partner in partners:
+            before = self._unshown.get(partner)
+            self._unshown[partner] = checkpoint if before is None else since(before, checkpoint)
+
+    def is_due(self, partner: str, now_s: float, every_s: float) -> bool:
+        """Whether a partner is to be shown one now, at most one in so many seconds."""
+        return partner in self._unshown and now_s - self._shown_at.get(partner, -every_s) >= every_s
+
+    def take(self, partner: str, now_s: float) -> bytes:
+        """What the partner is shown. Raise KeyError when that is nothing."""
+        self._shown_at[partner] = now_s
+        return self._unshown.pop(partner)
 
 
 class Ends(NamedTuple):
@@ -79,9 +110,10 @@ class Custody:
         self._owed: dict[bytes, None] = {}  # epochs of which word is due
         self._told: dict[tuple[str, str], list[Told]] = {}  # ends of messages, by (unit of ours, origin)
         self._told_count = 0
-        self._checkpoint: bytes | None = None
+        self._showing = Showing()
         self._heard: dict[str, float] = {}
         self._said: dict[str, float] = {}
+        self._began = 0.0
         self._silent: set[str] = set()
         self._wake = asyncio.Event()
         self.adopt(table)
@@ -99,7 +131,7 @@ class Custody:
     def took(self, opened: Iterable[Opened]) -> None:
         """These envelopes are ours now: their messages were handed over durably."""
         for envelope in opened:
-            if envelope.messages:
+            if not all(map(is_control, envelope.messages)):  # of word itself no word is owed, or it would never end
                 self._owed[envelope.eid] = None
         self._wake.set()
 
@@ -118,6 +150,8 @@ class Custody:
             return
         destination = record.destination or self._partner
         if partner_of(destination) != self._partner or self._told_count >= TOLD_MAX:
+            return
+        if fate is Fate.DELIVERED and record.subject_kind == PASSING and partner_of(origin) in self._thin:
             return
         fate = Fate.EXPIRED if record.reason == Withheld.EXPIRED else fate
         reason = None if fate in {Fate.DELIVERED, Fate.READ} else record.reason
@@ -164,9 +198,10 @@ class Custody:
 
     async def run(self) -> None:
         """Say what is owed, until cancelled."""
-        started = asyncio.get_running_loop().time()
+        self._began = asyncio.get_running_loop().time()
         for partner in self._pairs:
-            self._heard.setdefault(partner, started)
+            self._heard.setdefault(partner, self._began)
+            self._showing.begin(partner, self._began)
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
@@ -174,45 +209,60 @@ class Custody:
                     await asyncio.sleep(LINGER_S)
             self._wake.clear()
             now = self._clock()
-            if self._books is not None and self._checkpoint is None:
-                self._checkpoint = await self._books.checkpoints.due(now)
+            if self._books is not None and (made := await self._books.checkpoints.due(now)) is not None:
+                self._showing.made(made, self._pairs)
             self._outbound.submit(list(self._word(now)), now)
             self._listen()
 
     async def last_word(self) -> list[Consignment]:
         """What is owed when a gateway stops, with a checkpoint over everything that its audit has by then."""
         now = self._clock()
-        if self._books is not None:
-            self._checkpoint = await self._books.checkpoints.last(now) or self._checkpoint
+        if self._books is not None and (made := await self._books.checkpoints.last(now)) is not None:
+            self._showing.made(made, self._pairs)
         return list(self._word(now))
 
     def _word(self, now: datetime) -> Iterator[Consignment]:
         """Control records for everything that is due."""
         loop_s = asyncio.get_running_loop().time()
+        by_pair = self._owing(loop_s)
+        for partner, pair in self._pairs.items():
+            every_s = self._heartbeats_s.get(partner, 0.0)
+            shown = self._showing.is_due(partner, loop_s, self._rhythm_s(partner))
+            if shown or 0 < every_s <= loop_s - self._spoken_at(partner):
+                joined = next((each for each in by_pair if partner_of(each.peer) == partner), pair)
+                by_pair.setdefault(joined, ([], []))
+        for pair, (epochs, ends) in by_pair.items():
+            partner = partner_of(pair.peer)
+            self._pairs[partner] = pair  # whose epoch is open: another would have to be announced first
+            shown = self._showing.is_due(partner, loop_s, self._rhythm_s(partner))
+            checkpoint = self._showing.take(partner, loop_s) if shown else None
+            self._said[partner] = loop_s
+            for control in portions(epochs, ends, checkpoint):
+                with suppress(Reject):  # a peer that can be told nothing, since it is revoked or its bundle expired
+                    yield from self._dispatch.control(pair.unit, pair.peer, pack_control(control), now)
+
+    def _owing(self, now: float) -> dict[Pair, tuple[list[Taken], list[Told]]]:
+        """What is owed to whom: envelopes that were taken, and messages that ended."""
         by_pair: dict[Pair, tuple[list[Taken], list[Told]]] = {}
         for eid in list(self._owed):
             known = self._keyring.custody(eid)
-            if known is not None and self._can_wait(partner_of(known.sender), loop_s):
+            if known is not None and self._can_wait(partner_of(known.sender), now):
                 continue
             del self._owed[eid]
             if known is not None:
                 by_pair.setdefault(Pair(known.unit, known.sender), ([], []))[0].append(taken(eid, known.received))
         for (unit, origin), ends in list(self._told.items()):
-            if not self._can_wait(partner_of(origin), loop_s):
+            if not self._can_wait(partner_of(origin), now):
                 by_pair.setdefault(Pair(unit, origin), ([], []))[1].extend(ends)
                 self._told_count -= len(self._told.pop((unit, origin)))
-        checkpoint, self._checkpoint = self._checkpoint, None
-        for partner, pair in self._pairs.items():
-            every_s = self._heartbeats_s.get(partner, 0.0)
-            if checkpoint is not None or 0 < every_s <= loop_s - self._said.get(partner, 0.0):
-                by_pair.setdefault(pair, ([], []))
-        for pair, (epochs, ends) in by_pair.items():
-            partner = partner_of(pair.peer)
-            kept = checkpoint if pair == self._pairs.get(partner) else None
-            self._said[partner] = loop_s
-            for control in portions(epochs, ends, kept):
-                with suppress(Reject):  # a peer that can be told nothing, since it is revoked or its bundle expired
-                    yield from self._dispatch.control(pair.unit, pair.peer, pack_control(control), now)
+        return by_pair
+
+    def _rhythm_s(self, partner: str) -> float:
+        return THIN_CHECKPOINT_S if partner in self._thin else 0.0
+
+    def _spoken_at(self, partner: str) -> float:
+        """When it was last told something. Over a link with a budget the first heartbeat is not due at the start."""
+        return self._said.get(partner, self._began if partner in self._thin else 0.0)
 
     def _can_wait(self, partner: str, now: float) -> bool:
         """Over a link with a budget, word is gathered after the first: each control record takes a while of it."""

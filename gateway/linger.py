@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -25,13 +25,20 @@ class Gathered(NamedTuple):
     arrived: datetime
 
 
+class _Waits(NamedTuple):
+    copy: Copy | Passage
+    ticket: Ticket
+
+
 class _Bucket:
     def __init__(self, arrived: datetime, due_s: float) -> None:
-        self.copies: list[Copy | Passage] = []
-        self.tickets: list[Ticket] = []
+        self.waits: list[_Waits] = []
         self.arrived = arrived
         self.due_s = due_s
-        self.to: Counter[str] = Counter()  # how many there are for each destination
+
+    def gathered(self, waits: Iterable[_Waits]) -> Gathered:
+        copies, tickets = zip(*waits, strict=True)
+        return Gathered(copies, tickets, self.arrived)
 
 
 class Linger:
@@ -39,12 +46,14 @@ class Linger:
 
     def __init__(self) -> None:
         self._buckets: dict[tuple[str, float, int], _Bucket] = {}
+        self._ready: list[Gathered] = []
         self._wake = asyncio.Event()
 
     def sift(self, copies: Sequence[Copy | Passage], ticket: Ticket, arrived: datetime) -> Sequence[Copy | Passage]:
         """Keep what may linger; gives what goes at once."""
         at_once = []
         now_s = asyncio.get_running_loop().time()
+        joined: dict[tuple[str, float, int], _Bucket] = {}
         for copy in copies:
             terms = copy.way.linger
             if terms is None or precedence_of(copy.message) >= URGENT:
@@ -55,22 +64,29 @@ class Linger:
             if bucket is None:
                 bucket = self._buckets[key] = _Bucket(arrived, now_s + terms.seconds)
             ticket.add()
-            bucket.copies.append(copy)
-            bucket.tickets.append(ticket)
-            bucket.to[copy.way.destination.id] += 1
-            if bucket.to[copy.way.destination.id] >= terms.messages:
-                bucket.due_s = now_s
-            self._wake.set()
+            bucket.waits.append(_Waits(copy, ticket))
+            joined[key] = bucket
+        for key, bucket in joined.items():
+            *full, rest = _portions(bucket.waits, key[2])
+            self._ready += map(bucket.gathered, full)
+            if full:  # what is left came just now
+                del self._buckets[key]
+            if full and rest:
+                self._buckets[key] = begun = _Bucket(arrived, now_s + key[1])
+                begun.waits = rest
+        self._wake.set()
         return at_once
 
     async def due(self) -> Sequence[Gathered]:
         """Wait until something has waited long enough, and give that."""
         while True:
             now_s = asyncio.get_running_loop().time()
-            ready = [key for key, bucket in self._buckets.items() if bucket.due_s <= now_s]
+            late = [key for key, bucket in self._buckets.items() if bucket.due_s <= now_s]
+            buckets = [self._buckets.pop(key) for key in late]
+            ready = [*self._ready, *(bucket.gathered(bucket.waits) for bucket in buckets)]
+            self._ready.clear()
             if ready:
-                buckets = [self._buckets.pop(key) for key in ready]
-                return [Gathered(each.copies, each.tickets, each.arrived) for each in buckets]
+                return ready
             self._wake.clear()
             first = min((bucket.due_s for bucket in self._buckets.values()), default=None)
             try:
@@ -78,3 +94,19 @@ class Linger:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+
+def _portions(waits: Sequence[_Waits], limit: int) -> list[list[_Waits]]:
+    """What may go together: of each destination at most so many, in their order; the last may still have company."""
+    portions: list[list[_Waits]] = [[]]
+    had: Counter[str] = Counter()
+    for each in waits:
+        to = each.copy.way.destination.id
+        number = had[to] // limit
+        had[to] += 1
+        if number == len(portions):
+            portions.append([])
+        portions[number].append(each)
+    if max(had.values(), default=0) % limit == 0:
+        portions.append([])  # the last one is full as well
+    return portions

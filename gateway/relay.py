@@ -1,7 +1,7 @@
 """THE STRAIGHT LINE: frame -> reports -> ways -> release -> form -> encode or seal -> way out -> record -> ack.
 
 Read it from top to bottom. A source frame is acknowledged only when every copy of what it held is delivered, in the
-custody of a partner's gateway or on disk, and every outcome is in the audit; so many batches may wait for that, and
+custody of a partner's gateway or on disk, and every outcome is in the audit; so many messages may wait for that, and
 until then nothing more is read from that link, so pressure goes back to the source and nothing is dropped. Bad input
 ends in one Record with a bounded reason, never in an exception.
 """
@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from gateway.acknowledging import Acknowledging, Batch, Marks
+from gateway.acknowledging import Acknowledging, Batch, Handed, Marks
 from gateway.custody import Custody
 from gateway.decisions import Decided, Decisions
 from gateway.dispatch import Copy, Dispatch, Passage
@@ -37,7 +37,6 @@ from protocols.unit import partner_of
 TEND_S = 1.0
 FINISH_S = 2.0
 PORTION = 64  # messages that are read before they go on, so that something urgent need not wait for many more
-BATCHES_MAX = 8  # of one link that wait for their destinations
 
 
 class Source(Protocol):
@@ -86,7 +85,7 @@ class Relay:
 
     async def run(self, name: str, links: Mapping[str, Source]) -> None:
         """Carry everything that arrives on one link, batch by batch, until the link closes."""
-        handed: asyncio.Queue[Batch | None] = asyncio.Queue(BATCHES_MAX)
+        handed = Handed()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._acknowledging.run(handed), name=f"acknowledge {name}")
             async for frames in links[name].batches():
@@ -98,7 +97,7 @@ class Relay:
                     self._outbound.submit(self._dispatch.answers(answers, batch.arrived), batch.arrived)
                     await handed.put(batch)
                     await asyncio.sleep(0)  # what is on its way out has its turn
-            await handed.put(None)
+            handed.close()
 
     def duties(self, table: Table) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
         """What is to be done beside the links, each under its name."""

@@ -84,6 +84,18 @@ def pack_checkpoint(statement: bytes, growth: Growth) -> bytes:
     return pack((statement, growth.past.end, past, recent))
 
 
+def since(earlier: bytes, later: bytes) -> bytes:
+    """The later of two checkpoints of one log with its growth since before the earlier one, which nobody was sent.
+
+    Raise Reject (malformed) when they do not follow each other.
+    """
+    before, after = unpack_checkpoint(earlier)[1], unpack_checkpoint(later)
+    try:
+        return pack_checkpoint(after[0], Growth(before.past, before.recent.joined(after[1].recent)))
+    except ValueError:
+        raise Reject(CheckpointFault.MALFORMED) from None
+
+
 def unpack_checkpoint(data: bytes) -> tuple[bytes, Growth]:
     """The statement, not yet verified, and the growth up to it. Raise Reject (malformed)."""
     if len(data) > CHECKPOINT_MAX:

@@ -56,6 +56,28 @@ async def test_as_many_as_the_route_says_do_not_wait_longer(line: Line, formats:
     assert envelopes(slow, "bravo") == 1
 
 
+async def test_no_more_go_together_than_the_route_says_however_many_come_at_once(line: Line, formats: None) -> None:
+    del formats
+    slow = a_lingering_line(line, 0.3, messages=2)
+    frame = say(*(a_position(number, f"S-{number}") for number in range(5)))
+    async with slow.sending(FakeLink([frame]), FakeLink()) as links:
+        lingering = asyncio.create_task(slow.relay.linger())
+        await slow.relay.run("national", links)
+        lingering.cancel()
+        await asyncio.wait([lingering])
+
+    assert frame.answer == "ack"
+    assert envelopes(slow, "bravo") == 3  # two, two and one
+
+
+async def test_as_many_as_a_route_gathers_are_read_although_none_is_acknowledged(line: Line, formats: None) -> None:
+    del formats
+    slow = a_lingering_line(line, 600.0, messages=32)
+
+    assert await carried(slow, *(a_position(number, f"S-{number}") for number in range(32))) == ["ack"] * 32
+    assert envelopes(slow, "bravo") == 1
+
+
 async def test_what_is_urgent_goes_at_once(line: Line, formats: None) -> None:
     del formats
     slow = a_lingering_line(line, 600.0)

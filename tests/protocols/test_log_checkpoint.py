@@ -17,6 +17,7 @@ from protocols.log_checkpoint import (
     pack_checkpoint,
     payload_of,
     read_checkpoint,
+    since,
     unpack_checkpoint,
     unpack_verify,
     verify_checkpoint,
@@ -62,6 +63,21 @@ def test_a_witness_reads_what_was_signed_and_how_the_log_grew() -> None:
     assert read_checkpoint(attested.statement) == stated
     assert follows(over(0, 700).root(), *growth, stated.root)
     assert len(sent(checkpoint(1000), 700)) < 4096
+
+
+def test_one_that_was_sent_instead_of_two_shows_the_growth_since_before_both() -> None:
+    told = since(sent(checkpoint(700), 300), sent(checkpoint(1000), 700))
+
+    attested, growth = unpack_verify(told, roster(), NOW)
+    assert attested.checkpoint == checkpoint(1000)
+    assert growth.past.end == 300
+    assert follows(over(0, 300).root(), *growth, checkpoint(1000).root)
+
+
+def test_two_that_do_not_follow_each_other_are_not_told_as_one() -> None:
+    with pytest.raises(Reject) as caught:
+        since(sent(checkpoint(700), 300), sent(checkpoint(1000), 600))
+    assert caught.value.code is CheckpointFault.MALFORMED
 
 
 def test_what_is_signed_is_these_fields_in_this_order() -> None:
