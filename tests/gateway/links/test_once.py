@@ -14,7 +14,7 @@ from tests.gateway.links.test_session import batch, connack, written
 
 SIZE = 1_048_576
 SETTINGS = Settings("mqtt://x", "gateway")
-PUBREL, PUBCOMP, PUBREC = b"\x62\x02", b"\x70\x02", b"\x50\x02"
+PUBCOMP, PUBREC = b"\x70\x02", b"\x50\x02"
 Sent = tuple[str, int | None, bool]
 
 

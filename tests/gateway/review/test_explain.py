@@ -61,7 +61,6 @@ def with_routes(*routes: Route, only: bool = False) -> Config:
     return replace(config, routes=routes if only else (*config.routes, *routes))
 
 
-TO_CELL = Route(sources=("bravo/ops",), to=("alpha/cell",), agreement="alpha-bravo")
 BACK = Route(sources=("bravo/ops",), to=("charlie/map",), agreement="alpha-bravo")
 FROM_BRAVO = a_message(origin=None)
 SECRET = replace(FROM_BRAVO, label=Label(policy="MISSION", classification="CONFIDENTIAL"))

@@ -10,7 +10,6 @@ from gateway.links.urls import open_link
 from gateway.table.transport import FOLDERS, TRANSPORTS
 from tests.gateway.tables import TABLE, changed
 
-ALONE = ('id = "alpha/cell"', 'id = "alpha/cell"')
 FIELD = """
 [[links]]
 name = "field"
