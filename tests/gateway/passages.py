@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.config import Config
-from tests.gateway.tables import COALITION, a_config, changed
+from tests.gateway.tables import COALITION, a_config
 
 ONWARD = (
     'directions = [{ from = "alpha", to = "bravo" }, { from = "bravo", to = "alpha" }]\n',
@@ -64,8 +64,3 @@ def passer(*more: tuple[str, str]) -> Config:
 def third(*more: tuple[str, str]) -> Config:
     """Charlie's table: it takes from alpha what bravo's unit said."""
     return a_config(*more, table=THIRD + PLAIN)
-
-
-def passer_text(*more: tuple[str, str]) -> str:
-    """Alpha's table as text."""
-    return changed(*CHANGES, *more)
