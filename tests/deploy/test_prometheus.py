@@ -23,7 +23,8 @@ from gateway.console.server import serve_metrics
 from gateway.links import LinkState, Statistics
 from gateway.metrics import LaneFigures, Metrics
 from gateway.stream import Outcome
-from protocols.record import Event, Record
+from protocols.message import Precedence
+from protocols.record import Event, Record, Trouble
 from tests.deploy.grafana import DEPLOY, queries
 from tests.servers import Server, free_port, running
 
@@ -66,15 +67,16 @@ class Watched:
 
 
 def outcomes() -> Iterator[Record]:
-    """What a gateway says in one round: each of the four verdicts."""
+    """What a gateway says in one round: each of the four verdicts, and a fault."""
     common = {"at": datetime.now(UTC), "gateway": "alpha", "format_in": "cot", "subject_kind": "track"}
     there = {"source": "alpha/patrols", "destination": "bravo/ops"}
     back = {"source": "bravo/ops", "destination": "alpha/patrols"}
     spent = {"latency_ms": 2.5, "age_ms": 40.0, "bytes_out": 900, "losses": ("detail:no-field",)}
-    yield Record(event=Event.FORWARDED, format_out="sealed", **there, **spent, **common)  # type: ignore[arg-type]
+    yield Record(event=Event.FORWARDED, format_out="sealed", precedence=Precedence.FLASH, **there, **spent, **common)  # type: ignore[arg-type]
     yield Record(event=Event.DELIVERED, format_out="cot", **back, **spent, **common)  # type: ignore[arg-type]
     yield Record(event=Event.WITHHELD, reason="no-agreement", **there, **common)  # type: ignore[arg-type]
     yield Record(event=Event.REFUSED, reason="malformed", source="alpha/patrols", **common)  # type: ignore[arg-type]
+    yield Record(event=Event.FAULT, reason=Trouble.LINK_AWAY, destination="coalition", at=common["at"], gateway="alpha")  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -139,7 +141,7 @@ async def test_a_real_prometheus_scrapes_a_gateway_and_answers_every_query_of_th
     metrics = Metrics(registry)
     metrics.build("0.1.0", "alpha")
     metrics.watch({"coalition": link})
-    metrics.lanes(lambda: [LaneFigures("bravo", 3, 900, 2.0, 1, {"coalition": link.frames})])
+    metrics.lanes(lambda: [LaneFigures("bravo", 3, 900, 2.0, 1, {"coalition": link.frames}, used=0.5, warn_at=0.8)])
     async with asyncio.timeout(90), serve_metrics(registry, "127.0.0.1", 0) as address, traffic(metrics, link):
         with running(prometheus(tmp_path, f"127.0.0.1:{address.port}")) as server:
             await ready(server)
@@ -155,6 +157,11 @@ async def test_a_real_prometheus_scrapes_a_gateway_and_answers_every_query_of_th
             assert empty == []
             per_second = await ask(server, "query", query='sum(rate(comity_records_total{event="forwarded"}[5s]))')
             assert 0 < float(per_second["result"][0]["value"][1]) < 25  # twenty at most
+            by_precedence = "sum by (precedence, le) (rate(comity_latency_seconds_bucket[5s]))"
+            took = (await ask(server, "query", query=f"histogram_quantile(0.99, {by_precedence})"))["result"]
+            longest = {each["metric"]["precedence"]: float(each["value"][1]) for each in took}
+            assert longest.keys() == {"flash", "routine"}
+            assert 0.002 < longest["flash"] <= 0.003
             rules = (await ask(server, "rules"))["groups"][0]["rules"]
             assert {rule["health"] for rule in rules} == {"ok"}
             assert [rule["name"] for rule in rules if rule["alerts"]] == []
