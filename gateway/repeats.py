@@ -17,8 +17,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from gateway.generation import key_of
 from gateway.keyring.keystore import KeyringError
-from gateway.traces import DIGEST, Generation, Others, Owned, Trace, Traces
+from gateway.traces import DIGEST, Others, Owned, Trace, Traces, generation
 from protocols.body import Alert, Contact, Delete, Track
 from protocols.message import Authenticity, Message
 from protocols.record import Refused, Withheld
@@ -50,8 +51,8 @@ class Repeats:
         self._full = max(1, remembered // 2)
         self._traces = traces
         self._others = Others(beside, self._full) if beside else None
-        self._new = traces.newer if traces else Generation()
-        self._old = traces.older if traces else Generation()
+        self._new = traces.newer if traces else generation(self._full)
+        self._old = traces.older if traces else generation(self._full)
         self._fresh: OrderedDict[tuple[str, str], _Fresh] = OrderedDict()
 
     @classmethod
@@ -98,13 +99,13 @@ class Repeats:
         fresh = self._fresh.get(key)
         if fresh is None or fresh.which != id(message):
             return
-        trace, subjects = fresh.trace, self._new.subjects
+        trace, subject, subjects = fresh.trace, key_of(fresh.trace.subject), self._new.subjects
         for each in trace.ids[:1]:
-            self._new.ids.discard(each)
-            self._old.ids.discard(each)
+            self._new.ids.discard(key_of(each))
+            self._old.ids.discard(key_of(each))
         owned = Owned.unpack(trace.owned)._replace(newest=fresh.before).pack()
-        if subjects.get(trace.subject) == trace.owned:
-            subjects[trace.subject] = owned
+        if subjects.get(subject) == trace.owned:
+            subjects.put(subject, owned)
         self._fresh[key] = fresh._replace(trace=trace._replace(ids=(), owned=owned))
 
     def commit(self, messages: Iterable[Message]) -> None:
@@ -123,13 +124,15 @@ class Repeats:
             self._traces.close()
 
     def _seen(self, digest: bytes) -> bool:
-        if digest in self._new.ids or digest in self._old.ids:
+        key = key_of(digest)
+        if key in self._new.ids or key in self._old.ids:
             return True
         return self._others is not None and self._others.seen(digest)
 
     def _owned(self, subject: bytes) -> Owned | None:
         """Whose a subject is, and when its newest report was, also by what other processes of this gateway let pass."""
-        held = self._new.subjects.get(subject) or self._old.subjects.get(subject)
+        key = key_of(subject)
+        held = self._new.subjects.get(key) or self._old.subjects.get(key)
         owned = Owned.unpack(held) if held else None
         theirs = self._others.owned(subject) if self._others is not None else None
         if theirs is None:
@@ -141,9 +144,8 @@ class Repeats:
 
     def _keep(self, message: Message, trace: Trace, before: int | None) -> None:
         if len(self._new.ids) + len(trace.ids) > self._full or len(self._new.subjects) >= self._full:
-            self._new, self._old = Generation(), self._new
-        self._new.ids.update(trace.ids)
-        self._new.subjects[trace.subject] = trace.owned
+            self._new, self._old = generation(self._full), self._new
+        trace.put_in(self._new)
         if len(self._fresh) >= FRESH_MAX:
             self._fresh.popitem(last=False)
         self._fresh[message.id, message.subject] = _Fresh(id(message), trace, before)

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
+from gateway.generation import Generation, key_of
+
 NEWER: Final = "traces.log"
 OLDER: Final = "traces.old"
 DIGEST: Final = 16  # bytes
@@ -28,6 +30,7 @@ _CHECKED = _SIZE - 4
 _SEED = zlib.crc32(b"comity traces 1")  # records of another form do not hold
 _NOTHING = bytes(DIGEST)
 _FOREIGN, _TIMED = 1, 2
+_IDS = 2  # of a message at most
 
 
 class Owned(NamedTuple):
@@ -56,15 +59,16 @@ class Trace(NamedTuple):
     subject: bytes
     owned: bytes
 
+    def put_in(self, generation: Generation) -> None:
+        """Know it from now on."""
+        for each in self.ids:
+            generation.ids.put(key_of(each))
+        generation.subjects.put(key_of(self.subject), self.owned)
 
-class Generation:
-    """Ids, and subjects with whose they are (``Owned``, packed)."""
 
-    __slots__ = ("ids", "subjects")
-
-    def __init__(self) -> None:
-        self.ids: set[bytes] = set()
-        self.subjects: dict[bytes, bytes] = {}
+def generation(room: int) -> Generation:
+    """Memory for so many ids, and as many subjects."""
+    return Generation(room, _OWNED.size)
 
 
 class Others:
@@ -76,17 +80,19 @@ class Others:
         self._full = full
         self._clock = clock
         self._looked = float("-inf")
-        self._new, self._old = Generation(), Generation()
+        self._new, self._old = generation(full), generation(full)
 
     def owned(self, subject: bytes) -> bytes | None:
         """Whose a subject is, packed; None when none of them knows."""
         self._look()
-        return self._new.subjects.get(subject) or self._old.subjects.get(subject)
+        key = key_of(subject)
+        return self._new.subjects.get(key) or self._old.subjects.get(key)
 
     def seen(self, digest: bytes) -> bool:
         """Whether one of them had an id."""
         self._look()
-        return digest in self._new.ids or digest in self._old.ids
+        key = key_of(digest)
+        return key in self._new.ids or key in self._old.ids
 
     def _look(self) -> None:
         now = self._clock()
@@ -116,9 +122,8 @@ class Others:
             if trace is None:
                 continue
             if len(self._new.subjects) >= self._full or len(self._new.ids) >= self._full:
-                self._new, self._old = Generation(), self._new
-            self._new.subjects[trace.subject] = trace.owned
-            self._new.ids.update(trace.ids)
+                self._new, self._old = generation(self._full), self._new
+            trace.put_in(self._new)
 
 
 class Traces:
@@ -172,14 +177,13 @@ class Traces:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            return Generation()
-        found = Generation()
+            return generation(self._full // _SIZE * _IDS)
+        found = generation(self._full // _SIZE * _IDS)
         for trace in _unpacked(data):
             if trace is None:
                 self.damaged += 1
                 continue
-            found.subjects[trace.subject] = trace.owned
-            found.ids.update(trace.ids)
+            trace.put_in(found)
         return found
 
 

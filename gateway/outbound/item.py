@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from gateway.dispatch import Consignment
+from gateway.outbound.wrapping import unpack_facts
 from protocols.custody import Numbered
 from protocols.message import Message
 from protocols.record import Record
@@ -52,13 +53,14 @@ class Ticket:
 class Item:
     """A parcel of one lane. ``row`` is its place on disk, where it has one; ``ticket`` the source that still waits.
 
-    One that was read from the disk has ``drafts``, the Records to be, and ``messages``, where a unit of ours gets it.
+    One that was read from the disk has ``facts``, packed because many are in hand while a long queue drains, and
+    ``messages``, where a unit of ours gets it.
     """
 
     __slots__ = (
         "arrived",
         "consignment",
-        "drafts",
+        "facts",
         "former",
         "messages",
         "precedence",
@@ -84,10 +86,15 @@ class Item:
         self.tries = 0
         self.turn = 0  # its place in the order in which the lane's parcels were first sent; 0 while it was not
         self.former: tuple[Numbered, ...] = ()  # what it was sent as before it was sealed anew
-        self.drafts: tuple[Record, ...] = ()
+        self.facts: bytes | None = None
         self.messages: tuple[Message, ...] = ()
         if ticket is not None:
             ticket.add()
+
+    @property
+    def drafts(self) -> tuple[Record, ...]:
+        """The Records to be of one that was read from the disk."""
+        return unpack_facts(self.facts) if self.facts else ()
 
     def replace(self, consignment: Consignment) -> None:
         """It goes in another form from now on."""

@@ -150,7 +150,7 @@ class Waiting:
             event = drafts[0].event if drafts else Event.FORWARDED
             consignment = Consignment(lane, parcel, event, precedence=level, custody=number)
             item = Item(consignment, drafts[0].at if drafts else _LONG_AGO, now_s - row.waited_s, None)
-            item.row, item.drafts, item.messages = row.id, drafts, messages
+            item.row, item.facts, item.messages = row.id, row.facts, messages
             items.append(item)
         return items
 

@@ -101,6 +101,14 @@ def whole(raw: bytes, start: int = 0) -> int:
     return length if crc32(checked) == checksum else 0
 
 
+def claimed(raw: bytes, start: int) -> int:
+    """How long what begins here says that it is; 0 when it is nothing of ours."""
+    if len(raw) - start < HEAD_BYTES:
+        return 0
+    magic, _, length, _, _, _ = _HEAD.unpack_from(raw, start)
+    return length if magic == MAGIC and length <= ENTRY_MAX else 0
+
+
 def entry(raw: bytes, segment: int, offset: int) -> Entry:
     """Read the head of an entry that is ``whole``."""
     _, _, length, kind, precedence, number = _HEAD.unpack_from(raw)

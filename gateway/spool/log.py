@@ -139,14 +139,18 @@ class Log:
 
     def entries(self, segment: int, offset: int = 0) -> Iterator[Entry]:
         """Every entry from here to the end of the segment."""
-        found, _, gaps = self._twin(segment).entries(offset)
-        self.gaps += gaps
-        return (entry(raw, segment, at) for at, raw in found)
+        end = offset
+        for at, raw in self._twin(segment).entries(offset):
+            self.gaps += at > end
+            end = at + len(raw)
+            yield entry(raw, segment, at)
 
     def cut_tail(self, offset: int = 0) -> None:
         """Cut off what stands torn at the end of the log: it was never acknowledged."""
         twin = self._twin(self.head)
-        _, end, _ = twin.entries(offset, both=True)
+        end = offset
+        for at, raw in twin.entries(offset, both=True):
+            end = at + len(raw)
         twin.cut(end)
         self._sizes[self.head] = end
 
@@ -154,7 +158,7 @@ class Log:
         """Whether there was something here, and both copies of it are damaged."""
         if place.offset >= self.size(place.segment):
             return False
-        found, _, _ = self._twin(place.segment).entries(0)
+        found = self._twin(place.segment).entries(0)
         return not any(at <= place.offset < at + len(raw) for at, raw in found)
 
     def drop(self, segment: int) -> None:

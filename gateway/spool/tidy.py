@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from itertools import islice
 from typing import Final
 
 from gateway.spool.catalogue import Catalogue, place
@@ -12,7 +12,7 @@ from gateway.spool.log import SEGMENT_BYTES, Place
 
 _DEAD_MAX: Final = 4 * SEGMENT_BYTES  # of one copy, beyond as much as waits
 _LEFT_MAX: Final = SEGMENT_BYTES // 4  # dead, in a log in which nothing waits
-_STEP: Final = 512  # entries moved in one step
+_STEP: Final = 256  # entries moved in one step
 _NOTHING: Final = Sum(0, 0)
 
 
@@ -21,12 +21,12 @@ class Tidying:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._moving: deque[Entry] = deque()
+        self._moved: tuple[int, int] | None = None  # the segment that is being emptied, and how far
 
     def step(self, *, urgent: bool = False) -> bool:
         """Do a little; whether there is more. ``urgent``: every bit of room counts. Raise SpoolError, OSError."""
-        if self._moving:
-            self._move([self._moving.popleft() for _ in range(min(_STEP, len(self._moving)))])
+        if self._moved is not None:
+            self._moved = self._move_on(*self._moved)
             return True
         log, live = self._catalogue.log, self._catalogue.index.live
         oldest = log.oldest
@@ -41,7 +41,7 @@ class Tidying:
             self._drop(oldest)
             return True
         if log.size_bytes > 2 * sum(part.bytes for part in live.values()) + (0 if urgent else _DEAD_MAX):
-            self._moving.extend(one for one in log.entries(oldest) if one.kind is not Kind.DONE)
+            self._moved = oldest, 0
             return True
         return False
 
@@ -50,6 +50,15 @@ class Tidying:
         self._catalogue.write([], lambda _: self._catalogue.index.forget_segment(segment), sync=False)
         self._catalogue.index.checkpoint()
         self._catalogue.log.drop(segment)
+
+    def _move_on(self, segment: int, offset: int) -> tuple[int, int] | None:
+        """Move some; where to go on, None at the end."""
+        some = list(islice(self._catalogue.log.entries(segment, offset), _STEP))
+        if not some:
+            return None
+        if lasting := [one for one in some if one.kind is not Kind.DONE]:
+            self._move(lasting)
+        return segment, some[-1].offset + some[-1].length
 
     def _move(self, entries: list[Entry]) -> None:
         index = self._catalogue.index

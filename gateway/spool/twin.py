@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway.spool.entry import MAGIC, whole
+from gateway.spool.entry import HEAD_BYTES, MAGIC, claimed, whole
 
 SIDES: Final = ("a", "b")
+_BLOCK_BYTES: Final = 1 << 20  # read at a time
 
 
 def path(folder: Path, number: int, side: str) -> Path:
@@ -36,7 +38,8 @@ class Twin:
     def even(self) -> None:
         """Where one side is missing or too short, put into it what the other has."""
         if len({os.fstat(file).st_size for file in self._files}) > 1:
-            self.entries(0, both=True)
+            for _ in self.entries(0, both=True):
+                pass
 
     def size(self) -> int:
         """How far the longer side reaches."""
@@ -75,31 +78,27 @@ class Twin:
                 return raw
         return b""
 
-    def entries(self, start: int, *, both: bool = False) -> tuple[list[tuple[int, bytes]], int, int]:
-        """Every entry from here on with its offset; where the last one ends; how many stretches were beyond repair.
+    def entries(self, start: int, *, both: bool = False) -> Iterator[tuple[int, bytes]]:
+        """Every entry from here on with its offset; what is damaged beyond repair is left out.
 
         ``both``: compare the sides all through, not only where one is damaged.
         """
-        size = self.size() - start
-        sides = [_read(file, start, size) for file in self._files[: 1 + both]]
-        found: list[tuple[int, bytes]] = []
-        at = end = gaps = 0
+        sides = [_Side(file) for file in self._files[: 1 + both]]
+        at, size = start, self.size()
         while at < size:
-            lengths = [whole(side, at) for side in sides]
+            lengths = [side.whole(at) for side in sides]
             if not all(lengths) and len(sides) == 1:
-                sides.append(_read(self._files[1], start, size))
+                sides.append(_Side(self._files[1]))
                 continue
             length = max(lengths)
             if not length:
-                at = _next(sides, at + 1)
+                at = _next(sides, at + 1, size)
                 continue
-            gaps += at > end
-            raw = sides[lengths.index(length)][at : at + length]
+            raw = sides[lengths.index(length)].read(at, length)
             if 0 in lengths:
-                self._repair(self._files[lengths.index(0)], raw, start + at)
-            found.append((start + at, raw))
-            at = end = at + length
-        return found, start + end, gaps
+                self._repair(self._files[lengths.index(0)], raw, at)
+            yield at, raw
+            at += length
 
     def close(self) -> None:
         """Let go of the files."""
@@ -116,17 +115,44 @@ class Twin:
             os.fdatasync(file)
 
 
-def _next(sides: list[bytes], start: int) -> int:
-    """Where the next whole entry begins in either; the end when there is none."""
-    at = start
-    while True:
-        candidates = [found for side in sides if (found := side.find(MAGIC, at)) >= 0]
-        if not candidates:
-            return max(map(len, sides))
-        at = min(candidates)
-        if any(whole(side, at) for side in sides):
-            return at
+class _Side:
+    """One file, read on in blocks."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._start = 0
+        self._block = b""
+
+    def whole(self, at: int) -> int:
+        """The length of the entry that begins here; 0 when there is none that is whole."""
+        self._reach(at, HEAD_BYTES)
+        self._reach(at, claimed(self._block, at - self._start))
+        return whole(self._block, at - self._start)
+
+    def read(self, at: int, length: int) -> bytes:
+        """What was found there."""
+        return self._block[at - self._start : at - self._start + length]
+
+    def find(self, at: int, end: int) -> int:
+        """Where an entry may begin next."""
+        while at < end:
+            self._reach(at, HEAD_BYTES)
+            found = self._block.find(MAGIC, at - self._start)
+            if found >= 0:
+                return self._start + found
+            at = max(at + 1, self._start + len(self._block) - len(MAGIC) + 1)
+        return end
+
+    def _reach(self, at: int, length: int) -> None:
+        if not self._start <= at <= at + length <= self._start + len(self._block):
+            self._start, self._block = at, _read(self._file, at, max(length, _BLOCK_BYTES))
+
+
+def _next(sides: Sequence[_Side], at: int, end: int) -> int:
+    """Where the next whole entry begins in either."""
+    while (at := min(side.find(at, end) for side in sides)) < end and not any(side.whole(at) for side in sides):
         at += 1
+    return at
 
 
 def _read(file: int, offset: int, length: int) -> bytes:
