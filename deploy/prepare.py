@@ -11,16 +11,17 @@ all three.
 
 from __future__ import annotations
 
+import argparse
 import base64
 import hashlib
 import secrets
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.config import parse
+from gateway.config import Config, ConfigError, parse
 from gateway.countersigned import Countersigned
+from gateway.errors import OperatorError
 from gateway.keyring.holdings import Holdings
 from gateway.keyring.keystore import KEY_FILE, key_file
 
@@ -50,7 +51,7 @@ def prepare(tables: Path, folder: Path, now_s: int) -> None:
 
 def _keys(tables: Path, folder: Path, now_s: int) -> None:
     held = {}
-    configs = {partner: parse((tables / f"{partner}.toml").read_bytes()) for partner in PARTNERS}
+    configs = {partner: _table(tables / f"{partner}.toml") for partner in PARTNERS}
     for partner, config in configs.items():
         state = folder / partner
         held[partner] = Holdings.create(state, [unit.id for unit in config.units], key_file(state / KEY_FILE), now_s)
@@ -62,6 +63,13 @@ def _keys(tables: Path, folder: Path, now_s: int) -> None:
         for agreement in configs[partner].agreements:
             for signer in agreement.partners:
                 kept.keep(agreement, held[signer].countersign(agreement))
+
+
+def _table(file: Path) -> Config:
+    try:
+        return parse(file.read_bytes())
+    except ConfigError as error:
+        raise ConfigError([f"{file}: {error.faults[0]}"]) from None
 
 
 def _password(file: Path) -> str:
@@ -97,5 +105,19 @@ def _write(file: Path, text: str) -> None:
     file.write_text(text)
 
 
+def main() -> None:
+    """Prepare as the command line says. What an operator can mend ends in two lines and status 2."""
+    parser = argparse.ArgumentParser(prog="prepare.py", description="Make a coalition's keys and passwords, once.")
+    parser.add_argument("tables", type=Path, metavar="TABLES", help="the folder of the gateways' configurations")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="what is filled, with a folder for each volume")
+    given = parser.parse_args()
+    try:
+        prepare(given.tables, given.folder, int(time.time()))
+    except OperatorError as error:
+        parser.error(error.lines[0])
+    except OSError as error:
+        parser.error(f"{error.filename}: {error.strerror}")
+
+
 if __name__ == "__main__":
-    prepare(Path(sys.argv[1]), Path(sys.argv[2]), int(time.time()))
+    main()
