@@ -34,7 +34,7 @@ from gateway.errors import OperatorError
 from gateway.links import LinkError, Settings, secure
 from gateway.links.backoff import Backoff, Pace
 from gateway.links.fault import LostError, RefusedError
-from gateway.links.natsconnection import ApiError, NatsConnection, Place, Traffic
+from gateway.links.nats.connection import ApiError, NatsConnection, Place, Traffic
 
 START_S = 15.0
 STOP_S = 5.0

@@ -6,7 +6,7 @@ import json
 from enum import StrEnum
 from typing import Any
 
-from gateway.links import subjects
+from gateway.links.nats import subjects
 from gateway.table.sharing import GROUPS, shards_of
 from protocols.quantity import Value
 from protocols.topics import SHARDS

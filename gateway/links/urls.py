@@ -13,10 +13,10 @@ from gateway.links.datagram import DatagramLink
 from gateway.links.folder import FolderLink
 from gateway.links.framed import ByteStream
 from gateway.links.listen import ListenLink
-from gateway.links.mqtt import MqttLink
-from gateway.links.nats import NatsLink
-from gateway.links.natsbind import PARTITIONS
-from gateway.links.older import OlderMqttLink
+from gateway.links.mqtt.link import MqttLink
+from gateway.links.mqtt.older import OlderMqttLink
+from gateway.links.nats.bind import PARTITIONS
+from gateway.links.nats.link import NatsLink
 from gateway.links.plain import Split, lines
 from gateway.links.stream import StreamLink
 from gateway.table.transport import TRANSPORTS, WEBSOCKETS, read_url

@@ -16,10 +16,12 @@ from collections.abc import Callable
 
 import mqtt5
 
-from gateway.links import Settings, Subscription, subjects, websocket
+from gateway.links import Settings, Subscription
 from gateway.links.fault import LostError, ProtocolError, RefusedError
-from gateway.links.natswire import Parser
-from gateway.links.session import Credentials, Session
+from gateway.links.mqtt import websocket
+from gateway.links.mqtt.session import Credentials, Session
+from gateway.links.nats import subjects
+from gateway.links.nats.wire import Parser
 
 SETTINGS = Settings("mqtt://x", "fuzz", (Subscription("in/#"),), packet_max=65_536)
 HELD_MAX = 200_000  # bytes that a parser may keep of what is incomplete

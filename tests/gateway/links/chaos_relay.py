@@ -16,8 +16,8 @@ import uvloop
 from gateway.links import Frame, Link, Parcel, Settings, Subscription
 from gateway.links.address import Address
 from gateway.links.backoff import Pace
-from gateway.links.mqtt import MqttLink
-from gateway.links.nats import NatsLink
+from gateway.links.mqtt.link import MqttLink
+from gateway.links.nats.link import NatsLink
 
 PACE = Pace(first_s=0.1, longest_s=0.5, refused_s=0.5)
 

@@ -8,8 +8,8 @@ import pytest
 from gateway.links import Link, Settings, Subscription
 from gateway.links.address import Address
 from gateway.links.backoff import Pace
-from gateway.links.mqtt import MqttLink
-from gateway.links.nats import NatsLink
+from gateway.links.mqtt.link import MqttLink
+from gateway.links.nats.link import NatsLink
 from tests.servers import Server, mosquitto, mosquitto_path, nats_server
 
 FAST = Pace(first_s=0.05, longest_s=0.2, refused_s=0.5)

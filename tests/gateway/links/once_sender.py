@@ -17,7 +17,7 @@ import uvloop
 from gateway.links import Link, Parcel, Settings
 from gateway.links.address import Address
 from gateway.links.backoff import Pace
-from gateway.links.mqtt import MqttLink
+from gateway.links.mqtt.link import MqttLink
 
 BATCH = 25
 UNDER_WAY = 8  # batches

@@ -17,9 +17,9 @@ import pytest
 from gateway.links import Link, LinkError, LinkState, Parcel, SendError, Settings, Subscription
 from gateway.links.address import Address
 from gateway.links.backoff import Pace
-from gateway.links.mqtt import MqttLink
-from gateway.links.nats import NatsLink
-from gateway.links.older import OlderMqttLink
+from gateway.links.mqtt.link import MqttLink
+from gateway.links.mqtt.older import OlderMqttLink
+from gateway.links.nats.link import NatsLink
 from tests.gateway.links import proxy
 from tests.gateway.links.test_contract import alive, take, until
 from tests.servers import Server, free_port, mosquitto, mosquitto_passwords, mosquitto_path, nats_server, running

@@ -15,7 +15,7 @@ import pytest
 from gateway.links import LinkState, Parcel, Settings, Subscription
 from gateway.links.address import Address
 from gateway.links.backoff import Pace
-from gateway.links.mqtt import MqttLink
+from gateway.links.mqtt.link import MqttLink
 from tests.bench.peers import Peer
 from tests.gateway.links.certificates import Authority
 from tests.gateway.links.test_contract import alive, until
@@ -97,7 +97,7 @@ async def test_a_flood_does_not_stop_our_own_sends() -> None:
 
 
 async def test_a_broker_that_never_acknowledges_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.links.wire.STALL_S", 0.3)
+    monkeypatch.setattr("gateway.links.mqtt.wire.STALL_S", 0.3)
 
     def silent(peer: Peer, packet: Any) -> None:
         if not isinstance(packet, mqtt5.PublishPacket):

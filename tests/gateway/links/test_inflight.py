@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.links import LinkError
-from gateway.links.inflight import PIDS, Inflight, Phase, key_of
+from gateway.links.mqtt.inflight import PIDS, Inflight, Phase, key_of
 
 SIZE = 1_048_576
 A, B = key_of("a"), key_of("b")
@@ -24,7 +24,7 @@ def open_slots(folder: Path, client: str = "gateway") -> Inflight:
 def test_what_was_stored_is_there_after_a_kill(tmp_path: Path) -> None:
     program = (
         "import os, sys\n"
-        "from gateway.links.inflight import Inflight, key_of\n"
+        "from gateway.links.mqtt.inflight import Inflight, key_of\n"
         "slots = Inflight.open(sys.argv[1], 'gateway')\n"
         "for pid, name in enumerate('abcd', 7): slots.send(pid, key_of(name))\n"
         "slots.release(8)\n"

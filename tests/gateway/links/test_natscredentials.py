@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.links import LinkError, Parcel, Settings, Subscription
-from gateway.links.natscredentials import Credentials
+from gateway.links.nats.credentials import Credentials
 from gateway.links.urls import open_link
 from tests.gateway.links.test_contract import alive, take
 from tests.servers import nats_server, running

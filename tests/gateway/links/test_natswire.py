@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.links import natswire
 from gateway.links.fault import ProtocolError
-from gateway.links.natswire import Info, Message, Note, Parser
+from gateway.links.nats import wire
+from gateway.links.nats.wire import Info, Message, Note, Parser
 
 INFO = b'INFO {"max_payload":1048576,"headers":true,"jetstream":true,"nonce":"abc"}\r\n'
 STREAM = (
@@ -80,17 +80,17 @@ def test_broken_streams_end_a_connection_and_nothing_else(seed: int, changes: in
             parser.feed(bytes(data[start : start + 7]))
     except ProtocolError:
         return
-    assert len(parser._rest) <= natswire.LINE_MAX + 1000
+    assert len(parser._rest) <= wire.LINE_MAX + 1000
 
 
 def test_writes_what_the_protocol_wants() -> None:
-    assert natswire.publish("a.b", b"xy") == b"PUB a.b 2\r\nxy\r\n"
-    assert natswire.publish("a.b", b"xy", "r") == b"PUB a.b r 2\r\nxy\r\n"
-    block = natswire.header_block([("Nats-Msg-Id", "7")])
+    assert wire.publish("a.b", b"xy") == b"PUB a.b 2\r\nxy\r\n"
+    assert wire.publish("a.b", b"xy", "r") == b"PUB a.b r 2\r\nxy\r\n"
+    block = wire.header_block([("Nats-Msg-Id", "7")])
     assert block == b"NATS/1.0\r\nNats-Msg-Id: 7\r\n\r\n"
-    assert natswire.publish("a", b"xy", "r", block) == b"HPUB a r 28 30\r\n" + block + b"xy\r\n"
-    assert natswire.identified("a", b"xy", "r", "7") == natswire.publish("a", b"xy", "r", block)
-    assert natswire.acknowledgement("r", b"+ACK") == natswire.publish("r", b"+ACK")
-    assert natswire.header(block, "Nats-Msg-Id") == "7"
-    assert natswire.header(block, "Nats") is None
-    assert natswire.reason(b"NATS/1.0 409 Consumer Deleted\r\n\r\n") == "Consumer Deleted"
+    assert wire.publish("a", b"xy", "r", block) == b"HPUB a r 28 30\r\n" + block + b"xy\r\n"
+    assert wire.identified("a", b"xy", "r", "7") == wire.publish("a", b"xy", "r", block)
+    assert wire.acknowledgement("r", b"+ACK") == wire.publish("r", b"+ACK")
+    assert wire.header(block, "Nats-Msg-Id") == "7"
+    assert wire.header(block, "Nats") is None
+    assert wire.reason(b"NATS/1.0 409 Consumer Deleted\r\n\r\n") == "Consumer Deleted"

@@ -7,9 +7,9 @@ import pytest
 
 from gateway.links import Parcel, SendRefusal, Settings
 from gateway.links.fault import ProtocolError
-from gateway.links.inflight import Inflight, Phase, key_of
 from gateway.links.ledger import Entry
-from gateway.links.session import Credentials, Session
+from gateway.links.mqtt.inflight import Inflight, Phase, key_of
+from gateway.links.mqtt.session import Credentials, Session
 from tests.gateway.links.test_session import batch, connack, written
 
 SIZE = 1_048_576

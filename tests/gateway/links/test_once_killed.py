@@ -17,7 +17,7 @@ import pytest
 
 from gateway.links import Parcel, Settings
 from gateway.links.address import Address
-from gateway.links.mqtt import MqttLink
+from gateway.links.mqtt.link import MqttLink
 from tests.bench.peers import Peer, connect
 from tests.gateway.links.conftest import FAST
 from tests.gateway.links.once_sender import CLIENT, TOPICS

@@ -9,7 +9,7 @@ from nats.js.api import StreamConfig
 
 from gateway.links import Parcel, Settings
 from gateway.links.address import Address
-from gateway.links.nats import NatsLink
+from gateway.links.nats.link import NatsLink
 from tests.gateway.links.conftest import FAST
 from tests.servers import nats_server, running
 

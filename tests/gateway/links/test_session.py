@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from gateway.links import Parcel, SendRefusal, Settings, Subscription
 from gateway.links.fault import LostError, ProtocolError, RefusedError
 from gateway.links.ledger import Batch, Entry
-from gateway.links.session import Credentials, Session
+from gateway.links.mqtt.session import Credentials, Session
 
 QOS1 = mqtt5.QoS.AT_LEAST_ONCE
 SETTINGS = Settings("mqtt://x", "gateway", (Subscription("in/#"),), packet_max=4096)

@@ -8,7 +8,8 @@ import pytest
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gateway.links import Parcel, Settings, Subscription, subjects
+from gateway.links import Parcel, Settings, Subscription
+from gateway.links.nats import subjects
 from gateway.links.urls import open_link
 from tests.servers import nats_server, running
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway.links import LinkError, Settings
-from gateway.links.mqtt import MqttLink
-from gateway.links.nats import NatsLink
+from gateway.links.mqtt.link import MqttLink
+from gateway.links.nats.link import NatsLink
 from gateway.links.urls import open_link
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.links import Parcel, Settings, Subscription, websocket
+from gateway.links import Parcel, Settings, Subscription
 from gateway.links.address import Address
 from gateway.links.fault import LostError, ProtocolError, RefusedError
+from gateway.links.mqtt import websocket
 from gateway.links.urls import open_link
 from tests.gateway.links.test_contract import alive, take
 from tests.servers import free_port, nats_server, running

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gateway.links import Settings, Share, subjects
+from gateway.links import Settings, Share
 from gateway.links.fault import RefusedError
-from gateway.links.natsconnection import ApiError, NatsConnection
-from gateway.links.natspull import Standing
+from gateway.links.nats import subjects
+from gateway.links.nats.connection import ApiError, NatsConnection
+from gateway.links.nats.pull import Standing
 from gateway.table.sharing import ALL, Part
 
 _NANOSECONDS = 1_000_000_000

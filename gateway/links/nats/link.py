@@ -7,17 +7,18 @@ import functools
 import json
 from collections.abc import Sequence
 
-from gateway.links import LinkError, Parcel, SendRefusal, Settings, Statistics, Subscription, natswire, secure, subjects
+from gateway.links import LinkError, Parcel, SendRefusal, Settings, Statistics, Subscription, secure
 from gateway.links.address import Address
 from gateway.links.backoff import Pace
 from gateway.links.fault import LostError, RefusedError
 from gateway.links.ledger import Entry
-from gateway.links.natsbind import Binding, bind, keep_last, retained_streams, standing, streams_with
-from gateway.links.natsconnection import ApiError, NatsConnection, Place, Traffic
-from gateway.links.natscredentials import Credentials
-from gateway.links.natspublish import Publisher
-from gateway.links.natspull import Counts, NatsFrame, Pull
-from gateway.links.natswire import Message
+from gateway.links.nats import subjects, wire
+from gateway.links.nats.bind import Binding, bind, keep_last, retained_streams, standing, streams_with
+from gateway.links.nats.connection import ApiError, NatsConnection, Place, Traffic
+from gateway.links.nats.credentials import Credentials
+from gateway.links.nats.publish import Publisher
+from gateway.links.nats.pull import Counts, NatsFrame, Pull
+from gateway.links.nats.wire import Message
 from gateway.links.upkeep import Upkeep
 
 OPEN_S = 20.0  # to connect, and to find or make streams and consumers
@@ -209,7 +210,7 @@ class NatsLink(Upkeep[NatsFrame]):
             taker = _Page(self._retained, self._counts, page)
             number = connection.subscribe(inbox, taker.take)
             body = {"seq": sequence, "next_by_subj": subject, "batch": _RETAINED_BATCH}
-            connection.write(natswire.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(body).encode(), inbox))
+            connection.write(wire.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(body).encode(), inbox))
             await asyncio.wait((page, connection.ended), return_when=asyncio.FIRST_COMPLETED)
             if not page.done():
                 raise LostError("connection lost")
@@ -233,13 +234,13 @@ class _Page:
     def take(self, message: Message) -> None:
         """A message, or the note that ends the page."""
         if message.status:
-            left = natswire.header(message.headers, "Nats-Num-Pending")
+            left = wire.header(message.headers, "Nats-Num-Pending")
             more = message.status == 204 and left not in {None, "0"} and self._last
             if not self._page.done():
                 self._page.set_result(self._last + 1 if more else 0)
             return
-        name = natswire.header(message.headers, "Nats-Subject") or ""
-        sequence = natswire.header(message.headers, "Nats-Sequence") or "0"
+        name = wire.header(message.headers, "Nats-Subject") or ""
+        sequence = wire.header(message.headers, "Nats-Sequence") or "0"
         self._last = int(sequence) if sequence.isdigit() else 0
         if message.payload:  # an empty one says that nothing is kept any more (MQTT 5, 3.3.1.3)
             self._counts.received += 1

@@ -12,8 +12,8 @@ import mqtt5
 
 from gateway.links import Parcel, Settings, Subscription
 from gateway.links.fault import LostError, ProtocolError, RefusedError
-from gateway.links.incoming import Incoming, MqttFrame
-from gateway.links.outgoing import Limits, Outgoing
+from gateway.links.mqtt.incoming import Incoming, MqttFrame
+from gateway.links.mqtt.outgoing import Limits, Outgoing
 
 ALIASES_IN = 64  # topics that the broker may abbreviate
 _QOS1 = mqtt5.QoS.AT_LEAST_ONCE

@@ -12,11 +12,11 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from gateway.links import natswire
 from gateway.links.fault import LostError
-from gateway.links.natsconnection import NatsConnection
-from gateway.links.natswire import Message
-from gateway.links.subjects import topic
+from gateway.links.nats import wire
+from gateway.links.nats.connection import NatsConnection
+from gateway.links.nats.subjects import topic
+from gateway.links.nats.wire import Message
 
 PULL_S = 30.0  # a pull request lives so long
 HEARTBEAT_S = 5.0  # while it has nothing to say, the server says so this often
@@ -148,7 +148,7 @@ class Pull:
             "idle_heartbeat": int(HEARTBEAT_S * _NANOSECONDS),
         }
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self.stream}.{self.consumer}"
-        connection.write(natswire.publish(subject, json.dumps(body).encode(), self._inbox))
+        connection.write(wire.publish(subject, json.dumps(body).encode(), self._inbox))
 
     def settle(self, frame: NatsFrame, answer: bytes) -> None:
         """Tell the server, on whatever connection is up; else when the next one is."""
@@ -159,7 +159,7 @@ class Pull:
         else:
             self._counts.refused += 1
         if self._connection is not None:
-            self._connection.write(natswire.acknowledgement(frame.reply, answer))
+            self._connection.write(wire.acknowledgement(frame.reply, answer))
 
     def _take(self, message: Message) -> None:
         self._heard = True
@@ -173,7 +173,7 @@ class Pull:
         answer = self._answered.get(key)
         if answer is not None:
             if self._connection is not None:
-                self._connection.write(natswire.acknowledgement(message.reply, answer))
+                self._connection.write(wire.acknowledgement(message.reply, answer))
             self._came_again(key)
             return
         subject = message.subject
@@ -201,8 +201,8 @@ class Pull:
         status = message.status
         if status == 100:
             return
-        if status in {404, 408} or (status == 409 and "exceeded" in natswire.reason(message.headers).lower()):
-            left = natswire.header(message.headers, "Nats-Pending-Messages")
+        if status in {404, 408} or (status == 409 and "exceeded" in wire.reason(message.headers).lower()):
+            left = wire.header(message.headers, "Nats-Pending-Messages")
             self._open = max(0, self._open - int(left)) if left is not None and left.isdigit() else 0
             return
         # The consumer was deleted, its server shuts down or leads no more: set everything up again.
@@ -228,7 +228,7 @@ class Pull:
             prefix = f"$JS.ACK.{self.stream}.{self.consumer}.1"
             for sequence in range(standing.floor + 1, standing.delivered + 1):
                 if sequence not in here:
-                    connection.write(natswire.publish(f"{prefix}.{sequence}.{standing.consumer}.0.0", b"-NAK"))
+                    connection.write(wire.publish(f"{prefix}.{sequence}.{standing.consumer}.0.0", b"-NAK"))
             self._patience_s = asyncio.get_running_loop().time() + PATIENCE_S
         self._hand_over_late()
 

@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
-from gateway.links import natswire
 from gateway.links.ends import GOODBYE_S, connecting, let_go
 from gateway.links.fault import LostError, ProtocolError, RefusedError
-from gateway.links.natswire import Info, Message, Note
+from gateway.links.nats import wire
+from gateway.links.nats.wire import Info, Message, Note
 
 REQUEST_S = 5.0
 _DEAD_AFTER = 1.5  # keep-alive intervals of silence, as on MQTT links
@@ -66,7 +66,7 @@ class NatsConnection(asyncio.Protocol):
         self.turn_ended: Callable[[], None] | None = None  # called after each read, once what arrived is handed out
         self.writable: Callable[[], None] | None = None
         self.blocked = False
-        self._parser = natswire.Parser(payload_max)
+        self._parser = wire.Parser(payload_max)
         self._keep_alive_s = keep_alive_s or 3600.0
         self._traffic = traffic
         self._transport: asyncio.Transport | None = None
@@ -99,7 +99,7 @@ class NatsConnection(asyncio.Protocol):
         self.info = info
         if prove is not None:
             options = options | prove(info.nonce or "")
-        self.write(natswire.connect(options))
+        self.write(wire.connect(options))
         answered: asyncio.Future[None] = self._loop.create_future()
         self.ping(lambda: _complete(answered))
         await self._during(answered)
@@ -145,7 +145,7 @@ class NatsConnection(asyncio.Protocol):
         token = f"{self.inbox}.r.{self._numbers}"
         future: asyncio.Future[Message] = self._loop.create_future()
         self._requests[token] = (subject, future)
-        self.write(natswire.publish(subject, payload, token))
+        self.write(wire.publish(subject, payload, token))
         try:
             async with asyncio.timeout(REQUEST_S):
                 return cast("Message", await self._during(future))

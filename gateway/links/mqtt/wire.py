@@ -14,9 +14,9 @@ from typing import NamedTuple, cast
 from gateway.links.ends import GOODBYE_S, let_go
 from gateway.links.fault import LostError, ProtocolError, RefusedError
 from gateway.links.inbox import Inbox
-from gateway.links.incoming import MqttFrame
 from gateway.links.ledger import Ledger
-from gateway.links.session import Credentials, Session
+from gateway.links.mqtt.incoming import MqttFrame
+from gateway.links.mqtt.session import Credentials, Session
 
 STALL_S = 60.0  # a broker that answers pings and never acknowledges is as good as gone
 HELD_MAX = 64 * 1024 * 1024  # bytes of frames in hand before reading stops

@@ -11,13 +11,13 @@ from gateway.links.address import Address
 from gateway.links.backoff import Pace
 from gateway.links.ends import connecting
 from gateway.links.fault import LostError
-from gateway.links.incoming import MqttFrame
-from gateway.links.inflight import Inflight
 from gateway.links.ledger import Entry
-from gateway.links.session import Credentials, Session
+from gateway.links.mqtt.incoming import MqttFrame
+from gateway.links.mqtt.inflight import Inflight
+from gateway.links.mqtt.session import Credentials, Session
+from gateway.links.mqtt.websocket import WebSocket
+from gateway.links.mqtt.wire import Parts, Traffic, Wire
 from gateway.links.upkeep import Upkeep
-from gateway.links.websocket import WebSocket
-from gateway.links.wire import Parts, Traffic, Wire
 
 _PORT_MAX = 65_535
 OPEN_S = 15.0  # to connect, shake hands and be subscribed

@@ -18,7 +18,7 @@ from gateway.links.address import Address
 from gateway.links.backoff import Pace
 from gateway.links.fault import LostError, RefusedError
 from gateway.links.ledger import Entry
-from gateway.links.outgoing import bad_topic
+from gateway.links.mqtt.outgoing import bad_topic
 from gateway.links.plain import Tally
 from gateway.links.upkeep import Upkeep
 

@@ -13,11 +13,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
-from gateway.links import Parcel, SendRefusal, natswire, subjects
+from gateway.links import Parcel, SendRefusal
 from gateway.links.fault import LostError
 from gateway.links.ledger import Entry
-from gateway.links.natsconnection import NatsConnection
-from gateway.links.natswire import Message
+from gateway.links.nats import subjects, wire
+from gateway.links.nats.connection import NatsConnection
+from gateway.links.nats.wire import Message
 from gateway.links.properties import carried
 
 WINDOW_MAX = 4096  # publishes under way
@@ -185,7 +186,7 @@ class Publisher:
         parcel = sent.entry.parcel
         self._under_way[sent.id] = sent
         if kept and parcel[3:7] == _PLAIN:
-            connection.write(natswire.identified(sent.subject, parcel.data, self._answers + sent.id, sent.id))
+            connection.write(wire.identified(sent.subject, parcel.data, self._answers + sent.id, sent.id))
             return
         pairs = [("Nats-Msg-Id", _line(parcel.id or sent.id))]
         if parcel.expires_s is not None and sent.ttl and kept:
@@ -194,7 +195,7 @@ class Publisher:
             pairs.append(("Content-Type", _line(parcel.media_type)))
         pairs += parcel.properties
         reply = f"{self._answers}{sent.id}" if kept else ""
-        connection.write(natswire.publish(sent.subject, parcel.data, reply, natswire.header_block(pairs)))
+        connection.write(wire.publish(sent.subject, parcel.data, reply, wire.header_block(pairs)))
         if not kept:
             self._loose.append(sent)
 

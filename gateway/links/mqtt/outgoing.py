@@ -15,9 +15,9 @@ import mqtt5
 
 from gateway.links import Parcel, SendRefusal
 from gateway.links.fault import ProtocolError
-from gateway.links.inflight import Inflight
 from gateway.links.ledger import Entry
-from gateway.links.once import Once
+from gateway.links.mqtt.inflight import Inflight
+from gateway.links.mqtt.once import Once
 from gateway.links.properties import carried
 
 _QOS1 = mqtt5.QoS.AT_LEAST_ONCE

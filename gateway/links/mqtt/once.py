@@ -11,8 +11,8 @@ import struct
 from collections.abc import Callable, Iterable
 
 from gateway.links import SendRefusal
-from gateway.links.inflight import Inflight, Phase, key_of
 from gateway.links.ledger import Entry
+from gateway.links.mqtt.inflight import Inflight, Phase, key_of
 
 _WINDOW_MAX = 512  # under way; mosquitto looks through all of them at each packet
 _PACKET = struct.Struct(">BBH").pack

@@ -1,0 +1,1 @@
+"""Links to NATS servers: JetStream behind the Link contract."""
