@@ -52,7 +52,8 @@ class Consignment(NamedTuple):
 
     ``to`` is a partner, or a unit of ours. ``precedence`` is STANAG 4406's, or ``CONTROL`` above it. ``custody`` is the
     number of an envelope that the partner's gateway has to say it has taken. ``note`` is the epoch that an announcement
-    opens. ``reason`` is why it goes there, where that is out of the ordinary; ``due`` when it may, at the earliest.
+    opens, ``epoch`` the one without which it, or a checkpoint, is of no use. ``reason`` is why it goes there, where
+    that is out of the ordinary; ``due`` when it may, at the earliest.
     """
 
     to: str
@@ -64,6 +65,7 @@ class Consignment(NamedTuple):
     precedence: int = CONTROL
     custody: Numbered | None = None
     note: bytes | None = None
+    epoch: bytes | None = None
     reason: Attention | None = None
     due: datetime | None = None
 
@@ -261,7 +263,7 @@ class Dispatch:
         for posting in postings:
             for partner in posting.partners:
                 parcel = Parcel(data_topic(partner, self._partner, posting.eid), posting.envelope)
-                found.append(Consignment(partner, parcel, Event.FORWARDED))
+                found.append(Consignment(partner, parcel, Event.FORWARDED, epoch=posting.eid))
         return found
 
     def _seal_for_whom_it_can(
@@ -300,7 +302,7 @@ class Dispatch:
         """Retained, until the epoch ends: whoever comes later, or comes back, still finds the key."""
         lifetime = max(1, int((note.expires - now).total_seconds()))
         parcel = Parcel(key_topic(note.partner, self._partner, note.eid), note.data, retain=True, expires_s=lifetime)
-        return Consignment(note.partner, parcel, Event.FORWARDED, note=note.eid)
+        return Consignment(note.partner, parcel, Event.FORWARDED, note=note.eid, epoch=note.eid)
 
 
 def _due(wait: timedelta, now: datetime) -> datetime | None:

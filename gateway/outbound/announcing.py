@@ -39,10 +39,10 @@ class Announcing:
         if eid in lane.announced:
             return
         lane.announced.add(eid)
-        now = self._clock()
-        parcel = self._waiting.announcement(eid, lane.name, now)
+        parcel = self._waiting.announcement(eid, lane.name)
         if parcel is not None:
-            self._submit([Consignment(lane.name, parcel, Event.FORWARDED, precedence=CONTROL, note=eid)], now)
+            again = Consignment(lane.name, parcel, Event.FORWARDED, precedence=CONTROL, note=eid, epoch=eid)
+            self._submit([again], self._clock())
 
     def anew(self, lane: Lane, items: Iterable[Item]) -> None:
         """These may have been lost, and the announcements of their epochs with them."""

@@ -17,6 +17,7 @@ from protocols.record import Holding
 PATIENCE_S: Final = 2.0  # for custody, before an envelope is sent again; doubled each time
 THIN_PATIENCE_S: Final = 60.0  # the same over a link with a budget, where word of custody comes seldom
 PATIENCE_MAX_S: Final = 60.0
+AWAY_TRIES: Final = 2  # of an envelope, without a word of anything, after which a gateway is taken to be away
 ALONE_S: Final = 0.05  # between two tries where nobody was there to receive, doubled each time
 ALONE_MAX_S: Final = 2.0
 WORD_RANK: Final = URGENT - 0.005  # after everything urgent, before everything that is not
@@ -44,6 +45,8 @@ class Lane:
         self.back_at = 0.0  # when the disk may be asked again
         self.openings: Mapping[str, int] = {}  # connections of the links that lead there, when it was looked at
         self.doubt: dict[int, Item | None] = {}  # precedences of which one parcel goes alone until it has arrived
+        self.silent = False  # its gateway says nothing, and is taken to be away
+        self._heard_at = 0.0
         self._turns = 0
         self._alone_at = 0.0  # when the next of those may go
         self._alone_s = ALONE_S
@@ -179,6 +182,23 @@ class Lane:
             self.window.ended(item.size)
         self.doubt = dict.fromkeys(range(URGENT if self.thin else CONTROL))
         self.again(sent)
+
+    def heard(self, now: float) -> None:
+        """Its gateway said something: it is there, so that nothing goes alone because it was not."""
+        self._heard_at = now
+        if self.silent:
+            self.silent = False
+            self.doubt = {}
+
+    def listen(self, overdue: Collection[Item]) -> None:
+        """A gateway that says nothing is away: what was sent waits with what was not, and one goes now and then.
+
+        Else a courier would keep for it what was sent last, and what was sent first would be over when it is back.
+        """
+        missed = any(item.tries >= AWAY_TRIES and self._heard_at < item.sent_at for item in overdue)
+        if missed and not self.silent:
+            self.go_back()
+            self.silent = True
 
     def hold_off(self, now: float) -> None:
         """Nobody is there to receive: try again soon, and later and later."""

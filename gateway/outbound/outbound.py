@@ -79,7 +79,7 @@ class Outbound:
         since = asyncio.get_running_loop().time()
         for consignment in ready:
             lane = self._lane(consignment.to)
-            self._waiting.announced(consignment, arrived)
+            self._waiting.announced(consignment)
             if consignment.note is not None:
                 lane.announced.add(consignment.note)  # on its way: rows that need it do not have it sent once more
             item = Item(consignment, arrived, since, ticket if consignment.copies else None)
@@ -96,6 +96,7 @@ class Outbound:
         if lane is None:
             return
         now = asyncio.get_running_loop().time()
+        lane.heard(now)
         for each in said:
             for item in lane.taken(each):
                 if item.state is State.SENT:
@@ -186,13 +187,13 @@ class Outbound:
                 self._mark(lane)
                 return None
             wall = self._clock()
-            ready = self._resealing.anew(item, wall)
+            ready = self._resealing.anew(item, wall) if level < CONTROL else ()
             if not ready:
                 lane.fresh[level].popleft()
                 self._close(lane, item, delivered=False)
                 continue
-            lane.renumber(item, ready.pop())
-            self.submit(ready, wall)
+            lane.renumber(item, ready[-1])
+            self.submit(ready[:-1], wall)
             for eid in epochs([item]):
                 self._announcing.once(lane, eid)
         return None
@@ -267,6 +268,7 @@ class Outbound:
             self._announcing.reopened(lane)
         if not any(item.state is State.SENT for item in lane.under_way()):
             return False  # as at the start: nothing was sent that may be lost
+        lane.silent = False
         lane.go_back()
         self._announcing.anew(lane, lane.under_way())
         return True
@@ -387,6 +389,7 @@ class Outbound:
                 lane.window.ended(item.size)
             self._announcing.anew(lane, overdue)
             lane.again(overdue)
+            lane.listen(overdue)
         for name, levels in self._waiting.rows().items():
             self._lane(name).look_for(levels)
         said, self._said = self._said, {}
@@ -402,7 +405,7 @@ class Outbound:
             for partner in {*(each.lane for each in ended), *await self._resealing.end_earlier(self._lanes)}:
                 self._recount(partner)
             await self._resealing.keep_keys(self._lanes.values())
-        self._waiting.sweep(wall)
+        self._waiting.sweep()
         await self._stream.committed()
 
     def _recount(self, name: str) -> None:

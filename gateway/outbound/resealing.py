@@ -37,9 +37,10 @@ class Resealing:
         self.left = AT_ONCE  # that may be sealed anew before others have the loop
 
     def is_fit(self, item: Item) -> bool:
-        """Whether it may leave as it is."""
-        number = item.consignment.custody
-        return number is None or not self._dispatch.is_closed(number.eid)
+        """Whether it may leave as it is: an envelope, and what is only of use while its epoch is."""
+        what = item.consignment
+        eid = what.epoch if what.custody is None else what.custody.eid
+        return eid is None or not self._dispatch.is_closed(eid)
 
     def anew(self, item: Item, now: datetime) -> list[Consignment]:
         """Announcements that go first, and it in another envelope. Nothing: it goes nowhere any more, which is told."""

@@ -63,17 +63,17 @@ class Waiting:
         levels = self._spool.counts().get(lane, {})
         return [levels[level].oldest_s if level in levels else 0.0 for level in range(RANKS)]
 
-    def announced(self, consignment: Consignment, now: datetime) -> None:
+    def announced(self, consignment: Consignment) -> None:
         """Remember an announcement, for envelopes that may have to wait."""
         if consignment.note is not None:
-            expires_s = now.timestamp() + (consignment.parcel.expires_s or EPOCH_S)
+            expires_s = self._spool.wall_s() + (consignment.parcel.expires_s or EPOCH_S)
             name = _name(consignment.note, consignment.to)
             self._announced[name] = Note(name, consignment.to, consignment.parcel.data, expires_s)
 
-    def announcement(self, eid: bytes, partner: str, now: datetime) -> Parcel | None:
+    def announcement(self, eid: bytes, partner: str) -> Parcel | None:
         """The announcement of an epoch for a partner, where it is known and of use."""
         note = self._announced.get(_name(eid, partner))
-        left_s = 0 if note is None else int(note.expires_s - now.timestamp())
+        left_s = 0 if note is None else int(note.expires_s - self._spool.wall_s())
         if note is None or left_s <= 0:
             return None
         return Parcel(key_topic(partner, self._partner, eid), note.data, retain=True, expires_s=left_s)
@@ -99,9 +99,10 @@ class Waiting:
         there = await self._spool.holds([(_key(eid, 0), _key(eid, ENVELOPES_MAX)) for eid in eids]) if eids else ()
         return {eid for eid, held in zip(eids, there, strict=True) if held}
 
-    def sweep(self, now: datetime) -> None:
-        """Forget announcements whose epochs are over."""
-        over = [name for name, note in self._announced.items() if note.expires_s < now.timestamp()]
+    def sweep(self) -> None:
+        """Forget announcements whose epochs are over, by the clock as it is believed: none that is only set."""
+        now_s = self._spool.wall_s()
+        over = [name for name, note in self._announced.items() if note.expires_s < now_s]
         for name in over:
             del self._announced[name]
             self._noted.discard(name)
