@@ -21,7 +21,7 @@ from gateway.links.mqtt.link import MqttLink
 from gateway.links.mqtt.older import OlderMqttLink
 from gateway.links.nats.link import NatsLink
 from tests.gateway.links import proxy
-from tests.gateway.links.test_contract import alive, take, until
+from tests.gateway.links.life import alive, take, until
 from tests.servers import Server, free_port, mosquitto, mosquitto_passwords, mosquitto_path, nats_server, running
 
 FAST = Pace(first_s=0.05, longest_s=0.2, refused_s=0.5)

@@ -3,52 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.links import Frame, Link, LinkError, LinkState, Parcel, SendError, SendRefusal, Subscription
+from gateway.links import LinkError, LinkState, Parcel, SendError, SendRefusal, Subscription
 from tests.gateway.links.conftest import Opener
+from tests.gateway.links.life import WAIT_S, alive, nothing_comes, take, until
 from tests.servers import Server
-
-WAIT_S = 20.0
-
-
-async def take(link: Link, count: int, within_s: float = WAIT_S) -> list[Frame]:
-    """The next frames, not acknowledged."""
-    frames: list[Frame] = []
-    async with asyncio.timeout(within_s):
-        async for frame in link:
-            frames.append(frame)
-            if len(frames) == count:
-                break
-    return frames
-
-
-async def nothing_comes(link: Link, for_s: float = 0.5) -> bool:
-    with contextlib.suppress(TimeoutError):
-        await take(link, 1, for_s)
-        return False
-    return True
-
-
-async def until(condition: object, within_s: float = WAIT_S) -> None:
-    """Wait for a condition that no event announces."""
-    assert callable(condition)
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-@contextlib.asynccontextmanager
-async def alive(link: Link) -> AsyncIterator[Link]:
-    async with asyncio.timeout(WAIT_S):
-        await link.__aenter__()
-    try:
-        yield link
-    finally:
-        await link.__aexit__(None, None, None)
 
 
 async def test_carries_parcels_in_order_with_topic_and_data(opened: Opener) -> None:

@@ -18,7 +18,7 @@ from gateway.links.backoff import Pace
 from gateway.links.mqtt.link import MqttLink
 from tests.bench.peers import Peer
 from tests.gateway.links.certificates import Authority
-from tests.gateway.links.test_contract import alive, until
+from tests.gateway.links.life import alive, until
 from tests.servers import free_port
 
 FAST = Pace(first_s=0.02, longest_s=0.1, refused_s=0.2)

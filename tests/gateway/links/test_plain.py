@@ -18,7 +18,7 @@ from gateway.links.framed import ByteStream
 from gateway.links.plain import lines
 from gateway.links.stream import StreamLink
 from gateway.links.urls import open_link
-from tests.gateway.links.test_contract import alive, nothing_comes, take, until
+from tests.gateway.links.life import alive, nothing_comes, take, until
 from tests.servers import free_port
 
 FAST = Pace(first_s=0.02, longest_s=0.1)

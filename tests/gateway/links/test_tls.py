@@ -14,7 +14,7 @@ import pytest
 from gateway.links import Link, LinkState, Parcel, Settings, Subscription, upkeep
 from gateway.links.urls import open_link
 from tests.gateway.links.certificates import Authority, Pair
-from tests.gateway.links.test_contract import alive, take, until
+from tests.gateway.links.life import alive, take, until
 from tests.servers import Server, free_port, mosquitto, mosquitto_path, nats_server, running
 
 

@@ -1,6 +1,7 @@
 """A sender to be killed: numbers in order, each with an id; what is settled is noted in a file, and never sooner.
 
-``python -m tests.gateway.links.once_sender PORT FOLDER UNTIL``: begins behind what is noted, ends at UNTIL (0: never).
+``python -m tests.gateway.links.mqtt.once_sender PORT FOLDER UNTIL``: begins behind
+what is noted, ends at UNTIL (0: never).
 """
 
 from __future__ import annotations

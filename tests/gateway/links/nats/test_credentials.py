@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.links import LinkError, Parcel, Settings, Subscription
 from gateway.links.nats.credentials import Credentials
 from gateway.links.urls import open_link
-from tests.gateway.links.test_contract import alive, take
+from tests.gateway.links.life import alive, take
 from tests.servers import nats_server, running
 
 PREFIX = {"operator": 14 << 3, "account": 0, "user": 20 << 3}  # the first letters O, A, U (nkeys)

@@ -10,7 +10,7 @@ from gateway.links.fault import ProtocolError
 from gateway.links.ledger import Entry
 from gateway.links.mqtt.inflight import Inflight, Phase, key_of
 from gateway.links.mqtt.session import Credentials, Session
-from tests.gateway.links.test_session import batch, connack, written
+from tests.gateway.links.mqtt.packets import batch, connack, written
 
 SIZE = 1_048_576
 SETTINGS = Settings("mqtt://x", "gateway")

@@ -14,7 +14,7 @@ from gateway.links.address import Address
 from gateway.links.fault import LostError, ProtocolError, RefusedError
 from gateway.links.mqtt import websocket
 from gateway.links.urls import open_link
-from tests.gateway.links.test_contract import alive, take
+from tests.gateway.links.life import alive, take
 from tests.servers import free_port, nats_server, running
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="

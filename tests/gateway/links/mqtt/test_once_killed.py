@@ -20,10 +20,10 @@ from gateway.links.address import Address
 from gateway.links.mqtt.link import MqttLink
 from tests.bench.peers import Peer, connect
 from tests.gateway.links.conftest import FAST
-from tests.gateway.links.once_sender import CLIENT, TOPICS
+from tests.gateway.links.mqtt.once_sender import CLIENT, TOPICS
 from tests.servers import Server, mosquitto, mosquitto_path, running
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 KILLS = 40
 LAST = 2_000  # numbers of the run that is let live
 QOS2 = mqtt5.QoS.EXACTLY_ONCE
@@ -74,7 +74,7 @@ async def listening(broker: Server) -> AsyncIterator[Unit]:
 
 
 async def sender(broker: Server, folder: Path, until: int) -> asyncio.subprocess.Process:
-    arguments = ("-m", "tests.gateway.links.once_sender", str(broker.port), str(folder), str(until))
+    arguments = ("-m", "tests.gateway.links.mqtt.once_sender", str(broker.port), str(folder), str(until))
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"

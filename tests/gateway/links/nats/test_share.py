@@ -8,7 +8,7 @@ import pytest
 
 from gateway.links import Link, LinkError, Parcel, Settings, Share, Subscription
 from gateway.links.urls import open_link
-from tests.gateway.links.test_contract import alive
+from tests.gateway.links.life import alive
 from tests.servers import nats_server, running
 
 UNITS = 40
