@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize(("lives", "seed", "damage"), [(40, 11, ()), (25, 12, ("damage",))], ids=["killed", "damaged"])
+@pytest.mark.parametrize(("lives", "seed", "damage"), [(20, 11, ()), (12, 12, ("damage",))], ids=["killed", "damaged"])
 def test_nothing_acknowledged_is_lost(tmp_path: Path, lives: int, seed: int, damage: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "tests.gateway.spool.lives", str(tmp_path), str(lives), str(seed), *damage]
 
