@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from adapters import DecodeError, Fault
 from adapters.sedap.grammar import (
@@ -21,7 +20,8 @@ from adapters.sedap.grammar import (
 from protocols.body import NOBODY, Contact, Delete, Identity, Track
 from protocols.message import Extra, Loss, LossReason, Mode
 from protocols.quantity import STILL, AltitudeDatum, Kinematics, Position, Symbol
-from protocols.symbols import Sidc, from_sidc15
+from protocols.remembered import Remembered
+from protocols.symbols import from_sidc15
 
 _NAMES = ("latitude", "longitude", "altitude", "speed", "course", "heading")
 SENSORS = {
@@ -112,17 +112,20 @@ def _place_and_movement(fields: Sequence[str]) -> tuple[Position, Kinematics]:
 
 def read_symbol(code: str, losses: list[Loss]) -> tuple[Symbol | None, Mode]:
     """A 2525C code in either case. One that is not is set aside: an affiliation is never guessed."""
-    read = _sidc(code)
-    if read is None:
+    read = _symbols[code]
+    if read[0] is None:
         losses.append(Loss(field="symbol", reason=LossReason.UNREADABLE))
+    return read
+
+
+def _symbol(code: str) -> tuple[Symbol | None, Mode]:
+    read = from_sidc15(code)
+    if read is None:
         return None, Mode.UNSTATED
     return read.symbol, Mode.EXERCISE if read.exercise else Mode.UNSTATED
 
 
-@lru_cache(maxsize=1024)
-def _sidc(code: str) -> Sidc | None:
-    """The same few codes come again and again."""
-    return from_sidc15(code)
+_symbols: Remembered[str, tuple[Symbol | None, Mode]] = Remembered(_symbol)
 
 
 def _sensors(letters: str) -> tuple[str, ...]:

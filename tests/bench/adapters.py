@@ -1,11 +1,15 @@
 """How long adapters take: ``python -m tests.bench.adapters [--json] [--seconds N]``.
 
 Median and 90th percentile in microseconds a message, and the median as a ratio to a bare ``lxml.etree.fromstring`` of
-the same CoT bytes. The cases take turns, so that a busy machine slows all alike and the ratios hold.
+the same CoT bytes. The cases take turns of equal length, so that a busy machine slows all alike and the ratios hold,
+and what the case before left in the processor's caches weighs the same for all.
 
 What adapters remember of a device must not flatter them, so the samples are those of a feed: a fixture as reported by
 DEVICES devices REPORTS times, each time at another time and place with another movement and other flow tags. The cases
 that are called ``first`` have a device's first report only, of more devices than any adapter remembers.
+
+``pack`` and ``unpack`` are of the largest of these: a report of ATAK with all that it can say. ``mixed`` are those of
+the position reports of all formats' fixtures, a turn each, so that the median is that of the median report.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -24,8 +29,8 @@ from typing import NamedTuple, TypeVar
 import takproto
 from lxml import etree
 
-from adapters import load
-from protocols.message import pack, unpack
+from adapters import load, names
+from protocols.message import Message, pack, unpack
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 DEVICES, REPORTS = 32, 16
@@ -39,9 +44,11 @@ TARGETS_US = {
     "tak decode": 25,
     "pack": 2,
     "unpack": 2,
+    "pack mixed": 2,
+    "unpack mixed": 2,
 }
 T = TypeVar("T")
-_ROUND = 50  # calls between two readings of the clock
+_TURN_S = 0.002  # between two readings of the clock
 
 
 class Result(NamedTuple):
@@ -53,21 +60,23 @@ class Result(NamedTuple):
     target_us: float | None
 
 
-def cases() -> dict[str, Callable[[], object]]:
-    """What is measured: each a function without arguments."""
+def cases() -> dict[str, Sequence[Callable[[], object]]]:
+    """What is measured: functions without arguments, which take the turns of their case one after the other."""
     cot, tak = load("cot"), load("tak")
     feed = [(device, number) for number in range(REPORTS) for device in range(DEVICES)]
     strangers = [(DEVICES + device, 0) for device in range(STRANGERS)]
     xml = [_xml(*each) for each in feed]
     messages = [cot.decode(data)[0] for data in xml]
     message = messages[0]  # nothing is remembered by these two
-    packed = pack(message)
-    found: dict[str, Callable[[], object]] = {
-        BASE: _on_each(xml, etree.fromstring),
-        "pack": lambda: pack(message),
-        "unpack": lambda: unpack(packed),
-        "cot decode first": _on_each([_xml(*each) for each in strangers], cot.decode),
-        "tak decode first": _on_each([_frame(*each) for each in strangers], tak.decode),
+    mixed = _reports()
+    found: dict[str, Sequence[Callable[[], object]]] = {
+        BASE: [_on_each(xml, etree.fromstring)],
+        "pack": [partial(pack, message)],
+        "unpack": [partial(unpack, pack(message))],
+        "pack mixed": [partial(pack, each) for each in mixed],
+        "unpack mixed": [partial(unpack, pack(each)) for each in mixed],
+        "cot decode first": [_on_each([_xml(*each) for each in strangers], cot.decode)],
+        "tak decode first": [_on_each([_frame(*each) for each in strangers], tak.decode)],
     }
     for name, samples in (
         ("cot", xml),
@@ -76,25 +85,22 @@ def cases() -> dict[str, Callable[[], object]]:
         ("sedap", [load("sedap").encode(each).data for each in messages]),
     ):
         adapter = load(name)
-        found[f"{name} decode"] = _on_each(samples, adapter.decode)
-        found[f"{name} encode"] = _on_each(messages, adapter.encode)
+        found[f"{name} decode"] = [_on_each(samples, adapter.decode)]
+        found[f"{name} encode"] = [_on_each(messages, adapter.encode)]
     return found
 
 
 def run(seconds: float) -> dict[str, Result]:
     """Measure every case in turn until the time is over."""
-    calls = cases()
-    readings: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
-        call()
+    turns = {name: [(call, _calls_in_a_turn(call)) for call in calls] for name, calls in cases().items()}
+    readings: dict[str, list[float]] = {name: [] for name in turns}
     gc.collect()
-    end = time.monotonic() + seconds
+    end, turn = time.monotonic() + seconds, 0
     while time.monotonic() < end:
-        for name, call in calls.items():
-            start = time.perf_counter()
-            for _ in range(_ROUND):
-                call()
-            readings[name].append((time.perf_counter() - start) / _ROUND * 1e6)
+        for name, calls in turns.items():
+            call, count = calls[turn % len(calls)]
+            readings[name].append(_time_s(call, count) / count * 1e6)
+        turn += 1
     base = statistics.median(readings[BASE])
     return {
         name: Result(
@@ -121,6 +127,30 @@ def main() -> None:
     for name, result in results.items():
         target = "" if result.target_us is None else f"{result.target_us:g}"
         sys.stdout.write(f"{name:<24}{result.median_us:>10}{result.p90_us:>10}{result.ratio:>8}{target:>8}\n")
+
+
+def _calls_in_a_turn(call: Callable[[], object]) -> int:
+    _time_s(call, 50)  # which also makes it warm
+    return max(1, round(50 * _TURN_S / _time_s(call, 50)))
+
+
+def _time_s(call: Callable[[], object], count: int) -> float:
+    start = time.perf_counter()
+    for _ in range(count):
+        call()
+    return time.perf_counter() - start
+
+
+def _reports() -> list[Message]:
+    """The position reports among the fixtures of all formats that are read."""
+    found: list[Message] = []
+    for name in names():
+        adapter = load(name)
+        if "track" in adapter.READS:
+            for file in sorted((FIXTURES / name).iterdir()):
+                if not file.name.startswith("bad-") and file.suffix != ".json":
+                    found += adapter.decode(file.read_bytes())
+    return [message for message in found if message.kind in ("track", "contact")]
 
 
 def _on_each(samples: Sequence[T], call: Callable[[T], object]) -> Callable[[], object]:
