@@ -114,6 +114,7 @@ class Outbound:
     async def run(self) -> None:
         """Send, until cancelled."""
         await self._waiting.recall()
+        await self._resealing.keep_keys(self._lanes.values())
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tick(), name="outbound")
             self._busy.update(dict.fromkeys(self._lanes.values()))

@@ -84,7 +84,7 @@ class Resealing:
     async def keep_keys(self, lanes: Iterable[Lane]) -> None:
         """Say what the keys of our past epochs are still needed for, now and then. Raise SpoolError."""
         self._looks += 1
-        if self._looks % KEYS_EVERY:
+        if (self._looks - 1) % KEYS_EVERY:  # the first at the start: from then on no clock ends them
             return
         ours = self._dispatch.epochs
         in_memory = {eid for lane in lanes for eid in lane.epochs()}  # before the disk is asked: it may go there

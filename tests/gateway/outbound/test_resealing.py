@@ -223,6 +223,27 @@ async def test_keys_of_past_epochs_go_once_nothing_waits_under_them(
     assert far.heard["bravo"] == subjects([0, 1])
 
 
+async def test_a_clock_put_forward_soon_after_the_start_costs_nothing(
+    both: Line, coalition: dict[str, Keyring], time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resealing, "KEYS_EVERY", 1_000_000)
+    link, far = Unsteady(), Far(both, coalition, time)
+    async with both.sending(FakeLink(), link, custody=False):
+        link.told = far
+        link.cut()
+        await report(both, 0, time)
+        time.passes(days=3)
+        both.dispatch.due(time.now)
+        await report(both, 1, time)
+        time.passes(days=-3)
+        both.dispatch.due(time.now)
+        link.mend()
+        await until(lambda: at(both, "bravo") == 0)
+
+    assert far.heard["bravo"] == subjects([0, 1])
+    assert "withheld" not in {event for event, _, _ in both.audit.said()}
+
+
 def restarted(line: Line, keyring: Keyring) -> None:
     """As a process that begins: with what is on disk, and with epochs of its own only."""
     keyring.outgoing.drop()
