@@ -1,4 +1,15 @@
-"""What may break between two gateways is a Record and a metric, loses nothing acknowledged, and mends by itself."""
+"""What may break between two gateways is a Record and a metric, loses nothing acknowledged, and mends by itself.
+
+Every fault, and its end, is a Record of a bounded reason in the audit, and is counted in ``comity_records_total``.
+
+| breaks | reason | besides, in the metrics | mends |
+|---|---|---|---|
+| the broker refuses us; its certificate is expired, or another's | link-refused | comity_link_state | by itself |
+| the disk is full | spool-disk-full | comity_spool_writable | by itself |
+| the disk is read-only at the start | spool-read-only, in the audit | the gateway is not up | when started anew |
+| a page is damaged, while the gateway is down or runs | spool-page-damaged | comity_spool_repaired | by itself |
+| the clock jumps by three days | clock-jumped | | nothing to mend |
+"""
 
 from __future__ import annotations
 
@@ -22,6 +33,8 @@ from tests.servers import Server, mosquitto, mosquitto_passwords
 PAGE = 4096
 BEFORE, WHILE, AFTER = range(60), range(60, 460), range(460, 500)
 ALL = range(500)
+REFUSED = 'comity_link_state{link="coalition",state="refused"}'
+TAKEN = 'comity_link_acknowledged_frames_total{link="national"}'
 WAITING, UNDER_WAY = (f'comity_{name}_parcels{{destination="bravo"}}' for name in ("waiting", "under_way"))
 
 
@@ -34,9 +47,14 @@ def namespace() -> tuple[str, ...]:
     return unshare, "-rm"
 
 
+def recorded(gateway: Gateway, event: Event, reason: str) -> bool:
+    """Whether its audit says so."""
+    return any(record.event is event and record.reason == reason for record in gateway.records())
+
+
 def told(gateway: Gateway, event: Event, reason: str) -> bool:
     """Whether its audit and its metrics say so."""
-    if not any(record.event is event and record.reason == reason for record in gateway.records()):
+    if not recorded(gateway, event, reason):
         return False
     wanted = (f'event="{event}"', f'reason="{reason}"')
     return any(all(word in name for word in wanted) for name in gateway.metrics())
@@ -55,12 +73,9 @@ async def flowing(
 
 
 async def piled_up(what: Pair, numbers: range = WHILE) -> None:
-    """Messages are sent that cannot be delivered now, and all that the gateway took of them waits on disk."""
+    """Messages are sent that cannot be delivered now, and all wait on disk: the gateway has acknowledged them."""
     await what.field.publish(numbers)
-    before = 0.0
-    while (now := await asyncio.to_thread(what.alpha.waiting, "bravo")) > before or not now:
-        before = now
-        await asyncio.sleep(1.0)
+    await until(lambda: what.alpha.metrics().get(TAKEN, 0.0) == what.field.acknowledged, 40)
 
 
 async def arrived(what: Pair) -> None:
@@ -74,11 +89,13 @@ async def refused_and_mended(what: Pair, mend: Callable[[], None]) -> None:
     """The courier lets nobody in, says the gateway; then it does again."""
     await piled_up(what)
     await until(lambda: told(what.alpha, Event.FAULT, "link-refused"), 40)
+    assert what.alpha.metrics()[REFUSED] == 1.0
     await asyncio.to_thread(what.courier.stop)
     mend()
     await asyncio.to_thread(what.courier.start)
     await arrived(what)
     await until(lambda: told(what.alpha, Event.MENDED, "link-refused"))
+    assert what.alpha.metrics()[REFUSED] == 0.0
 
 
 async def test_a_broker_that_refuses_us(tmp_path: Path) -> None:
@@ -149,7 +166,7 @@ async def test_a_disk_that_is_full(tmp_path: Path, namespace: tuple[str, ...]) -
         await publishing
         await what.cell.has(range(8000), 100)
         await until(lambda: what.alpha.metrics()["comity_spool_writable"] == 1.0, 30)
-        assert told(what.alpha, Event.MENDED, "spool-disk-full")
+        await until(lambda: told(what.alpha, Event.MENDED, "spool-disk-full"))
 
 
 async def test_a_disk_that_is_read_only_is_said_at_the_start(tmp_path: Path, namespace: tuple[str, ...]) -> None:
@@ -165,6 +182,8 @@ async def test_a_disk_that_is_read_only_is_said_at_the_start(tmp_path: Path, nam
 
         assert status == 2
         assert "spool: read-only" in what.alpha.said.splitlines()[-1]
+        assert recorded(what.alpha, Event.FAULT, "spool-read-only")
+        assert not what.alpha.metrics()
         what.alpha.inside = ()
         await started(what.alpha, what.bravo)
         await arrived(what)
@@ -186,9 +205,7 @@ async def test_a_page_that_is_damaged_while_the_gateway_is_down(tmp_path: Path, 
         damaged(what.alpha.state / "spool" / file)
         await started(what.alpha, what.bravo)
         await arrived(what)
-
-        assert what.alpha.metrics()["comity_spool_repaired"] > 0
-        assert what.alpha.metrics()["comity_spool_lost"] == 0
+        await repaired(what.alpha)
 
 
 async def test_a_page_that_is_damaged_while_the_gateway_runs(tmp_path: Path) -> None:
@@ -198,9 +215,7 @@ async def test_a_page_that_is_damaged_while_the_gateway_runs(tmp_path: Path) -> 
         damaged(what.alpha.state / "spool" / "log/0000000001.a", last=True)
         await started(what.bravo)
         await arrived(what)
-
-        assert what.alpha.metrics()["comity_spool_repaired"] > 0
-        assert what.alpha.metrics()["comity_spool_lost"] == 0
+        await repaired(what.alpha)
 
 
 async def piled_up_beyond_memory(what: Pair) -> None:
@@ -210,9 +225,17 @@ async def piled_up_beyond_memory(what: Pair) -> None:
         figures = await asyncio.to_thread(what.alpha.metrics)
         if figures[WAITING] - figures[UNDER_WAY] >= 8:
             break
-        await what.field.publish(range(start, start + TOGETHER))
-        await until(lambda least=figures[WAITING]: what.alpha.waiting("bravo") > least)  # type: ignore[misc]
+        await piled_up(what, range(start, start + TOGETHER))
     await what.field.publish(range(start, WHILE.stop))
+
+
+async def repaired(gateway: Gateway) -> None:
+    """What was damaged is told, and that it was put right; nothing was lost by it."""
+    for event in (Event.FAULT, Event.MENDED):
+        await until(lambda event=event: told(gateway, event, "spool-page-damaged"))  # type: ignore[misc]
+    figures = gateway.metrics()
+    assert figures["comity_spool_repaired"] > 0
+    assert figures["comity_spool_lost"] == 0
 
 
 def damaged(file: Path, *, last: bool = False) -> None:

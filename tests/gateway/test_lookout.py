@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from gateway.links import LinkState
 from gateway.lookout import DAMAGE_S, Lookout, Needs, levels
 from gateway.spool import Health, Trouble
@@ -62,13 +64,15 @@ def test_a_far_side_that_refuses_us_is_told_at_once() -> None:
     assert around.after(1) == [("fault", "link-refused", "coalition")]
 
 
-def test_a_disk_that_takes_nothing_is_told_with_its_reason() -> None:
+@pytest.mark.parametrize("trouble", [Trouble.DISK_FULL, Trouble.READ_ONLY, Trouble.IO])
+def test_a_disk_that_takes_nothing_is_told_with_its_reason(trouble: Trouble) -> None:
     around = Around()
-    around.spool, around.audit = Health(Trouble.DISK_FULL, 0, 0, 0, 0), "not-writable"
+    around.spool, around.audit = Health(trouble, 0, 0, 0, 0), "not-writable"
 
-    assert around.after(1) == [("fault", "spool-disk-full", None), ("fault", "audit-not-writable", None)]
+    assert around.after(1) == [("fault", f"spool-{trouble}", None), ("fault", "audit-not-writable", None)]
+    assert len(around.after(60)) == 2
     around.spool, around.audit = Health(None, 0, 0, 0, 0), None
-    assert around.after(1)[2:] == [("mended", "spool-disk-full", None), ("mended", "audit-not-writable", None)]
+    assert around.after(1)[2:] == [("mended", f"spool-{trouble}", None), ("mended", "audit-not-writable", None)]
 
 
 def test_a_page_that_was_put_right_is_told_with_its_mending_also_when_it_was_before_the_first_look() -> None:
