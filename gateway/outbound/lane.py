@@ -21,6 +21,8 @@ AWAY_TRIES: Final = 2  # of an envelope, without a word of anything, after which
 ALONE_S: Final = 0.05  # between two tries where nobody was there to receive, doubled each time
 ALONE_MAX_S: Final = 2.0
 WORD_RANK: Final = URGENT - 0.005  # after everything urgent, before everything that is not
+LOAD: Final = 64  # parcels read from the disk at once
+LOAD_THIN: Final = 4
 CONTROL_MAX: Final = 1024  # parcels about keys and custody that wait in memory; older ones are sent anew anyhow
 
 
@@ -106,8 +108,17 @@ class Lane:
 
     def load_level(self, oldest: Sequence[float]) -> int | None:
         """The precedence to be read from the disk next; ``oldest``: how long the oldest of each has waited, seconds."""
-        levels = [level for level in range(RANKS) if self.disk[level] and not self.fresh[level]]
-        return max(levels, key=lambda level: rank(level, oldest[level]), default=None)
+        return max(self._to_load(), key=lambda level: rank(level, oldest[level]), default=None)
+
+    @property
+    def load_size(self) -> int:
+        """How many to read at once. By a link with a budget few: what waits on disk may still be superseded there."""
+        return LOAD_THIN if self.thin else LOAD
+
+    def _to_load(self) -> list[int]:
+        """Precedences of which some wait on disk and few are at hand: what goes next is read ahead of its turn."""
+        few = 1 if self.thin else LOAD // 2
+        return [level for level in range(RANKS) if self.disk[level] and len(self.fresh[level]) < few]
 
     def offer(self, now: float) -> Offer | None:
         """What it would send next by a link with a budget."""
@@ -130,10 +141,8 @@ class Lane:
         return item
 
     def wants_load(self, now: float) -> bool:
-        """Whether something should be read from the disk."""
-        if now < self.paused_until or not any(self.disk):
-            return False
-        return bool(self.room) and any(n and not queue for n, queue in zip(self.disk, self.fresh, strict=True))
+        """Whether something should be read from the disk: while something moves, since what is in hand expires not."""
+        return now >= self.paused_until and any(self.disk) and bool(self.room) and bool(self._to_load())
 
     def loaded(self, level: int, items: Sequence[Item]) -> None:
         """These came from the disk."""

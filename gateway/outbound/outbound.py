@@ -34,7 +34,6 @@ TICK_S: Final = 0.05
 LATE: Final = 8  # times that a tick came late are added to that
 SLOW_TICKS: Final = 20  # between two looks at what is overdue, expired or delayed
 BATCH: Final = 256  # parcels given to a link at once
-LOAD: Final = 64  # parcels read from the disk at once
 FINAL: Final = frozenset({SendRefusal.TOO_LARGE, SendRefusal.BAD_TOPIC})  # no later try could end otherwise
 PAUSE_S: Final = 1.0  # after a refusal that may pass, doubled each time
 PAUSE_MAX_S: Final = 60.0
@@ -342,9 +341,8 @@ class Outbound:
         now = asyncio.get_running_loop().time()
         level = lane.load_level(self._waiting.oldest_s(lane.name))
         if level is not None:
-            room = max(1, min(LOAD, lane.room))
             try:
-                items = await self._waiting.load(lane.name, level, room, now)
+                items = await self._waiting.load(lane.name, level, lane.load_size, now)
             except SpoolError:  # the lookout tells it; the next look tries again
                 lane.paused_until = now + PAUSE_S
             else:

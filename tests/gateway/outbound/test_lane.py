@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from gateway.dispatch import CONTROL, Consignment
 from gateway.links import Parcel
 from gateway.outbound.item import Item, State, Ticket
-from gateway.outbound.lane import Lane
+from gateway.outbound.lane import LOAD, Lane
+from gateway.outbound.turns import RANKS
 from protocols.custody import Numbered
 from protocols.message import Precedence
 from protocols.record import Event, Holding
@@ -122,3 +123,40 @@ def test_what_is_being_put_on_disk_is_read_from_there_and_nothing_passes_it() ->
     made.spill.clear()  # the disk has begun with them
     assert made.put(item(2)) is Holding.BEHIND
     assert taken(made) == []
+
+
+def waiting_lane(at_hand: int, *, thin: bool = False) -> Lane:
+    """So many were read from the disk, and more wait there."""
+    made = Lane("bravo")
+    made.thin = thin
+    made.disk[ROUTINE] = 1000
+    if at_hand:
+        made.loaded(ROUTINE, [item(number) for number in range(at_hand)])
+    return made
+
+
+def test_what_goes_next_is_read_ahead_of_its_turn_but_not_all_of_it() -> None:
+    assert waiting_lane(0).wants_load(0.0)
+    assert waiting_lane(10).wants_load(0.0)
+    assert not waiting_lane(LOAD).wants_load(0.0)
+
+
+def test_by_a_link_with_a_budget_nothing_is_read_ahead_since_it_may_be_superseded_on_the_disk() -> None:
+    assert waiting_lane(0, thin=True).wants_load(0.0)
+    assert not waiting_lane(1, thin=True).wants_load(0.0)
+    assert waiting_lane(0, thin=True).load_size < waiting_lane(0).load_size
+
+
+def test_nothing_is_read_while_nothing_moves() -> None:
+    made = waiting_lane(20)
+    taken(made)
+    assert not made.room
+    assert not made.wants_load(0.0)
+
+
+def test_what_is_most_urgent_is_read_first_unless_enough_of_it_is_at_hand() -> None:
+    made = waiting_lane(10)
+    made.disk[FLASH] = 500
+    assert made.load_level([0.0] * RANKS) == FLASH
+    made.loaded(FLASH, [item(number, FLASH) for number in range(LOAD)])
+    assert made.load_level([0.0] * RANKS) == ROUTINE
