@@ -57,12 +57,17 @@ async def until(wanted: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
+def tend(line: Line, time: Time) -> None:
+    """What the sealing layer does every second."""
+    line.outbound.submit(line.dispatch.due(time.now), time.now)
+
+
 async def report(line: Line, number: int, time: Time, precedence: Precedence | None = None) -> None:
     """One more report of a field unit, taken to the end: it is delivered, or on disk."""
     now = time.now
     message = a_position(0, f"S-{number}", precedence=precedence, id=f"{number:032x}")
     message = replace(message, times=replace(message.times, observed=now, created=now))
-    line.outbound.submit(line.dispatch.due(now), now)
+    tend(line, time)
     await line.relay.run("national", {"national": FakeLink([say(message)])})
 
 
@@ -128,7 +133,7 @@ async def test_flash_that_waits_goes_first_also_when_it_is_sealed_anew(
         for number, precedence in enumerate((None, None, Precedence.FLASH, Precedence.FLASH)):
             await report(both, number, time, precedence)
         time.passes(hours=30)
-        both.dispatch.due(time.now)
+        tend(both, time)
         link.mend()
         await until(lambda: at(both, "bravo") == 0)
 
@@ -149,10 +154,10 @@ async def test_an_hour_is_left_for_what_leaves_to_be_opened(
         await report(both, 0, time)
         (first,) = {row.key[:8] for row in both.spool.rows.values() if row.lane == "bravo"}
         time.passes(hours=22, minutes=59)
-        both.dispatch.due(time.now)
+        tend(both, time)
         assert not both.dispatch.is_closed(first)
         time.passes(minutes=1)
-        both.dispatch.due(time.now)
+        tend(both, time)
         assert both.dispatch.is_closed(first)
         link.mend()
         await until(lambda: at(both, "bravo") == 0)
@@ -173,7 +178,7 @@ async def test_word_of_what_it_was_sealed_as_before_is_word_of_it(
         (before,) = [number for eid in lane.numbered for number in lane.numbered[eid]]
         (old,) = lane.numbered
         time.passes(hours=30)
-        both.dispatch.due(time.now)
+        tend(both, time)
         await until(lambda: old not in lane.numbered and len(lane.numbered) == 1)
         both.outbound.taken("bravo", (Taken(old, before + 1),))
         await until(lambda: at(both, "bravo") == 0)
@@ -194,7 +199,7 @@ async def test_what_was_sealed_while_the_clock_was_ahead_is_sealed_anew_at_once(
         await report(both, 1, time)
         time.passes(hours=-6)  # an operator puts it right
         far.returns("bravo")
-        both.outbound.submit(both.dispatch.due(time.now), time.now)
+        tend(both, time)
         await report(both, 2, time)
         await until(lambda: at(both, "bravo") == 0 and len(far.heard["bravo"]) == 3)
 
@@ -214,7 +219,7 @@ async def test_keys_of_past_epochs_go_once_nothing_waits_under_them(
         time.passes(days=3)
         await report(both, 1, time)
         for _ in range(5):
-            both.dispatch.due(time.now)
+            tend(both, time)
             await asyncio.sleep(0.02)
         assert epochs.recalls(old)
         link.mend()
@@ -233,10 +238,10 @@ async def test_a_clock_put_forward_soon_after_the_start_costs_nothing(
         link.cut()
         await report(both, 0, time)
         time.passes(days=3)
-        both.dispatch.due(time.now)
+        tend(both, time)
         await report(both, 1, time)
         time.passes(days=-3)
-        both.dispatch.due(time.now)
+        tend(both, time)
         link.mend()
         await until(lambda: at(both, "bravo") == 0)
 
@@ -265,7 +270,7 @@ async def test_what_an_earlier_process_sealed_goes_while_its_epoch_lives(
     link, far = Unsteady(), Far(both, coalition, time)
     async with both.sending(FakeLink(), link, custody=False):
         link.told = far
-        both.dispatch.due(time.now)
+        tend(both, time)
         await until(lambda: at(both, "bravo") == 0)
 
     assert far.heard["bravo"] == ["S-0"]
@@ -316,7 +321,7 @@ async def test_a_clock_put_forward_does_not_end_what_an_earlier_process_sealed(
     time.passes(days=3)
     async with both.sending(FakeLink(), link, custody=False):
         link.told = far
-        both.dispatch.due(time.now)
+        tend(both, time)
         await asyncio.sleep(0.1)
         assert at(both, "bravo") == 1
         time.passes(days=-3)
