@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -46,22 +46,30 @@ async def gateways(layout: Layout, outcome: Callable[[Told], None]) -> AsyncIter
     Raise CoalitionError when one of them ends before that.
     """
     async with AsyncExitStack() as stack:
+        processes: list[asyncio.subprocess.Process] = []
         started: dict[str, asyncio.Future[bool]] = {}
         for name, file in layout.files.items():
             process = await stack.enter_async_context(_process(file))
+            processes.append(process)
             started[name] = asyncio.get_running_loop().create_future()
             listening = asyncio.create_task(_listen(process, started[name], outcome), name=f"outcomes of {name}")
-            stack.push_async_callback(_finish, listening, process)
+            stack.push_async_callback(_finish, listening)
+        stack.callback(_tell_to_stop, processes)
         for name, up in started.items():
             if not await up:
                 raise CoalitionError(f"{name}'s gateway ended before it had started; it says why above")
         yield
 
 
-async def _finish(listening: asyncio.Task[None], process: asyncio.subprocess.Process) -> None:
-    """Close the gateway's input, which tells it to stop, and take in what it still has to say."""
-    if process.stdin is not None:
-        process.stdin.close()
+def _tell_to_stop(processes: Sequence[asyncio.subprocess.Process]) -> None:
+    """Close the gateways' input, of all at once."""
+    for process in processes:
+        if process.stdin is not None:
+            process.stdin.close()
+
+
+async def _finish(listening: asyncio.Task[None]) -> None:
+    """Take in what a gateway that was told to stop still has to say."""
     with suppress(TimeoutError):
         await asyncio.wait_for(listening, STOP_S)
 
