@@ -17,7 +17,7 @@ from protocols.record import Event, Record
 from tests.e2e.stage import listening, mosquitto_everywhere, publish
 from tests.e2e.test_run import comity_run, ready
 
-WITHIN_S = 3
+PATIENT_S, SHORT_S = 120, 1  # that a cell has for its acknowledgement
 CELL = 'adapter = "sedap"\nlink = "national"\nreceive = ["sedap/from-cell"]\ndeliver = "sedap/to-cell"\n'
 CELL_WITH_TAK = 'adapter = "cot"\nlink = "national"\nreceive = ["tak/bravo/cell"]\ndeliver = "tak/to-cell"\n'
 STANDS_IN = 'alternates = ["bravo/convoys"]\nlabels = ['
@@ -27,12 +27,12 @@ LABELLED = STANDS_IN + (
 ASKED = 'kinds = ["medevac"]\nagreement = "alpha-bravo"\nacknowledge = { flash = 2, routine = 4 }\n'
 
 
-def vigilant(layout: Layout) -> None:
-    """Bravo's cell, now with TAK, must acknowledge every text within seconds; its convoys stand in for it."""
+def vigilant(layout: Layout, within_s: int) -> None:
+    """Bravo's cell, now with TAK, must acknowledge every text within some time; its convoys stand in for it."""
     text = replaced(layout.files["bravo"].read_text(), CELL, CELL_WITH_TAK)
     text = replaced(text, STANDS_IN, LABELLED)
     text = replaced(
-        text, ASKED, f'kinds = ["chat"]\nagreement = "alpha-bravo"\nacknowledge = {{ routine = {WITHIN_S} }}\n'
+        text, ASKED, f'kinds = ["chat"]\nagreement = "alpha-bravo"\nacknowledge = {{ routine = {within_s} }}\n'
     )
     layout.files["bravo"].write_text(text)
 
@@ -75,7 +75,14 @@ def receipts(heard: Sequence[tuple[str, bytes]]) -> list[Receipt]:
     return [body for body in bodies if isinstance(body, Receipt)]
 
 
-async def until(said: Callable[[], bool], seconds: float = 25.0) -> None:
+async def shortened(layout: Layout) -> None:
+    """From now on there is hardly any time for an acknowledgement."""
+    file, audit = layout.files["bravo"], layout.folder / "state" / "bravo" / "audit.log"
+    file.write_text(replaced(file.read_text(), f"routine = {PATIENT_S} ", f"routine = {SHORT_S} "))
+    await until(lambda: any(entry.record.event is Event.TABLE_CHANGED for entry in read(audit)))
+
+
+async def until(said: Callable[[], bool], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not said():
             await asyncio.sleep(0.05)
@@ -94,7 +101,7 @@ async def test_acknowledged_in_time_is_the_end_of_it_and_otherwise_another_unit_
 ) -> None:
     layout = prepare(tmp_path, datetime.now(UTC), usual_ports=False)
     with mosquitto_everywhere(layout) as (ports, _, _):
-        vigilant(layout)
+        vigilant(layout, PATIENT_S)
         async with (
             comity_run(layout.files["alpha"]),
             comity_run(layout.files["bravo"]),
@@ -107,6 +114,7 @@ async def test_acknowledged_in_time_is_the_end_of_it_and_otherwise_another_unit_
             await until(lambda: len(cell) == 1)
             await publish(ports["bravo"], "tak/bravo/cell", was_read("GeoChat.HAWK-1.Ops.seen"))
             await until(lambda: len(receipts(patrols)) == 1)
+            await shortened(layout)
             await publish(ports["alpha"], "tak/alpha/one", chat("GeoChat.HAWK-1.Ops.missed"))
             await until(lambda: len(convoys) == 1)
             await until(lambda: len(receipts(patrols)) == 2)
@@ -127,7 +135,7 @@ async def test_acknowledged_in_time_is_the_end_of_it_and_otherwise_another_unit_
 async def test_a_gateway_killed_while_something_waits_still_passes_it_on(tmp_path: Path) -> None:
     layout = prepare(tmp_path, datetime.now(UTC), usual_ports=False)
     with mosquitto_everywhere(layout) as (ports, _, _):
-        vigilant(layout)
+        vigilant(layout, 3 * SHORT_S)
         async with (
             comity_run(layout.files["alpha"]),
             listening(ports["bravo"], "tak/to-cell") as cell,
