@@ -76,8 +76,9 @@ NOBODY = Eyes()
 
 
 class _Parts(NamedTuple):
-    """What metrics and console look at."""
+    """What there is while a gateway runs: what has duties, and what metrics and console look at."""
 
+    relay: Relay
     links: dict[str, Link]
     stream: Stream
     escalation: Escalation
@@ -108,6 +109,7 @@ async def run(
 
 
 async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
+    """Make every part, in the order in which they need each other, and run them. Long: it is the one place for that."""
     config, state = loaded.config, loaded.state
     own = part.folder(state)  # written by this process alone; keys and bundles are in ``state``, and only read
     own.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -135,7 +137,7 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
         relay = Relay(rules, intake, ways_out, stream, repeats)
         shelf = stack.enter_context(closing(Shelf(own)))
         escalation = Escalation(config, table, Means(dispatch, outbound, stream, shelf, rules.pseudonym_key, now))
-        parts = _Parts(links, stream, escalation, audit, spool, outbound, custody)
+        parts = _Parts(relay, links, stream, escalation, audit, spool, outbound, custody)
         await _watched(part.placed(config), parts, stack, eyes)
         for reader in eyes.readers:
             stream.add(reader)
@@ -148,29 +150,33 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
         if audit.lost:
             stream.about(Event.FAULT, About(Trouble.AUDIT_TORN))
         stack.callback(stream.gateway, Event.STOPPED)
+
+        def adopt(config: Config) -> None:
+            if found := tuple(obstacles(config, part.workers)):
+                raise ConfigError(found)
+            dispatch.close(keyring.reload(now()).closed)
+            table = _renewed(config, keyring, signed, eyes)
+            relay.adopt(table)
+            escalation.adopt(config, table)
+
         async with asyncio.TaskGroup() as group:
-            needs = Needs(links, spool.health, lambda: audit.fault and "not-writable", now)
-            duties = [
-                ("audit", audit.keep()),
-                ("outbound", outbound.run()),
-                ("custody", custody.run()),
-                ("lookout", Lookout(needs, stream).run()),
-                ("escalation", escalation.run()),
-                *((f"link {name}", relay.run(name, links)) for name in links),
-                *relay.duties(table),
-            ]
-            for name, duty in duties:
+            for name, duty in _duties(parts, table):
                 group.create_task(duty, name=name)
-
-            def adopt(config: Config) -> None:
-                if found := tuple(obstacles(config, part.workers)):
-                    raise ConfigError(found)
-                dispatch.close(keyring.reload(now()).closed)
-                table = _renewed(config, keyring, signed, eyes)
-                relay.adopt(table)
-                escalation.adopt(config, table)
-
             group.create_task(Reloader(loaded, stream, adopt).run(eyes.announce), name="table")
+
+
+def _duties(parts: _Parts, table: Table) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
+    """What is done for as long as the gateway runs, each under its name."""
+    audit, relay = parts.audit, parts.relay
+    needs = Needs(parts.links, parts.spool.health, lambda: audit.fault and "not-writable", now)
+    yield "audit", audit.keep()
+    yield "outbound", parts.outbound.run()
+    yield "custody", parts.custody.run()
+    yield "lookout", Lookout(needs, parts.stream).run()
+    yield "escalation", parts.escalation.run()
+    for name in parts.links:
+        yield f"link {name}", relay.run(name, parts.links)
+    yield from relay.duties(table)
 
 
 def _table(config: Config, signed: Countersigned, eyes: Eyes) -> Table:
