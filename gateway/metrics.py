@@ -6,11 +6,8 @@ never do. A vocabulary that grows past its bound is counted as ``other``, so no 
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -23,22 +20,19 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from gateway.counts import NONE, Cell, Family, Spread, Vocabulary
 from gateway.links import LinkState, Statistics
 from gateway.stream import Outcome
 from protocols.message import Precedence
 from protocols.record import Event, Record
 
-OTHER = "other"  # stands for every label value past the bound of its vocabulary
-NONE = ""  # Prometheus treats an empty label as absent
-
 LATENCY_BUCKETS_S = (
     *(0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0),
     *(30.0, 60.0, 300.0, 900.0, 3600.0),  # what waits for a destination that is away
 )
-ROUTINE = Precedence.ROUTINE  # what says no precedence is that
 AGE_BUCKETS_S = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
-_WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+_NONE_SAID = int(Precedence.ROUTINE)
 _SERIES_MAX = 20_000  # combinations kept; a coalition of ten partners needs some hundreds
 
 
@@ -103,34 +97,34 @@ class Metrics(Collector):
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._words = {name: _Vocabulary(limit) for name, limit in _LIMITS.items()}
+        self._words = {name: Vocabulary(limit) for name, limit in _LIMITS.items()}
         self._series: dict[tuple[str | None, ...], _Series] = {}
         flow = ("kind", "format_in", "format_out", "source", "destination")
-        self._records = _Family(
+        self._records = Family(
             "comity_records", "Outcomes, one for each message and destination.", "event", "reason", *flow
         )
-        self._sent = _Family(
+        self._sent = Family(
             "comity_sent_bytes",
             "Bytes handed over, as the destination takes them: partner format or sealed envelope.",
             "format_out",
             "source",
             "destination",
         )
-        self._losses = _Family(
+        self._losses = Family(
             "comity_losses",
             "Fields dropped or approximated on the way into the destination's format.",
             "reason",
             "format_in",
             "format_out",
         )
-        self._last = _Family(
+        self._last = Family(
             "comity_last_delivery_timestamp_seconds",
             "Unix time of the last hand-over between two partners; for an expected pair, at first the start.",
             "source",
             "destination",
         )
-        self._latency = {direction: tuple(_Spread(LATENCY_BUCKETS_S) for _ in Precedence) for direction in Direction}
-        self._age = {direction: _Spread(AGE_BUCKETS_S) for direction in Direction}
+        self._latency = {direction: tuple(Spread(LATENCY_BUCKETS_S) for _ in Precedence) for direction in Direction}
+        self._age = {direction: Spread(AGE_BUCKETS_S) for direction in Direction}
         self._build: dict[str, str] = {}
         self._links: dict[str, Observed] = {}
         self._gauges: dict[str, tuple[str, Callable[[], float]]] = {}
@@ -151,10 +145,10 @@ class Metrics(Collector):
         handed.last.value = record.at.timestamp()
         if record.bytes_out is not None:
             handed.sent.value += record.bytes_out
-        if record.latency_ms is not None:
+        if (latency_ms := record.latency_ms) is not None:
             precedence = record.precedence
-            waited_s = max(record.latency_ms, 0.0) / 1000  # a clock may be put back meanwhile
-            handed.latency[ROUTINE if precedence is None else precedence].add(waited_s)
+            spread = handed.latency[_NONE_SAID if precedence is None else precedence]
+            spread.add(latency_ms / 1000 if latency_ms > 0 else 0.0)  # a clock may be put back meanwhile
         if record.age_ms is not None:
             handed.age.add(max(record.age_ms, 0.0) / 1000)  # clocks of two forces differ
 
@@ -238,97 +232,24 @@ class Metrics(Collector):
             self._losses.cell(reasons(loss.rpartition(":")[2]), format_in, format_out).value += 1
 
 
-class _Cell:
-    """One number."""
-
-    __slots__ = ("value",)
-
-    def __init__(self) -> None:
-        self.value = 0.0
-
-
-class _Family:
-    """The cells of one metric, by the values of its labels. Bounded by the vocabularies that those come from."""
-
-    def __init__(self, name: str, text: str, *labels: str) -> None:
-        self._name, self._text, self._labels = name, text, labels
-        self._cells: dict[tuple[str, ...], _Cell] = {}
-
-    def cell(self, *labels: str) -> _Cell:
-        """The cell for these values."""
-        cell = self._cells.get(labels)
-        if cell is None:
-            cell = self._cells[labels] = _Cell()
-        return cell
-
-    def metric(self, kind: type[CounterMetricFamily | GaugeMetricFamily]) -> Metric:
-        """The family as it is now."""
-        family = kind(self._name, self._text, labels=self._labels)
-        for labels, cell in self._cells.items():
-            family.add_metric(labels, cell.value)
-        return family
-
-
-class _Spread:
-    """How values are spread over buckets, each of which counts what is not above its bound."""
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
-        self._sum = 0.0
-
-    def add(self, value: float) -> None:
-        """Count one value."""
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
-
-    def buckets(self) -> list[tuple[str, float]]:
-        """Cumulative counts by upper bound, as the exposition wants them."""
-        bounds = (*(str(bound) for bound in self._bounds), "+Inf")
-        return list(zip(bounds, map(float, accumulate(self._counts)), strict=True))
-
-    @property
-    def sum(self) -> float:
-        """Of all values."""
-        return self._sum
-
-
 class _Handed(NamedTuple):
     """Where a handed-over report is counted."""
 
-    sent: _Cell
-    latency: tuple[_Spread, ...]  # by precedence
-    age: _Spread
-    last: _Cell
+    sent: Cell
+    latency: tuple[Spread, ...]  # by precedence
+    age: Spread
+    last: Cell
 
 
 class _Series(NamedTuple):
     """Where one combination of labels is counted; looked up once for each outcome."""
 
-    records: _Cell
+    records: Cell
     handed: _Handed | None = None
 
 
 # How many distinct values each label may take. Codes are enums of some tens, a federation has some tens of partners.
 _LIMITS = {"reason": 128, "kind": 32, "format": 64, "partner": 128, "loss": 32}
-
-
-class _Vocabulary:
-    """The values that one label has taken so far: plain words, and not too many of them."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._known: set[str] = set()
-
-    def __call__(self, word: str | None) -> str:
-        if not word:
-            return NONE
-        if word in self._known:
-            return word
-        if len(self._known) >= self._limit or not _WORD.fullmatch(word):
-            return OTHER
-        self._known.add(word)
-        return word
 
 
 _LINK_COUNTERS = {
@@ -343,7 +264,7 @@ _LINK_COUNTERS = {
 }
 
 
-def _latencies(spreads: Mapping[Direction, Sequence[_Spread]]) -> Metric:
+def _latencies(spreads: Mapping[Direction, Sequence[Spread]]) -> Metric:
     """A precedence that was never used is left out, as a scrape is made between messages; routine never is."""
     family = HistogramMetricFamily(
         "comity_latency_seconds",
@@ -353,12 +274,12 @@ def _latencies(spreads: Mapping[Direction, Sequence[_Spread]]) -> Metric:
     for direction, by_precedence in spreads.items():
         for precedence, spread in zip(Precedence, by_precedence, strict=True):
             buckets = spread.buckets()
-            if buckets[-1][1] or precedence is ROUTINE:
+            if buckets[-1][1] or precedence is Precedence.ROUTINE:
                 family.add_metric((direction, precedence.name.lower()), buckets, spread.sum)
     return family
 
 
-def _ages(spreads: Mapping[Direction, _Spread]) -> Metric:
+def _ages(spreads: Mapping[Direction, Spread]) -> Metric:
     text = "From the report's creation until its destination acknowledged it."
     family = HistogramMetricFamily("comity_age_seconds", text, labels=("direction",))
     for direction, spread in spreads.items():
