@@ -346,3 +346,31 @@ async def test_a_removed_unit_costs_its_neighbours_no_order(
         link.mend()
         await until(lambda: at(both, "bravo") == 0)
     assert far.heard["bravo"] == subjects(range(3))
+
+
+async def test_nothing_leaves_under_an_epoch_that_was_closed_a_moment_ago(
+    both: Line, coalition: dict[str, Keyring], time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was about to be given to the link is not, and is sealed anew in its place."""
+    link, far = Unsteady(), Far(both, coalition, time)
+    async with both.sending(FakeLink(), link, custody=False):
+        link.told = far
+        await report(both, 0, time)
+        await until(lambda: far.heard["bravo"] == ["S-0"])
+        (old,) = coalition["alpha"].outgoing.standing("bravo")
+        before, pump = len(link.sent), both.outbound._pump
+
+        def closing(group: asyncio.TaskGroup) -> None:
+            pump(group)
+            if old in both.outbound.lanes["bravo"].numbered and not both.dispatch.is_closed(old):
+                coalition["alpha"].finish(time.now)
+                both.dispatch.close((old,))
+
+        monkeypatch.setattr(both.outbound, "_pump", closing)
+        await report(both, 1, time)
+        assert both.dispatch.is_closed(old)
+        await report(both, 2, time)
+        await until(lambda: len(far.heard["bravo"]) == 3)
+    assert far.heard["bravo"] == subjects(range(3))
+    envelopes = [parcel.data for parcel in link.sent[before:] if "/d/" in parcel.topic]
+    assert old not in {unpack_envelope(each)[0].eid for each in envelopes}
