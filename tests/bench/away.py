@@ -21,6 +21,7 @@ from tests.e2e.pair import Pair, pair, started, text, until
 FLASH_FROM = 1_000_000_000  # numbers of flash messages
 QUIET_FROM = 2_000_000_000
 QUIET_S = 3.0  # flash messages alone, for comparison
+STILL_S = 2.0  # without another parcel on disk: the gateway has taken everything
 FLASH_EVERY_S = 0.05
 LOAD_MAX_S = 600.0
 
@@ -57,7 +58,7 @@ async def piled_up(what: Pair, numbers: range) -> None:
     before = -1.0
     while (now := await asyncio.to_thread(what.alpha.waiting, "bravo")) > before or not now:
         before = now
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(STILL_S)
 
 
 async def run(folder: Path, messages: int) -> dict[str, float]:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.bench.away import run
+import pytest
+
+from tests.bench import away
 
 
-async def test_a_destination_away_for_a_day(tmp_path: Path) -> None:
-    said = await run(tmp_path, 6_000)  # fails by itself when one of them is missing
+async def test_a_destination_away_for_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(away, "QUIET_S", 0.5)
+    monkeypatch.setattr(away, "STILL_S", 0.5)
+    said = await away.run(tmp_path, 6_000)  # fails by itself when one of them is missing
 
     assert said["parcels_on_disk"] > 0
     assert said["repeats"] == 0

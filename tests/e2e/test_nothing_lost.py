@@ -12,7 +12,7 @@ import pytest
 from tests.bench.nothing_lost import Plan, run
 from tests.servers import mosquitto_path
 
-PLAN = Plan(messages=3_000, kills=6, cuts=6, rate=200.0, seed=7)
+PLAN = Plan(messages=2_000, kills=6, cuts=6, rate=240.0, seed=7)
 
 
 @pytest.mark.skipif(mosquitto_path() is None, reason="mosquitto is not installed")
