@@ -127,7 +127,7 @@ async def test_an_envelope_is_held_and_then_refused(tmp_path: Path, monkeypatch:
         answers = await link.send_all([Parcel("comity/1/bravo/alpha/d/3", b"envelope")])
         took = asyncio.get_running_loop().time() - started
     assert list(answers) == [SendRefusal.BY_HAND]
-    assert 0.25 < took < 2
+    assert took >= 0.3
 
 
 async def test_what_is_no_envelope_is_passed_over(tmp_path: Path) -> None:
