@@ -33,11 +33,11 @@ class Connected(Protocol):
 
 
 class Needs(NamedTuple):
-    """What is looked at: links by name, how the spool is, why the audit cannot be written (None: it can)."""
+    """What is looked at: links by name, how the spool is, whether the audit cannot be written, the clock."""
 
     links: Mapping[str, Connected]
     spool: Callable[[], Health]
-    audit: Callable[[], str | None]
+    audit: Callable[[], bool]
     clock: Callable[[], datetime]
 
 
@@ -87,9 +87,10 @@ class Lookout:
                 yield f"refused {name}", About(Trouble.LINK_REFUSED, name)
             elif passed - self._away.setdefault(name, passed) > AWAY_S:
                 yield f"away {name}", About(Trouble.LINK_AWAY, name)
-        for what, reason in (("spool", self._needs.spool().trouble), ("audit", self._needs.audit())):
-            if reason is not None:
-                yield f"{what} {reason}", About(f"{what}-{reason}")
+        if (trouble := self._needs.spool().trouble) is not None:
+            yield f"spool {trouble}", About(f"spool-{trouble}")
+        if self._needs.audit():
+            yield "audit", About(Trouble.AUDIT_NOT_WRITABLE)
 
     def _damaged(self) -> None:
         """A damaged page that was put right is mended as it is told; one that was lost is not."""

@@ -139,6 +139,12 @@ class Trouble(StrEnum):
     PARTNER_SILENT = "partner-silent"  # nothing is heard from its gateway although something should be
     SPOOL_FULL = "spool-full"  # a destination's limit is reached, so that its sources are not read
     SPOOL_NEARLY_FULL = "spool-nearly-full"  # its warning level is passed
+    SPOOL_DISK_FULL = "spool-disk-full"  # what would wait finds no room, so that sources are not read; as the next four
+    SPOOL_READ_ONLY = "spool-read-only"
+    SPOOL_DAMAGED = "spool-damaged"  # beyond what can be put right by itself
+    SPOOL_IO = "spool-io"
+    SPOOL_IN_USE = "spool-in-use"  # another process has its folder
+    AUDIT_NOT_WRITABLE = "audit-not-writable"  # so that nothing is sealed or acknowledged
     SPOOL_PAGE_DAMAGED = "spool-page-damaged"  # a copy on disk, which was put right from the other one
     SPOOL_PAGE_LOST = "spool-page-lost"  # both copies were damaged; what was lost has Records of its own
     CLOCK_JUMPED = "clock-jumped"

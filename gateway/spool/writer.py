@@ -107,21 +107,22 @@ class Writer(threading.Thread):
             self._pause_s = _LINGER_S
 
     def _call(self, call: Callable[[Store], object]) -> object:
-        """What it gives, or the SpoolError that it ends with."""
+        """What it gives, or the SpoolError that it ends with: that is the spool's trouble until it works again."""
         try:
             return call(self._store)
         except SpoolError as error:
-            return error
+            answer = error
         except sqlite3.Error as error:
-            return SpoolError(of_index(error))
+            answer = SpoolError(of_index(error))
         except OSError as error:
-            return SpoolError(of_system(error))
+            answer = SpoolError(of_system(error))
+        self._store.trouble = answer.reason
+        return answer
 
     def _try(self, call: Callable[[], object]) -> bool:
         """Do what nobody waits for; whether there is more of it. In trouble it is tried again after a while."""
         answer = self._call(lambda _: call())
         if isinstance(answer, SpoolError):
-            self._store.trouble = answer.reason
             self._pause_s = _RETRY_S
             return False
         return bool(answer)

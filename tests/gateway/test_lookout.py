@@ -10,6 +10,7 @@ from gateway.links import LinkState
 from gateway.lookout import DAMAGE_S, Lookout, Needs, levels
 from gateway.spool import Health, Trouble
 from gateway.stream import Stream
+from protocols import record
 from tests.fakes import NOW, FakeAudit, clock
 
 
@@ -19,7 +20,7 @@ class Around:
     def __init__(self) -> None:
         self.state = LinkState.UP
         self.spool = Health(None, 0, 0, 0, 0)
-        self.audit: str | None = None
+        self.audit = False
         self.now = NOW
         self.passed = 1000.0
         self.told = FakeAudit()
@@ -67,12 +68,18 @@ def test_a_far_side_that_refuses_us_is_told_at_once() -> None:
 @pytest.mark.parametrize("trouble", [Trouble.DISK_FULL, Trouble.READ_ONLY, Trouble.IO])
 def test_a_disk_that_takes_nothing_is_told_with_its_reason(trouble: Trouble) -> None:
     around = Around()
-    around.spool, around.audit = Health(trouble, 0, 0, 0, 0), "not-writable"
+    around.spool, around.audit = Health(trouble, 0, 0, 0, 0), True
 
     assert around.after(1) == [("fault", f"spool-{trouble}", None), ("fault", "audit-not-writable", None)]
     assert len(around.after(60)) == 2
-    around.spool, around.audit = Health(None, 0, 0, 0, 0), None
+    around.spool, around.audit = Health(None, 0, 0, 0, 0), False
     assert around.after(1)[2:] == [("mended", f"spool-{trouble}", None), ("mended", "audit-not-writable", None)]
+
+
+def test_every_trouble_of_a_disk_is_a_reason_of_its_own() -> None:
+    answers = {Trouble.CLOSED, Trouble.LANE_FULL, Trouble.UNKNOWN_NOTE}  # to who asked, and no trouble of the disk
+
+    assert {f"spool-{each}" for each in Trouble if each not in answers} <= set(record.Trouble)
 
 
 def test_a_page_that_was_put_right_is_told_with_its_mending_also_when_it_was_before_the_first_look() -> None:

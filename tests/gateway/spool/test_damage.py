@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.spool import Kept, Note, Row, SpoolError, Why
+from gateway.spool import Kept, Note, Row, SpoolError, Trouble, Why
 from gateway.spool.log import SEGMENT_BYTES
 from gateway.spool.schema import PRAGMAS
 from gateway.spool.spool import Spool
@@ -274,3 +274,23 @@ async def test_what_cannot_be_read_at_all_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(SpoolError):
         await Spool.open(tmp_path)
+
+
+async def test_what_cannot_be_read_now_is_trouble_until_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with await Spool.open(tmp_path) as spool:
+        await spool.put([Kept("bravo", 2, b"x")])
+        with monkeypatch.context() as broken:
+
+            def refused(_: object) -> None:
+                raise SpoolError(Trouble.IO)
+
+            broken.setattr(spool._store.catalogue, "read", refused)
+            with pytest.raises(SpoolError):
+                await spool.take("bravo", (2,))
+            assert spool.health().trouble is Trouble.IO
+            with pytest.raises(SpoolError):
+                await spool.expire()
+        await spool.expire()
+
+        assert spool.health().trouble is None
+        assert [row.data for row in await spool.take("bravo", (2,))] == [b"x"]
