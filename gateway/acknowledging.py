@@ -111,7 +111,9 @@ class Acknowledging:
                 if refusal.reason == Refused.ADAPTER_CRASHED and refusal.source is not None:
                     await self._quarantine.keep_frame(refusal.source, frame)
                 frame.refuse(refusal.reason)
-                if refusal.eid is not None:
+                if refusal.unopened:
+                    self._custody.unopened(refusal)
+                elif refusal.eid is not None:
                     self._custody.repeated(refusal.eid)
             for frame in self._finished(batch):
                 frame.ack()

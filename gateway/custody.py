@@ -18,6 +18,7 @@ from gateway.audit import AuditError
 from gateway.audit.checkpoints import Checkpoints
 from gateway.audit.witnesses import Witnesses
 from gateway.dispatch import Consignment, Dispatch
+from gateway.intake import RefusalError
 from gateway.keyring.ring import Keyring, Opened
 from gateway.outbound.outbound import Outbound
 from gateway.routing import Table
@@ -32,6 +33,8 @@ LINGER_S: Final = 0.01  # from the first envelope taken to the word of it
 THIN_LINGER_S: Final = 15.0  # between two words over a link with a budget
 THIN_CHECKPOINT_S: Final = 3_600.0  # between two checkpoints of our audit over one: each is 4 kB
 PASSING: Final = "track"  # the kind of what is out of date before word of it would be there
+UNOPENED_S: Final = 60.0  # between two words of one epoch that cannot be opened
+UNOPENED_MAX: Final = 1024  # such epochs in that time
 TOLD_MAX: Final = 20_000  # ends of messages that wait to be told; past that the oldest are not
 SILENT_AFTER: Final = 3  # heartbeats
 _FATES = {
@@ -96,6 +99,31 @@ class Ends(NamedTuple):
     holds: Callable[[str], bool] = lambda _: True  # which messages are ours to record, where workers share them
 
 
+class Unopened:
+    """Epochs of partners in which nothing can be opened any more, each told at most once a minute. Bounded."""
+
+    def __init__(self) -> None:
+        self._due: dict[tuple[str, bytes], None] = {}
+        self._noted: dict[tuple[str, bytes], float] = {}
+
+    def put(self, partner: str, eid: bytes, now: float) -> None:
+        """Something came that was sealed in such an epoch."""
+        if now - self._noted.get((partner, eid), -UNOPENED_S) < UNOPENED_S:
+            return
+        if len(self._noted) >= UNOPENED_MAX:
+            self._noted = {each: at for each, at in self._noted.items() if now - at < UNOPENED_S}
+        if len(self._noted) < UNOPENED_MAX:
+            self._noted[partner, eid] = now
+            self._due[partner, eid] = None
+
+    def take(self, waits: Callable[[str], bool]) -> list[tuple[str, bytes]]:
+        """What is to be told now: to all but partners that ``waits`` names."""
+        taken = [each for each in self._due if not waits(each[0])]
+        for each in taken:
+            del self._due[each]
+        return taken
+
+
 class Custody:
     """What one gateway owes its partners' gateways, and hears from them. A reader of the Record stream."""
 
@@ -108,6 +136,7 @@ class Custody:
         self._keyring, self._dispatch, self._outbound, self._stream, self._clock, self._holds = ends
         self._heartbeats_s = heartbeats_s
         self._owed: dict[bytes, None] = {}  # epochs of which word is due
+        self._unopened = Unopened()
         self._told: dict[tuple[str, str], list[Told]] = {}  # ends of messages, by (unit of ours, origin)
         self._told_count = 0
         self._showing = Showing()
@@ -139,6 +168,12 @@ class Custody:
         """An envelope came again that we have: the word of it was lost."""
         self._owed[eid] = None
         self._wake.set()
+
+    def unopened(self, refusal: RefusalError) -> None:
+        """An envelope came, or an announcement, that can never be opened: whoever sealed it has to seal it anew."""
+        if refusal.source is not None and refusal.eid is not None:
+            self._unopened.put(refusal.source, refusal.eid, asyncio.get_running_loop().time())
+            self._wake.set()
 
     def __call__(self, outcome: Outcome) -> None:
         """Take note of how a partner's message ended here."""
@@ -251,6 +286,9 @@ class Custody:
             del self._owed[eid]
             if known is not None:
                 by_pair.setdefault(Pair(known.unit, known.sender), ([], []))[0].append(taken(eid, known.received))
+        for partner, eid in self._unopened.take(lambda partner: self._can_wait(partner, now)):
+            if (pair := self._pairs.get(partner)) is not None:
+                by_pair.setdefault(pair, ([], []))[0].append(Taken(eid, 0))
         for (unit, origin), ends in list(self._told.items()):
             if not self._can_wait(partner_of(origin), now):
                 by_pair.setdefault(Pair(unit, origin), ([], []))[1].extend(ends)

@@ -30,6 +30,9 @@ from protocols.topics import Mailbox, Slot, is_topic, parse_mailbox
 from protocols.unit import partner_of
 
 NOWHERE = -1
+_UNOPENED = frozenset(
+    {Refusal.EXPIRED, Refusal.GENERATION_TOO_OLD, Refusal.EPOCH_CLOSED, Refusal.EPOCH_TOMBSTONED}
+)  # no later try could end otherwise: whoever sealed it is told, and seals it anew
 
 
 class Report(NamedTuple):
@@ -78,13 +81,18 @@ class Arrival(NamedTuple):
 
 
 class RefusalError(Exception):
-    """A frame is not accepted; ``reason`` is bounded. ``eid``: of an envelope that we have had."""
+    """A frame is not accepted; ``reason`` is bounded. ``eid``: of an envelope that we have had, or cannot open."""
 
     def __init__(
         self, reason: str, source: str | None = None, form: str | None = None, eid: bytes | None = None
     ) -> None:
         super().__init__(reason)
         self.reason, self.source, self.form, self.eid = reason, source, form, eid
+
+    @property
+    def unopened(self) -> bool:
+        """Whether it belongs to an epoch in which we can open nothing any more."""
+        return self.eid is not None and self.reason in _UNOPENED
 
 
 class Intake:
@@ -150,7 +158,7 @@ class Intake:
         except Reject as error:
             if error.code is Refusal.UNKNOWN_EPOCH and not self._alone and mailbox.slot is Slot.CONTROL:
                 return Arrival()  # asked of every worker; the one whose epoch it is answers
-            eid = unpack_envelope(data)[0].eid if error.code is Refusal.REPLAY else None
+            eid = _epoch_of(data, mailbox) if error.code in {Refusal.REPLAY, *_UNOPENED} else None
             raise RefusalError(error.code, mailbox.sender, "cse1", eid) from None
 
     def _vouched(self, opened: Sequence[Opened], mailbox: Mailbox, now: datetime) -> Arrival:
@@ -203,6 +211,13 @@ class Intake:
         if message.origin != proven.sender or partner_of(proven.sender) == self._partner:
             return Unproven(opened.sender, Refused.ORIGIN_MISMATCH)
         return Report(_verified(message), opened, through=passer)
+
+
+def _epoch_of(data: bytes, mailbox: Mailbox) -> bytes | None:
+    """The epoch of what was refused; of control records none, since they go but once."""
+    if mailbox.slot is Slot.KEYS:
+        return _epoch(mailbox) or None
+    return unpack_envelope(data)[0].eid if mailbox.slot is Slot.DATA else None
 
 
 def _epoch(mailbox: Mailbox) -> bytes:

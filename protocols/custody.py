@@ -43,6 +43,7 @@ _Unit = Annotated[str, msgspec.Meta(min_length=3, max_length=128)]
 class Taken(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Custody of one epoch: every envelope numbered below ``below`` was taken, but for those in ``gaps``.
 
+    ``below`` 0 says that nothing of it can be opened, now or later: what waits is to be sealed anew, in another epoch.
     A gap is (first, past the last). Gaps are in order, so that what is missing for ever, as a checkpoint that a broker
     lost, costs a few bytes and never keeps what came after it from being confirmed.
     """

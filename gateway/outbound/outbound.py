@@ -97,6 +97,9 @@ class Outbound:
         now = asyncio.get_running_loop().time()
         lane.heard(now)
         for each in said:
+            if not each.below:
+                self._resealing.unopened(partner, each.eid)
+                continue
             for item in lane.taken(each):
                 if item.state is State.SENT:
                     if not lane.thin:  # there the budget says how much may be sent, not the round trip

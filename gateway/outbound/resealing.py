@@ -17,7 +17,7 @@ from gateway.outbound.announcing import epochs
 from gateway.outbound.item import Item
 from gateway.outbound.lane import Lane
 from gateway.outbound.waiting import Waiting
-from gateway.stream import Stream
+from gateway.stream import About, Stream
 from protocols.custody import Taken
 from protocols.envelope import ENVELOPES_MAX, Refusal, Reject
 from protocols.record import Event, Trouble
@@ -34,6 +34,7 @@ class Resealing:
         self._dispatch = dispatch
         self._stream = stream
         self._looks = 0
+        self._told: set[bytes] = set()  # epochs that a partner opens nothing of although they are new
         self.left = AT_ONCE  # that may be sealed anew before others have the loop
 
     def is_fit(self, item: Item) -> bool:
@@ -55,6 +56,19 @@ class Resealing:
             self.left = 0  # an epoch was begun, which takes milliseconds
         telling.left_out(self._stream, item, Refusal.REVOKED, lambda unit: self._dispatch.reaches(unit, now))
         return ready if item.drafts or ready[-1].copies else []  # else of this partner nobody may read it any more
+
+    def unopened(self, partner: str, eid: bytes) -> None:
+        """A partner's gateway opens nothing that was sealed in an epoch. In one of the past it is sealed anew.
+
+        One that we seal in now would be followed by one like it: then a clock is wrong, there or here, and that is
+        told; what waits goes again as it is until it opens, or its epoch is over.
+        """
+        epochs_of_ours = self._dispatch.epochs
+        if epochs_of_ours.seals(eid) and eid not in self._told:
+            self._told.add(eid)
+            self._stream.about(Event.FAULT, About(Trouble.NOT_OPENED, partner))
+        elif epochs_of_ours.recalls(eid) and not epochs_of_ours.seals(eid):
+            self._dispatch.close((eid,))
 
     def loaded(self, items: Iterable[Item]) -> None:
         """These were read from the disk. What an earlier process sealed in an epoch that is over leaves no more."""
@@ -90,6 +104,7 @@ class Resealing:
         in_memory = {eid for lane in lanes for eid in lane.epochs()}  # before the disk is asked: it may go there
         on_disk = await self._waiting.holds([eid for eid in ours.kept() if eid not in in_memory])
         ours.keep(in_memory | on_disk)
+        self._told = {eid for eid in self._told if ours.seals(eid)}
 
     def _is_over(self, item: Item) -> bool:
         number = item.consignment.custody

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import pytest
 
-from gateway.custody import THIN_CHECKPOINT_S, Showing
+from gateway.custody import THIN_CHECKPOINT_S, UNOPENED_MAX, UNOPENED_S, Showing, Unopened
 from gateway.dispatch import Consignment
 from gateway.keyring.ring import Keyring
 from gateway.stream import Outcome
@@ -24,15 +25,15 @@ from tests.protocols.test_log_checkpoint import checkpoint, sent
 THIN = ('partners = ["bravo", "charlie"]', 'partners = ["bravo", "charlie"]\nbytes_per_s = 300.0')
 
 
-def told(sent: Sequence[Consignment], bravo: Keyring) -> list[Control]:
+def told(sent: Sequence[Consignment], bravo: Keyring, now: datetime = NOW) -> list[Control]:
     """What bravo reads of it."""
     found: list[Control] = []
     for each in sent:
         box = parse_mailbox(each.parcel.topic)
         if box is not None and box.to == "bravo" and box.slot is Slot.KEYS:
-            bravo.accept(each.parcel.data, NOW)
+            bravo.accept(each.parcel.data, now)
         elif box is not None and box.to == "bravo":
-            opened = bravo.unseal(each.parcel.data, NOW)
+            opened = bravo.unseal(each.parcel.data, now)
             assert opened is not None
             found += map(unpack_control, opened.messages)
     return found
@@ -56,6 +57,37 @@ async def test_what_was_taken_is_told_once(line: Line, coalition: dict[str, Keyr
 async def test_of_word_no_word_is_owed(line: Line, coalition: dict[str, Keyring]) -> None:
     await hears(line, coalition["bravo"], pack_control(Control()))
     assert await line.custody.last_word() == []
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["envelope", "announcement"])
+async def test_whoever_sealed_what_opens_no_more_is_told_so(
+    line: Line, coalition: dict[str, Keyring], *, known: bool
+) -> None:
+    bravo, later = coalition["bravo"], NOW + timedelta(hours=25)
+    sealed = sealed_by(bravo, "bravo/ops", [a_track(0, "B-1", **FROM_BRAVO)], "alpha/cell")
+    key, envelope = posted(sealed)
+    if known:
+        await line.carry([key], by="coalition")
+        key = posted(sealed)[0]
+    line.clock = lambda: later
+    await line.carry([envelope] if known else [key, envelope], by="coalition")
+    assert ("refused", "expired", None) in line.audit.said()
+
+    (word,) = told(await line.custody.last_word(), bravo, later)
+    assert word.taken == (Taken(sealed.eid, 0),)
+    await line.carry([posted(sealed)[0]], by="coalition")
+    assert await line.custody.last_word() == []  # once a minute
+
+
+async def test_epochs_that_open_no_more_are_remembered_within_bounds() -> None:
+    found = Unopened()
+    for number in range(UNOPENED_MAX + 10):
+        found.put("bravo", number.to_bytes(8, "big"), 0.0)
+    found.put("bravo", bytes(8), UNOPENED_S - 1)
+    assert len(found.take(lambda partner: partner != "bravo")) == UNOPENED_MAX
+    found.put("bravo", bytes(8), UNOPENED_S)
+    assert found.take(lambda _: True) == []
+    assert found.take(lambda _: False) == [("bravo", bytes(8))]
 
 
 @pytest.mark.parametrize(("kind", "fates"), [("track", []), ("chat", [Fate.DELIVERED])])

@@ -374,3 +374,43 @@ async def test_nothing_leaves_under_an_epoch_that_was_closed_a_moment_ago(
     assert far.heard["bravo"] == subjects(range(3))
     envelopes = [parcel.data for parcel in link.sent[before:] if "/d/" in parcel.topic]
     assert old not in {unpack_envelope(each)[0].eid for each in envelopes}
+
+
+async def test_what_a_partner_says_it_cannot_open_is_sealed_anew_if_it_is_of_a_past_epoch(
+    both: Line, coalition: dict[str, Keyring], time: Time
+) -> None:
+    """The clock there is ahead: by ours, the epoch has hours to live."""
+    link, far = Unsteady(), Far(both, coalition, time)
+    async with both.sending(FakeLink(), link, custody=False):
+        link.told = far
+        far.leaves("bravo")
+        await report(both, 0, time)
+        (old,) = coalition["alpha"].outgoing.standing("bravo")
+        time.passes(hours=13)
+        await report(both, 1, time)
+        assert not coalition["alpha"].outgoing.seals(old)
+        both.outbound.taken("charlie", (Taken(b"8 others", 0),))
+        assert not both.dispatch.is_closed(old)
+        both.outbound.taken("bravo", (Taken(old, 0),))
+        assert both.dispatch.is_closed(old)
+        await until(lambda: old not in both.outbound.lanes["bravo"].numbered)
+        far.returns("bravo")
+        await until(lambda: at(both, "bravo") == 0)
+    assert sorted(far.heard["bravo"]) == subjects([0, 1])
+
+
+async def test_a_partner_that_opens_nothing_new_is_told_of_once_and_loses_nothing(
+    both: Line, coalition: dict[str, Keyring], time: Time
+) -> None:
+    link, far = Unsteady(), Far(both, coalition, time)
+    async with both.sending(FakeLink(), link, custody=False):
+        link.told = far
+        far.leaves("bravo")
+        await report(both, 0, time)
+        (eid,) = coalition["alpha"].outgoing.standing("bravo")
+        for _ in range(2):
+            both.outbound.taken("bravo", (Taken(eid, 0),))
+        assert not both.dispatch.is_closed(eid)
+        far.returns("bravo")
+        await until(lambda: far.heard["bravo"] == ["S-0"])
+    assert both.audit.said().count(("fault", "not-opened", "bravo")) == 1
