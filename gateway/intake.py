@@ -19,6 +19,7 @@ from gateway.links import Frame
 from gateway.routing import Table
 from protocols.custody import Control, is_control, unpack_control
 from protocols.envelope import Refusal, Reject, is_envelope, unpack_envelope
+from protocols.fragment import Fragments, is_fragment
 from protocols.label import Label
 from protocols.labelling import NOTHING_KNOWN, Labelling, is_xml
 from protocols.message import Authenticity, Message, unpack
@@ -105,6 +106,7 @@ class Intake:
         self._table = table
         self._labelling = Labelling(table.policies)
         self._keyring = keyring
+        self._fragments = Fragments()
 
     def adopt(self, table: Table) -> None:
         """From now on topics and labels are read by this table."""
@@ -121,7 +123,8 @@ class Intake:
         if len(frame.data) > INPUT_MAX:
             raise RefusalError(Refused.TOO_LARGE, source, unit.adapter if unit else None)
         if mailbox is not None and mailbox.to == self._partner:
-            return self._unseal(mailbox, frame.data, now)
+            whole = self._whole(mailbox, frame.data)
+            return Arrival() if whole is None else self._unseal(mailbox, whole, now)
         if unit is None:
             raise RefusalError(Refused.UNKNOWN_SOURCE)
         return self._decode(unit, frame.data, now)
@@ -143,6 +146,18 @@ class Intake:
             raise RefusalError(error.fault, unit.id, unit.adapter) from None
         except Exception:  # noqa: BLE001  an adapter may be a stranger's: its bug must not stop the others
             raise RefusalError(Refused.ADAPTER_CRASHED, unit.id, unit.adapter) from None
+
+    def _whole(self, mailbox: Mailbox, data: bytes) -> bytes | None:
+        """What a frame holds, or completes; None for a part. What is lost with us is sent, or asked for, again."""
+        if not is_fragment(data):
+            return data
+        refused = RefusalError(Refusal.MALFORMED, mailbox.sender, "cse1")
+        if not self._keyring.roster.knows(mailbox.sender):
+            raise refused
+        try:
+            return self._fragments.put(mailbox.sender, data)
+        except ValueError:
+            raise refused from None
 
     def _unseal(self, mailbox: Mailbox, data: bytes, now: datetime) -> Arrival:
         try:

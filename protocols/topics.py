@@ -1,6 +1,7 @@
 """Topics: MQTT topic filters, and the mailboxes of the coalition leg. Pure; meaning is never taken from a topic.
 
-A mailbox topic is ``comity/1/<to>/<from>/d/<shard>``, ``.../k/<eid>`` or ``.../c``, built from validated ids only.
+A mailbox topic is ``comity/1/<to>/<from>/d/<shard>``, ``.../k/<eid>`` or ``.../c``, built from validated ids only. Of
+an announcement that goes in several frames each stands retained in a topic of its own, ``.../k/<eid>-<number>``.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def parse_mailbox(topic: str) -> Mailbox | None:
     """Read a mailbox topic, or None when it is not one."""
     match topic.split("/"):
         case ["comity", "1", to, sender, "d" | "k" as slot, tail] if is_partner_id(to) and is_partner_id(sender):
-            return Mailbox(to, sender, Slot(slot), tail)
+            return Mailbox(to, sender, Slot(slot), tail.partition("-")[0])
         case ["comity", "1", to, sender, "c"] if is_partner_id(to) and is_partner_id(sender):
             return Mailbox(to, sender, Slot.CONTROL, "")
         case _:

@@ -22,6 +22,7 @@ from gateway.cli.secrets import State, explained, unlock
 from gateway.keyring.keystore import KeyringError, SecretKind, read_secret
 from gateway.keyring.ring import Keyring, Opened
 from protocols.envelope import ENVELOPE_MAX, Refusal, Reject
+from protocols.fragment import Fragments, is_fragment
 from protocols.message import Authenticity, Message, from_json, pack, to_json, unpack
 from protocols.topics import Slot, data_filter, data_topic, key_filter, key_topic, parse_mailbox
 from protocols.unit import partner_of
@@ -107,13 +108,13 @@ async def _listen(keyring: Keyring, count: int, access: Access) -> None:
     """Open what arrives in our partner's mailboxes; what is for other units of ours is theirs to open."""
     uid = next(iter(sorted(keyring.units)))
     partner = partner_of(uid)
-    printed = 0
+    printed, fragments = 0, Fragments()
     async with _connected(access, keyring.pseudonym(uid)) as client:
         await client.subscribe(key_filter(partner), qos=1)
         await client.subscribe(data_filter(partner), qos=1)
         typer.echo("listening", err=True)
         async for frame in client.messages:
-            for opened in _opened(keyring, str(frame.topic), frame.payload):
+            for opened in _opened(keyring, str(frame.topic), frame.payload, fragments):
                 for line in _lines(opened):
                     typer.echo(line)
                     printed += 1
@@ -122,12 +123,15 @@ async def _listen(keyring: Keyring, count: int, access: Access) -> None:
                 return
 
 
-def _opened(keyring: Keyring, topic: str, payload: object) -> Sequence[Opened]:
+def _opened(keyring: Keyring, topic: str, payload: object, fragments: Fragments) -> Sequence[Opened]:
     """What a frame brings us. What is not for us says nothing; any other refusal is a line on stderr."""
     mailbox = parse_mailbox(topic)
     if mailbox is None or not isinstance(payload, bytes) or not payload or len(payload) > ENVELOPE_MAX:
         return ()
     try:
+        payload = fragments.put(mailbox.sender, payload) if is_fragment(payload) else payload
+        if payload is None:
+            return ()
         if mailbox.slot is Slot.KEYS:
             opened: Sequence[Opened] = keyring.accept(payload, _now(), mailbox.sender)
         elif mailbox.slot is Slot.DATA:
@@ -138,6 +142,9 @@ def _opened(keyring: Keyring, topic: str, payload: object) -> Sequence[Opened]:
     except Reject as refusal:
         if refusal.code is not Refusal.NOT_FOR_ME:
             typer.echo(f"refused: {refusal.code}", err=True)
+        return ()
+    except ValueError:
+        typer.echo(f"refused: {Refusal.MALFORMED}", err=True)
         return ()
     strange = [each for each in opened if partner_of(each.sender) != mailbox.sender]
     for _ in strange:

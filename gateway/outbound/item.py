@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from gateway.dispatch import Consignment
+from gateway.outbound.parts import Parts
 from gateway.outbound.wrapping import unpack_facts
 from protocols.custody import Numbered
 from protocols.message import Message
@@ -63,6 +64,7 @@ class Item:
         "facts",
         "former",
         "messages",
+        "parts",
         "precedence",
         "row",
         "sent_at",
@@ -84,6 +86,7 @@ class Item:
         self.state = State.READY
         self.sent_at = 0.0
         self.tries = 0
+        self.parts: Parts | None = None  # where it goes in several frames
         self.turn = 0  # its place in the order in which the lane's parcels were first sent; 0 while it was not
         self.former: tuple[Numbered, ...] = ()  # what it was sent as before it was sealed anew
         self.facts: bytes | None = None

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Final
 
 from gateway.dispatch import CONTROL, Consignment
+from gateway.links import Parcel
 from gateway.outbound.item import Item, State
+from gateway.outbound.parts import parts_of
 from gateway.outbound.turns import FRAMING, RANKS, URGENT, Offer, rank
 from gateway.outbound.window import LARGEST, Window
 from protocols.custody import Numbered, Taken
 from protocols.record import Holding
 
 PATIENCE_S: Final = 2.0  # for custody, before an envelope is sent again; doubled each time
-THIN_PATIENCE_S: Final = 60.0  # the same over a link with a budget, where word of custody comes seldom
+THIN_PATIENCE_S: Final = 120.0  # the same over a link with a budget, where word of custody comes seldom
+THIN_HOLD_S: Final = 10.0  # that what is urgent waits for its turn there in memory, its source with it
 PATIENCE_MAX_S: Final = 60.0
 AWAY_TRIES: Final = 2  # of an envelope, without a word of anything, after which a gateway is taken to be away
 ALONE_S: Final = 0.05  # between two tries where nobody was there to receive, doubled each time
@@ -40,6 +43,8 @@ class Lane:
         self.announced: set[bytes] = set()  # epochs of rows whose announcements were published again
         self.spill: list[tuple[Item, str]] = []  # to be put on disk, and why
         self.spilling = False
+        self.storing: frozenset[int] = frozenset()  # precedences of which something is just being put there
+        self.cut: dict[int, Item] = {}  # by precedence, what goes in several frames and has not gone whole
         self.loading = False
         self.window = Window()
         self.paused_until = 0.0  # the far side refuses what it may take later
@@ -73,7 +78,7 @@ class Lane:
                 queue.popleft()
             queue.append(item)
             return None
-        if self.disk[level] or self.spilling or any(each.precedence == level for each, _ in self.spill):
+        if self.disk[level] or level in self.storing or level in stored(self.spill):
             return Holding.BEHIND
         self.fresh[level].append(item)
         if item.ticket is not None:
@@ -92,7 +97,8 @@ class Lane:
         if now < self.paused_until:
             return
         for level in range(CONTROL, -1, -1):
-            if self.fresh[level] and (level >= URGENT or self.room) and self._may_go(level, now):
+            begun = level in self.cut
+            if begun or (self.fresh[level] and (level >= URGENT or self.room) and self._may_go(level, now)):
                 yield level
 
     def next_level(self, now: float) -> int | None:
@@ -100,11 +106,25 @@ class Lane:
         levels = list(self.levels(now))
         return max(levels, key=lambda level: self._rank(level, now), default=None)
 
+    def head(self, level: int) -> Item:
+        """What is next of a precedence."""
+        return self.cut.get(level) or self.fresh[level][0]
+
     def _rank(self, level: int, now: float) -> float:
-        """How urgent the next one is; on a thin link, word of custody waits for what is urgent, keys never do."""
-        if level == CONTROL and self.thin and all(item.consignment.note is None for item in self.fresh[CONTROL]):
+        """How urgent the next one is; on a thin link word waits for what is urgent, and so do keys of what is not."""
+        if level == CONTROL and self.thin and self._needed().isdisjoint(self._keys()):
             return WORD_RANK
-        return rank(level, now - self.fresh[level][0].since)
+        return rank(level, now - self.head(level).since)
+
+    def _needed(self) -> set[bytes]:
+        """Epochs of what is urgent."""
+        numbers = [item.consignment.custody for queue in self.fresh[URGENT:CONTROL] for item in queue]
+        return {number.eid for number in numbers if number is not None}
+
+    def _keys(self) -> set[bytes | None]:
+        """Epochs whose announcements wait."""
+        begun = [self.cut[CONTROL]] if CONTROL in self.cut else []
+        return {item.consignment.note for item in (*begun, *self.fresh[CONTROL])}
 
     def load_level(self, oldest: Sequence[float]) -> int | None:
         """The precedence to be read from the disk next; ``oldest``: how long the oldest of each has waited, seconds."""
@@ -120,10 +140,34 @@ class Lane:
         few = 1 if self.thin else LOAD // 2
         return [level for level in range(RANKS) if self.disk[level] and len(self.fresh[level]) < few]
 
-    def offer(self, now: float) -> Offer | None:
+    def offer(self, level: int, now: float) -> Offer:
         """What it would send next by a link with a budget."""
-        level = self.next_level(now)
-        return None if level is None else Offer(self.name, level, self.fresh[level][0].size + FRAMING)
+        return Offer(self.name, level, self.head(level).size + FRAMING, self._rank(level, now))
+
+    def part(self, level: int, frame: int) -> tuple[Item, Parcel]:
+        """The next one of a precedence, or the next frame of it where it is longer than one."""
+        item = self.cut.get(level) or self.take(level)
+        parcel = item.consignment.parcel
+        item.parts = item.parts or parts_of(parcel, frame)
+        if item.parts is None:
+            self.cut.pop(level, None)
+            return item, parcel
+        parcel = item.parts.next()
+        self.cut[level] = item
+        if item.parts.given:
+            del self.cut[level]
+        return item, parcel
+
+    def cut_anew(self) -> None:
+        """What was sent may be lost: what has not gone whole begins again."""
+        for item in self.cut.values():
+            item.parts = None
+
+    def at_broker(self, item: Item, now: float) -> None:
+        """A broker has it, and word of the far side is owed. Where that comes seldom, the next need not wait for it."""
+        item.state, item.sent_at = State.SENT, now
+        if self.thin and not self.silent and self.doubt.get(item.precedence) is item:
+            del self.doubt[item.precedence]
 
     def take(self, level: int) -> Item:
         """The next one of a precedence, now under way."""
@@ -281,15 +325,28 @@ class Lane:
             found += [item for item in waiting if now - item.sent_at > min(most, patience * 2**item.tries)]
         return found
 
-    def to_disk(self) -> list[Item]:
-        """Everything whose source waits, in its order; what is not under way leaves the queues."""
-        items = list(self.unsafe)
-        self.unsafe.clear()
+    def oldest(self, now: float) -> Item | None:
+        """Of what is to go to the disk when it does not get away, the oldest."""
+        return next((item for item in self.unsafe if not self._goes_soon(item, now)), None)
+
+    def to_disk(self, now: float) -> list[Item]:
+        """Everything whose source waits, in its order; what is not under way leaves the queues.
+
+        What is urgent stays for a while where there is a budget: its turn comes with the next frame.
+        """
+        items = [item for item in self.unsafe if not self._goes_soon(item, now)]
+        for item in items:
+            del self.unsafe[item]
         for queue in self.fresh[:CONTROL]:
-            kept = [item for item in queue if item.row is not None]
+            kept = [item for item in queue if item.row is not None or item in self.unsafe]
             queue.clear()
             queue.extend(kept)
         return items
+
+    def _goes_soon(self, item: Item, now: float) -> bool:
+        queue = self.fresh[item.precedence]
+        waits = self.thin and item.state is State.READY and item.precedence >= URGENT and bool(queue)
+        return waits and now - queue[0].since < THIN_HOLD_S
 
     def delay(self, due_s: float, level: int) -> None:
         """One on disk is not due yet."""
@@ -309,5 +366,13 @@ class Lane:
 
     def _is_back(self, item: Item) -> None:
         """It is not under way any more; if it went alone, the next one may."""
+        item.parts = None
+        if self.cut.get(item.precedence) is item:
+            del self.cut[item.precedence]
         if self.doubt.get(item.precedence) is item:
             self.doubt[item.precedence] = None
+
+
+def stored(spill: Iterable[tuple[Item, str]]) -> frozenset[int]:
+    """The precedences of which nothing may pass what is put on disk: of what is urgent, what has left is not passed."""
+    return frozenset(item.precedence for item, _ in spill if item.precedence < URGENT or item.state is State.READY)

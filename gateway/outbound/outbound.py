@@ -11,15 +11,16 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.dispatch import CONTROL, Consignment, Dispatch
-from gateway.links import LinkError, SendRefusal
+from gateway.links import LinkError, Parcel, SendRefusal
 from gateway.outbound import telling
 from gateway.outbound.announcing import Announcing, epochs
 from gateway.outbound.faults import Full
 from gateway.outbound.item import Item, State, Ticket
-from gateway.outbound.lane import Lane
+from gateway.outbound.lane import Lane, stored
+from gateway.outbound.parts import Parts, size_of
 from gateway.outbound.resealing import AT_ONCE, Resealing
 from gateway.outbound.roads import Roads
 from gateway.outbound.waiting import Waiting
@@ -37,6 +38,15 @@ BATCH: Final = 256  # parcels given to a link at once
 FINAL: Final = frozenset({SendRefusal.TOO_LARGE, SendRefusal.BAD_TOPIC})  # no later try could end otherwise
 PAUSE_S: Final = 1.0  # after a refusal that may pass, doubled each time
 PAUSE_MAX_S: Final = 60.0
+
+
+class Given(NamedTuple):
+    """What is given to a link: an item whole, or one of its parts."""
+
+    lane: Lane
+    item: Item
+    parcel: Parcel
+    parts: Parts | None = None
 
 
 class Outbound:
@@ -101,7 +111,9 @@ class Outbound:
                 self._resealing.unopened(partner, each.eid)
                 continue
             for item in lane.taken(each):
-                if item.state is State.SENT:
+                if item.parts is not None:
+                    lane.window.ended(item.size)  # the rest of it need not go
+                elif item.state is State.SENT:
                     if not lane.thin:  # there the budget says how much may be sent, not the round trip
                         lane.window.answered(now - item.sent_at - self._late, now)
                     lane.window.ended(item.size)
@@ -149,8 +161,8 @@ class Outbound:
         """Give the links what they may have, the disk what has to wait, and read from it where there is room."""
         now = asyncio.get_running_loop().time()
         self._resealing.left = AT_ONCE
-        batches: dict[str, list[tuple[Lane, Item]]] = {}
-        thin: dict[str, list[Lane]] = {}
+        batches: dict[str, list[Given]] = {}
+        thin: dict[str, dict[Lane, int]] = {}
         busy, self._busy = self._busy, {}
         for lane in busy:
             self._reopened(lane)
@@ -166,13 +178,12 @@ class Outbound:
             road = self._roads.choose(names)
             lane.thin = self._turns[road].budgeted
             if lane.thin:
-                thin.setdefault(road, []).append(lane)
+                thin.setdefault(road, {})[lane] = level
                 continue
             while level is not None:
                 item = lane.take(level)
-                batches.setdefault(self._roads.choose(names, item.tries) if item.tries else road, []).append(
-                    (lane, item)
-                )
+                given = Given(lane, item, item.consignment.parcel)
+                batches.setdefault(self._roads.choose(names, item.tries) if item.tries else road, []).append(given)
                 level = self._next_level(lane, now)
         for road, lanes in thin.items():
             batches[road] = self._share(road, lanes, now)
@@ -183,9 +194,12 @@ class Outbound:
     def _next_level(self, lane: Lane, now: float) -> int | None:
         """The precedence whose turn it is. The one that goes next may leave: else it is sealed anew first, or ended."""
         while (level := lane.next_level(now)) is not None:
-            item = lane.fresh[level][0]
+            item = lane.head(level)
             if self._resealing.is_fit(item):
                 return level
+            if level in lane.cut:
+                lane.not_sent([item])
+                continue
             if self._resealing.left <= 0:
                 self._mark(lane)
                 return None
@@ -201,45 +215,40 @@ class Outbound:
                 self._announcing.once(lane, eid)
         return None
 
-    def _share(self, road: str, lanes: Sequence[Lane], now: float) -> list[tuple[Lane, Item]]:
-        """One parcel by a link with a budget, of whose turn it is; the next when the budget allows it."""
+    def _share(self, road: str, lanes: Mapping[Lane, int], now: float) -> list[Given]:
+        """One frame by a link with a budget, of whose turn it is; the next when the budget allows it."""
         turns = self._turns[road]
         self._busy.update(dict.fromkeys(lanes))
         if wait_s := turns.wait_s(now):
             asyncio.get_running_loop().call_later(wait_s, self._wake.set)
             return []
-        chosen = turns.choose([offer for lane in lanes if (offer := lane.offer(now)) is not None])
-        if chosen is None:
+        chosen = turns.choose([lane.offer(level, now) for lane, level in lanes.items()])
+        if chosen is None or turns.frame is None:
             return []
-        turns.sent(chosen, now)
         self._wake.set()
         lane = self._lanes[chosen.lane]
-        return [(lane, lane.take(chosen.precedence))]
+        item, parcel = lane.part(chosen.precedence, turns.frame)
+        turns.sent(chosen._replace(size=size_of(parcel)), now)
+        return [Given(lane, item, parcel, item.parts)]
 
-    async def _send(self, road: str, items: Sequence[tuple[Lane, Item]]) -> None:
+    async def _send(self, road: str, items: Sequence[Given]) -> None:
         """Give parcels to a link, and see to what it answers."""
-        for lane in dict.fromkeys(lane for lane, _ in items):
-            its = [item for other, item in items if other is lane]
-            if self._reopened(lane):
-                lane.given_back(its)
-            elif all(map(self._resealing.is_fit, its)):
-                continue
-            else:
-                lane.not_sent(its)  # in their order
-                self._mark(lane)
-            items = [(other, item) for other, item in items if other is not lane]
+        items = self._sound(items)
         started = asyncio.get_running_loop().time()
         try:
-            answers = await self._links[road].send_all([item.consignment.parcel for _, item in items])
+            answers = await self._links[road].send_all([each.parcel for each in items])
         except LinkError:
             return  # the link was closed: the gateway stops, and sources that wait will tell us again
         now = asyncio.get_running_loop().time()
         back: dict[Lane, list[Item]] = {}
-        for (lane, item), refusal in zip(items, answers, strict=True):
+        for (lane, item, _, parts), refusal in zip(items, answers, strict=True):
+            if parts is not item.parts or (parts is not None and refusal is None and not parts.answered()):
+                self._busy[lane] = None
+                continue  # it begins anew, or goes on
             if _comes_back(item, refusal):
                 back.setdefault(lane, []).append(item)
             elif item.state is not State.DONE and refusal is None and item.consignment.custody is not None:
-                item.state, item.sent_at = State.SENT, now
+                lane.at_broker(item, now)
             else:
                 self._ended(lane, item, refusal, started)
             self._busy[lane] = None
@@ -248,6 +257,20 @@ class Outbound:
             if SendRefusal.NOBODY in answers:
                 lane.hold_off(now)
         self._wake.set()
+
+    def _sound(self, items: Sequence[Given]) -> Sequence[Given]:
+        """Those that may leave now; the others go back."""
+        for lane in dict.fromkeys(each.lane for each in items):
+            its = [each.item for each in items if each.lane is lane]
+            if self._reopened(lane):
+                lane.given_back(its)
+            elif all(map(self._resealing.is_fit, its)):
+                continue
+            else:
+                lane.not_sent(its)  # in their order
+                self._mark(lane)
+            items = [each for each in items if each.lane is not lane]
+        return items
 
     def _ended(self, lane: Lane, item: Item, refusal: SendRefusal | None, started: float) -> None:
         """It is not under way any more."""
@@ -267,6 +290,7 @@ class Outbound:
         if openings == lane.openings:
             return False
         again, lane.openings = bool(lane.openings), openings
+        lane.cut_anew()
         if again:
             self._announcing.reopened(lane)
         if not any(item.state is State.SENT for item in lane.under_way()):
@@ -311,6 +335,7 @@ class Outbound:
             held, lane.spill = lane.spill, []
             held = [(item, reason) for item, reason in held if item.state is not State.DONE]
             away = [item for item, _ in held if item.state is not State.READY]
+            lane.storing = stored(held)
             try:
                 await self._waiting.keep(lane.name, held)
             except SpoolError as error:
@@ -323,7 +348,7 @@ class Outbound:
             self._waiting.release([item for item in away if item.state is State.READY])  # it came back meanwhile
             for item, _ in held:
                 self._rest(lane, item)
-        lane.spilling = False
+        lane.spilling, lane.storing = False, frozenset()
         self._mark(lane)
 
     def _rest(self, lane: Lane, item: Item) -> None:
@@ -365,9 +390,9 @@ class Outbound:
             now = asyncio.get_running_loop().time()
             self._late, before = max(0.0, now - before - TICK_S), now  # we are busy: no destination's fault
             for lane in self._lanes.values():
-                oldest = next(iter(lane.unsafe), None)
+                oldest = lane.oldest(now)
                 if oldest is not None and now - oldest.since > HOLD_S + LATE * self._late and now > lane.back_at:
-                    lane.spill += [(item, Holding.SLOW) for item in lane.to_disk()]
+                    lane.spill += [(item, Holding.SLOW) for item in lane.to_disk(now)]
                 if lane.spill or lane.waiting or any(lane.fresh):
                     self._mark(lane)
             self._announcing.step()

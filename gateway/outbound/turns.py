@@ -18,14 +18,17 @@ RANKS: Final = CONTROL + 1
 URGENT: Final = Precedence.IMMEDIATE  # from here on precedence is strict; it bypasses windows, linger and bundles
 RISE_S: Final = 60.0  # seconds of waiting that lift what is not urgent by one precedence
 FRAMING: Final = 16  # bytes that a parcel costs on the wire beside topic and payload
+FRAME_S: Final = 2.0  # of a budget that one frame may take: for so long something urgent waits at most
+FRAME_MIN: Final = 256  # bytes; below, frames would be little but framing
 
 
 class Offer(NamedTuple):
-    """What one destination would send next: how urgent it is, and its size in bytes."""
+    """What one destination would send next: of which queue, how urgent it is (``rank``), and its size in bytes."""
 
     lane: str
     precedence: int
     size: int
+    rank: float
 
 
 def rank(precedence: int, waited_s: float) -> float:
@@ -52,6 +55,11 @@ class Turns:
         """Whether the link has a budget."""
         return self._rate is not None
 
+    @property
+    def frame(self) -> int | None:
+        """Bytes that one frame may have, framing included; None where there is no budget."""
+        return None if self._rate is None else max(FRAME_MIN, int(self._rate * FRAME_S))
+
     def wait_s(self, now_s: float) -> float:
         """For how long nothing more may be sent."""
         return max(0.0, self._free_at - now_s) if self._rate is not None else 0.0
@@ -70,8 +78,8 @@ class Turns:
             self._free_at = max(self._free_at, now_s) + offer.size / self._rate
 
     def _claim(self, offer: Offer) -> tuple[int, float]:
-        """How far an offer goes before others: by precedence where that is strict, and then by what it has had."""
-        return offer.precedence if offer.precedence >= URGENT else 0, -self._start(offer)
+        """How far an offer goes before others: by rank where that is strict, and then by what it has had."""
+        return int(offer.rank) if offer.rank >= URGENT else 0, -self._start(offer)
 
     def _start(self, offer: Offer) -> float:
         """The virtual time at which it would be served; one that was idle has no claim on the past."""

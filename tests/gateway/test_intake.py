@@ -16,6 +16,7 @@ from gateway.config import faults
 from gateway.intake import RefusalError
 from gateway.keyring.ring import Keyring
 from protocols.agreement import Ceiling
+from protocols.fragment import cut
 from protocols.label import Label
 from protocols.message import Authenticity, Precedence, Source, pack
 from protocols.record import Refused, Withheld
@@ -184,6 +185,25 @@ def test_an_envelope_that_came_before_its_key_waits(line: Line, coalition: dict[
 
     assert list(line.intake.read("coalition", envelope, NOW).reports) == []
     assert len(line.intake.read("coalition", key, NOW).reports) == 1
+
+
+def test_what_comes_in_several_frames_is_read_once_it_is_whole(line: Line, coalition: dict[str, Keyring]) -> None:
+    key, envelope = posted(sealed_by(coalition["bravo"], "bravo/ops", [a_track(0, "B-1", **FROM_BRAVO)], "alpha/cell"))
+    frames = [FakeFrame(f"{key.topic}-{number}", each) for number, each in enumerate(cut(key.data, 600))]
+    frames += [FakeFrame(envelope.topic, each) for each in cut(envelope.data, 100)]
+    got = [line.intake.read("coalition", frame, NOW) for frame in frames]
+
+    assert [each.announced for each in got if each.announced] == [bytes.fromhex(key.topic.rpartition("/")[2])]
+    assert [report.message.subject for each in got for report in each.reports] == ["B-1"]
+    assert got[-1].reports
+
+
+@pytest.mark.parametrize("sender", ["bravo", "nobody"], ids=["spoilt", "of no partner"])
+def test_a_part_that_is_spoilt_or_of_nobody_is_refused(line: Line, sender: str) -> None:
+    (part,) = cut(b"something", 600)
+    data = part if sender == "nobody" else part[:-1]
+    frame = FakeFrame(f"comity/1/alpha/{sender}/d/0", data)
+    assert refusal(line, frame, "coalition") == ("malformed", sender, "cse1")
 
 
 def test_a_topic_that_disagrees_with_the_signer_is_refused(line: Line, coalition: dict[str, Keyring]) -> None:

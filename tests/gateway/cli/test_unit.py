@@ -22,8 +22,10 @@ from gateway.keyring.holdings import Holdings
 from gateway.keyring.keystore import key_file
 from gateway.keyring.ring import Keyring
 from protocols.body import Chat
+from protocols.fragment import Fragments, cut
 from protocols.label import Label
 from protocols.message import Message, Source, message_id, pack, to_json
+from protocols.opening import Opened
 from protocols.topics import data_topic, key_topic
 from tests.servers import Server, mosquitto, running
 
@@ -140,12 +142,29 @@ def test_the_partners_own_gateway_cannot_open_what_is_for_its_unit(world: Path) 
     gateway = Keyring.open(world / "bravo", now)
     sealed = sender.seal("alpha/field-7", ["bravo/field-7"], [pack(message())], now)
 
-    told = unit._opened(gateway, key_topic("bravo", "alpha", sealed.eid), sealed.announcements[0].data)
-    opened = unit._opened(gateway, data_topic("bravo", "alpha", sealed.eid), sealed.envelope)
+    told = unit._opened(gateway, key_topic("bravo", "alpha", sealed.eid), sealed.announcements[0].data, Fragments())
+    opened = unit._opened(gateway, data_topic("bravo", "alpha", sealed.eid), sealed.envelope, Fragments())
 
     assert list(told) == list(opened) == []
     sender.close()
     gateway.close()
+
+
+def test_what_comes_in_several_frames_is_opened_once_it_is_whole(world: Path) -> None:
+    now = datetime.now(UTC)
+    sender, reader = (Keyring.open(world / f"{name}-field", now) for name in ("alpha", "bravo"))
+    sealed = sender.seal("alpha/field-7", ["bravo/field-7"], [pack(message())], now)
+    fragments = Fragments()
+    opened: list[Opened] = []
+    key = key_topic("bravo", "alpha", sealed.eid)
+    frames = [(f"{key}-{n}", each) for n, each in enumerate(cut(sealed.announcements[0].data, 600))]
+    frames += [(data_topic("bravo", "alpha", sealed.eid), each) for each in cut(sealed.envelope, 100)]
+    for topic, data in frames:
+        opened += unit._opened(reader, topic, data, fragments)
+
+    assert [each.sender for each in opened] == ["alpha/field-7"]
+    sender.close()
+    reader.close()
 
 
 def test_what_a_listener_does_not_print(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,8 +175,8 @@ def test_what_a_listener_does_not_print(world: Path, capsys: pytest.CaptureFixtu
     def printed(sealed_for: bytes, topic_from: str = "alpha") -> list[str]:
         sealed = sender.seal("alpha/field-7", ["bravo/field-7"], [sealed_for], now)
         for note in sealed.announcements:
-            unit._opened(reader, key_topic("bravo", "alpha", note.eid), note.data)
-        opened = unit._opened(reader, data_topic("bravo", topic_from, sealed.eid), sealed.envelope)
+            unit._opened(reader, key_topic("bravo", "alpha", note.eid), note.data, Fragments())
+        opened = unit._opened(reader, data_topic("bravo", topic_from, sealed.eid), sealed.envelope, Fragments())
         return [told for each in opened for told in unit._lines(each)]
 
     assert len(printed(pack(unit._vouched(message(), "alpha/field-7")))) == 1
@@ -172,7 +191,7 @@ def test_what_a_listener_does_not_print(world: Path, capsys: pytest.CaptureFixtu
         ("comity/1/bravo/alpha/d/1", bytes((1 << 20) + 1)),
         ("comity/1/bravo/alpha/d/1", b"garbage"),
     ):
-        assert list(unit._opened(reader, topic, payload)) == []
+        assert list(unit._opened(reader, topic, payload, Fragments())) == []
     assert capsys.readouterr().err.split() == [
         "refused:", "bad-message", "refused:", "origin-mismatch", "refused:", "topic-signer-mismatch",
         "refused:", "malformed",

@@ -116,8 +116,8 @@ def test_overdue_ones_go_again_in_their_order() -> None:
 def test_what_is_being_put_on_disk_is_read_from_there_and_nothing_passes_it() -> None:
     made = lane(item(0), item(1))
     items = taken(made)
-    made.spill = [(each, "slow") for each in made.to_disk()]
-    made.spilling = True
+    made.spill = [(each, "slow") for each in made.to_disk(0.0)]
+    made.spilling, made.storing = True, frozenset({ROUTINE})
     made.given_back(items)
     assert [each.state for each in items] == [State.READY, State.READY]
     made.spill.clear()  # the disk has begun with them

@@ -13,11 +13,15 @@ from gateway.outbound.turns import URGENT, Offer, Turns, rank
 from protocols.message import Precedence
 
 
+def routine(lane: str, size: int) -> Offer:
+    return Offer(lane, Precedence.ROUTINE, size, Precedence.ROUTINE)
+
+
 def served(turns: Turns, sizes: dict[str, int], count: int) -> Counter[str]:
     """Bytes that each had when all of them always have something to send."""
     had: Counter[str] = Counter()
     for _ in range(count):
-        chosen = turns.choose([Offer(lane, Precedence.ROUTINE, size) for lane, size in sizes.items()])
+        chosen = turns.choose([routine(lane, size) for lane, size in sizes.items()])
         assert chosen is not None
         turns.sent(chosen, 0.0)
         had[chosen.lane] += chosen.size
@@ -49,24 +53,36 @@ def test_one_that_was_idle_has_no_claim_on_the_past() -> None:
 def test_what_is_urgent_goes_before_every_share(precedence: int) -> None:
     turns = Turns({"bravo": 0.001})
     served(turns, {"bravo": 10_000}, 3)
-    urgent = Offer("bravo", precedence, 10_000)
-    assert turns.choose([Offer("charlie", Precedence.PRIORITY, 1), urgent]) == urgent
+    urgent = Offer("bravo", precedence, 10_000, precedence)
+    assert turns.choose([Offer("charlie", Precedence.PRIORITY, 1, Precedence.PRIORITY), urgent]) == urgent
+
+
+def test_keys_and_word_that_nothing_urgent_needs_have_their_share_and_no_more() -> None:
+    turns = Turns({})
+    word = Offer("bravo", CONTROL, 100, URGENT - 0.005)
+    turns.sent(word, 0.0)
+    assert turns.choose([word, routine("charlie", 100)]) == routine("charlie", 100)
 
 
 def test_of_two_urgent_ones_the_more_urgent_goes_first() -> None:
-    flash, immediate = Offer("bravo", Precedence.FLASH, 9_000), Offer("charlie", Precedence.IMMEDIATE, 10)
+    flash = Offer("bravo", Precedence.FLASH, 9_000, Precedence.FLASH)
+    immediate = Offer("charlie", Precedence.IMMEDIATE, 10, Precedence.IMMEDIATE)
     assert Turns({"charlie": 100.0}).choose([immediate, flash]) == flash
 
 
 def test_a_link_is_free_again_when_its_budget_allows_it() -> None:
     turns = Turns({}, 300.0)
-    turns.sent(Offer("bravo", Precedence.ROUTINE, 600), 10.0)
+    turns.sent(routine("bravo", 600), 10.0)
     assert turns.wait_s(10.0) == pytest.approx(2.0)
     assert turns.wait_s(11.5) == pytest.approx(0.5)
     assert turns.wait_s(12.0) == 0.0
-    turns.sent(Offer("bravo", Precedence.ROUTINE, 300), 20.0)
+    turns.sent(routine("bravo", 300), 20.0)
     assert turns.wait_s(20.0) == pytest.approx(1.0), "what was not used is not saved up"
     assert Turns({}).wait_s(0.0) == 0.0
+
+
+def test_a_frame_takes_two_seconds_of_the_budget_and_is_no_shorter_than_makes_sense() -> None:
+    assert [Turns({}, rate).frame for rate in (None, 300.0, 20.0)] == [None, 600, 256]
 
 
 def test_waiting_lifts_what_is_not_urgent_and_never_makes_it_urgent() -> None:
