@@ -227,7 +227,7 @@ async def test_metrics_come_as_text_and_as_openmetrics() -> None:
         text = await get(f"{address.url}/metrics")
         openmetrics = await get(f"{address.url}/metrics", Accept="application/openmetrics-text; version=1.0.0")
         assert text.headers["content-type"].startswith("text/plain; version=0.0.4")
-        assert 'comity_latency_seconds_bucket{direction="outbound",le="0.002"} 1.0' in text.text
+        assert 'comity_latency_seconds_bucket{direction="outbound",le="0.002",precedence="routine"} 1.0' in text.text
         assert openmetrics.headers["content-type"].startswith("application/openmetrics-text")
         assert openmetrics.text.endswith("# EOF\n")
         assert (await get(f"{address.url}/metrics", Host="alpha:9464")).status == 200
