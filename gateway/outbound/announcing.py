@@ -53,7 +53,7 @@ class Announcing:
     def reopened(self, lane: Lane) -> None:
         """What stood retained there may be lost."""
         lane.announced.clear()
-        if not lane.thin and (standing := self._dispatch.epochs.standing(lane.name)):
+        if standing := self._dispatch.epochs.standing(lane.name):
             self._standing[lane] = deque(standing)
 
     def step(self) -> None:

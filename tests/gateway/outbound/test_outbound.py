@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from gateway.dispatch import Consignment, Plan, Unsent
 from gateway.keyring.ring import Keyring
 from gateway.links import SendRefusal
+from gateway.outbound import faults as module_of_faults
 from gateway.outbound import outbound as module
 from gateway.outbound.outbound import Outbound
 from gateway.spool import Row, SpoolError, Trouble
@@ -192,7 +193,10 @@ async def test_when_neither_destination_nor_disk_takes_it_the_source_waits_and_i
     assert not line.spool.rows
 
 
-async def test_a_destination_for_which_the_disk_holds_no_more_is_told_and_its_source_waits(line: Line) -> None:
+async def test_a_destination_for_which_the_disk_holds_no_more_is_told_and_its_source_waits(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module_of_faults, "OVER_S", 0.1)
     frame = say(a_position(0))
     away = FakeLink()
     away.taking.clear()
@@ -205,7 +209,9 @@ async def test_a_destination_for_which_the_disk_holds_no_more_is_told_and_its_so
         assert frame.answer is None
         line.spool.broken = None
         await carrying
+        await until(line, "mended", "bravo")
     assert frame.answer == "ack"
+    assert ("mended", "spool-full", "bravo") in line.audit.said()
     assert {thing.lane for thing in line.spool.rows.values()} == {"bravo", "charlie"}
 
 
@@ -269,3 +275,24 @@ async def test_a_disk_that_cannot_be_read_for_a_moment_ends_nothing(
     async with line.sending(FakeLink(), FakeLink()):
         await until(line, "forwarded", "bravo/ops")
     assert failures > 2
+
+
+async def test_what_waits_for_one_that_the_table_has_no_more_holds_nobody_up(line: Line) -> None:
+    away = FakeLink()
+    away.taking.clear()
+    async with line.sending(FakeLink([say(a_position(0))]), away) as links:
+        await line.relay.run("national", links)
+    line.spool.held.clear()
+    line.begin(line.relay._stream)
+    known = line.table.links_to
+
+    def without_charlie(destination: str) -> Sequence[str]:
+        if destination == "charlie":
+            raise KeyError(destination)
+        return known(destination)
+
+    line.table.links_to = without_charlie  # type: ignore[method-assign]  # as of a table that was put in force since
+    async with line.sending(FakeLink(), FakeLink()):
+        await until(line, "forwarded", "bravo/ops")
+        await gone(line, "bravo")
+    assert {row.lane for row in line.spool.rows.values()} == {"charlie"}

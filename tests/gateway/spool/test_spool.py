@@ -209,6 +209,28 @@ async def test_custody_settles_by_keys_whoever_holds_them(tmp_path: Path) -> Non
         assert await spool.settle("nobody", [(b"", b"z")]) == []
 
 
+async def test_says_which_keys_still_wait_in_hand_or_not(tmp_path: Path) -> None:
+    async with await Spool.open(tmp_path) as spool:
+        put = await spool.put([Kept(lane, 2, b"x", key=key) for lane, key in (("bravo", b"a1"), ("charlie", b"c7"))])
+        await spool.take("bravo", ALL)
+        ranges = [(b"a0", b"a1"), (b"a2", b"b9"), (b"c0", b"c9"), (b"c8", b"c9")]
+        assert await spool.holds(ranges) == [True, False, True, False]
+        spool.done(put.ids[:1])
+        await spool.expire()  # by then it is written
+        assert await spool.holds(ranges[:1]) == [False]
+
+
+async def test_the_wall_clock_is_believed_once_it_has_gone_evenly_for_a_while(tmp_path: Path) -> None:
+    hands = Hands()
+    async with await Spool.open(tmp_path, clock=hands.clock()) as spool:
+        hands.wall_s += 3 * 86_400
+        await spool.expire()
+        assert spool.wall_s() == START_S
+        hands.pass_s(301.0)
+        await spool.expire()
+        assert spool.wall_s() == START_S + 3 * 86_400 + 301.0
+
+
 async def test_what_is_past_its_validity_expires(tmp_path: Path) -> None:
     hands = Hands()
     async with await Spool.open(tmp_path, clock=hands.clock()) as spool:
