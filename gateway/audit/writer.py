@@ -234,7 +234,8 @@ class Audit:
             if not full.unsynced:
                 self._files.remove(full)
                 full.close()
-        self._mended()
+        if not self._pending:  # else it may be what is written that the disk does not take
+            self._mended()
 
     def _unnamed(self) -> Path | None:
         """The folder, while the name of a file in it may not be on the disk."""

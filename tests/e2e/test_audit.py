@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 
 from gateway.audit import read
 from gateway.demo.layout import Layout, prepare
-from protocols.record import Event, Record
+from protocols.record import Event, Record, Trouble
 from tests.e2e.stage import ROOT, listening, mosquitto_everywhere, publish
 from tests.e2e.test_bad_input import track
 from tests.e2e.test_run import comity_run, fetch, ready
@@ -132,15 +132,23 @@ async def test_a_gateway_whose_audit_cannot_be_written_waits_says_so_and_goes_on
                 await publish(ports["alpha"], "tak/alpha/many", track(f"many-{number:02}"))
             await until(lambda: "audit" in refused_why(layout))
             written = size(log)
-            await asyncio.sleep(0.5)
-            metrics = (await asyncio.to_thread(fetch, f"http://{layout.configs['alpha'].http.metrics}/metrics"))[0]
-            assert "comity_audit_writable 0.0" in metrics
+            await until(lambda: 'reason="audit-not-writable"' in scraped(layout))
+            assert "comity_audit_writable 0.0" in scraped(layout)
             assert size(log) == written
             resource.prlimit(alpha, resource.RLIMIT_FSIZE, (NOBODY, NOBODY))
             await until(lambda: len({data.partition(b"transponderId>")[2][:7] for _, data in heard}) >= 21)
             await until(lambda: not refused_why(layout))
             await until(lambda: len(forwarded(layout)) == 21)
+            await until(lambda: told_of_the_audit(layout) == [Event.FAULT, Event.MENDED])
     assert comity("audit", "verify", layout.files["alpha"]).returncode == 0
+
+
+def scraped(layout: Layout) -> str:
+    return fetch(f"http://{layout.configs['alpha'].http.metrics}/metrics")[0]
+
+
+def told_of_the_audit(layout: Layout) -> list[Event]:
+    return [each.event for each in records(layout, "alpha") if each.reason == Trouble.AUDIT_NOT_WRITABLE]
 
 
 def forwarded(layout: Layout) -> set[str | None]:

@@ -94,6 +94,22 @@ def test_half_a_write_is_taken_back_or_overwritten(file: Path, monkeypatch: pyte
     assert numbers(file) == [1, 2]
 
 
+async def test_what_is_synced_does_not_hide_that_nothing_can_be_written(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Audit(file) as audit:
+        told(audit, 1)
+        audit.commit()
+        with monkeypatch.context() as full:
+            full.setattr(os, "pwrite", refusing(errno.ENOSPC))
+            told(audit, 2)
+            audit.commit()
+            await audit.sync()
+            assert audit.fault == f"audit {file}: {os.strerror(errno.ENOSPC)}"
+        audit.commit()
+        assert audit.fault is None
+
+
 async def test_a_line_waits_until_the_disk_is_back(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "RETRY_S", 0.001)
     with Audit(file) as audit:
