@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from math import inf
 from typing import TypeAlias
 
 from protocols.quantity import (
@@ -70,12 +71,12 @@ class Contact(Value, frozen=True, tag="contact", tag_field="kind"):
     remarks: str | None = None
 
     def __post_init__(self) -> None:
-        if self.length_m is not None:
-            at_least_zero("length_m", self.length_m)
-        if self.width_m is not None:
-            at_least_zero("width_m", self.width_m)
-        if self.height_m is not None:
-            at_least_zero("height_m", self.height_m)
+        if (length := self.length_m) is not None and not 0.0 <= length < inf:
+            at_least_zero("length_m", length)
+        if (width := self.width_m) is not None and not 0.0 <= width < inf:
+            at_least_zero("width_m", width)
+        if (height := self.height_m) is not None and not 0.0 <= height < inf:
+            at_least_zero("height_m", height)
 
 
 class Chat(Value, frozen=True, tag="chat", tag_field="kind"):

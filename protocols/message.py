@@ -236,21 +236,21 @@ def position_id(subject: str, milliseconds: int) -> str:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_packer = msgspec.msgpack.Encoder()
-_unpacker = msgspec.msgpack.Decoder(Message)
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Message).decode
 _json_reader = msgspec.json.Decoder(Message)
 
 
 def pack(message: Message) -> bytes:
     """A Message in its wire form."""
-    return _packer.encode(message)
+    return _pack(message)
 
 
 def unpack(data: bytes) -> Message:
     """Read a wire form. Raise ValueError with a path when it is not one."""
     if len(data) > MESSAGE_MAX:
         raise ValueError("message too large")
-    return _unpacker.decode(data)
+    return _unpack(data)
 
 
 def to_json(message: Message) -> bytes:

@@ -69,8 +69,8 @@ class Position(Value, frozen=True):
             at_least_zero("circular_error_m", error)
         if (error := self.linear_error_m) is not None and not 0.0 <= error < inf:
             at_least_zero("linear_error_m", error)
-        if self.coarsened_to_m is not None:
-            at_least_zero("coarsened_to_m", self.coarsened_to_m)
+        if (radius := self.coarsened_to_m) is not None and not 0.0 <= radius < inf:
+            at_least_zero("coarsened_to_m", radius)
 
 
 class Kinematics(Value, frozen=True):
@@ -84,8 +84,8 @@ class Kinematics(Value, frozen=True):
     def __post_init__(self) -> None:
         if (course := self.course_deg) is not None and not 0.0 <= course < 360.0:
             bearing("course_deg", course)
-        if self.heading_deg is not None:
-            bearing("heading_deg", self.heading_deg)
+        if (heading := self.heading_deg) is not None and not 0.0 <= heading < 360.0:
+            bearing("heading_deg", heading)
         if (speed := self.speed_mps) is not None and not 0.0 <= speed < inf:
             at_least_zero("speed_mps", speed)
         if (climb := self.climb_mps) is not None and not isfinite(climb):

@@ -23,11 +23,11 @@ from adapters.nffi.names import (
     subject_of,
 )
 from protocols.alphabet import bounded_hint
-from protocols.body import Contact, Identity, Track
+from protocols.body import NOBODY, Contact, Identity, Track
 from protocols.ledger import Ledger
-from protocols.message import Extra, LossReason, Message, Mode, Quality, Source, Times, message_id
+from protocols.message import UNGRADED, Extra, LossReason, Message, Mode, Quality, Source, Times, message_id
 from protocols.moment import read_digits
-from protocols.quantity import AltitudeDatum, Kinematics, Position, Symbol
+from protocols.quantity import STILL, AltitudeDatum, Kinematics, Position, Symbol
 from protocols.symbols import from_sidc15
 from protocols.units import mps_from_kmh
 from protocols.xml import XmlElement
@@ -84,10 +84,7 @@ def _message(track: XmlElement, namespace: str) -> Message:
         ),
         times=Times(observed=observed, whole_seconds=True),
         mode=mode,
-        quality=Quality(
-            reliability=_coded(positional, "reliability", RELIABILITY, ledger),
-            credibility=_coded(positional, "credibility", CREDIBILITY, ledger),
-        ),
+        quality=_quality(positional, ledger),
         extras=extras,
         loss=ledger.loss,
     )
@@ -151,11 +148,12 @@ def _remarks(fields: Mapping[str, Fields]) -> str | None:
 def _identity(identification: Fields, device: Fields, relayed: bool) -> Identity:  # noqa: FBT001  # one caller
     """Who: our own writer puts into additionalId a callsign that unitShortName is too short for."""
     callsign, additional = _text(identification, "unitShortName"), _text(device, "additionalId")
-    return Identity(
-        callsign=additional if relayed and additional is not None else callsign,
-        phone=_text(device, "phoneNumber"),
-        device=_text(device, "terminalType"),
-    )
+    if relayed and additional is not None:
+        callsign = additional
+    phone, terminal = _text(device, "phoneNumber"), _text(device, "terminalType")
+    if callsign is None and phone is None and terminal is None:
+        return NOBODY
+    return Identity(callsign=callsign, phone=phone, device=terminal)
 
 
 def _symbol(identification: Fields, ledger: Ledger) -> tuple[Symbol | None, Mode]:
@@ -186,10 +184,18 @@ def _position(positional: Fields) -> Position:
 
 
 def _kinematics(positional: Fields) -> Kinematics:
-    speed = _number(positional, "speed")
-    return Kinematics(
-        course_deg=_number(positional, "bearing"), speed_mps=None if speed is None else mps_from_kmh(speed)
-    )
+    course, speed = _number(positional, "bearing"), _number(positional, "speed")
+    if course is None and speed is None:
+        return STILL
+    return Kinematics(course_deg=course, speed_mps=None if speed is None else mps_from_kmh(speed))
+
+
+def _quality(positional: Fields, ledger: Ledger) -> Quality:
+    reliability = _coded(positional, "reliability", RELIABILITY, ledger)
+    credibility = _coded(positional, "credibility", CREDIBILITY, ledger)
+    if reliability is None and credibility is None:
+        return UNGRADED
+    return Quality(reliability=reliability, credibility=credibility)
 
 
 def _source(positional: Fields) -> TrackSource:

@@ -136,6 +136,12 @@ def test_decoded_messages_survive_the_wire_and_json(reader: Adapter) -> None:
             assert from_json(to_json(message)) == message
 
 
+def test_a_part_that_says_nothing_takes_no_room(reader: Adapter) -> None:
+    for data in samples(reader):
+        for message in reader.decode(data):
+            assert b":{}" not in to_json(message)
+
+
 def test_nothing_but_a_refusal_comes_of_noise_and_damage(reader: Adapter) -> None:
     pool = samples(reader)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
