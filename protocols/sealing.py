@@ -136,7 +136,7 @@ class Epoch:
         self._random = random
         self._roots, self._rooted, self._headed = hashlib.sha256(), 0, now_s
         self._chain = random(32)
-        self._passed: dict[int, schedule.Generation] = {}
+        self._passed: dict[int, bytes] = {}  # as they are derived: 76 bytes, and 3 kB ready for use
         self._enter(now_s)
         yield from self._announce(recipients)
 
@@ -260,9 +260,11 @@ class Epoch:
         header, ciphertext = unpack_envelope(envelope)
         if header.eid != self.eid or header.type != DATA:
             raise Reject(Refusal.UNKNOWN_EPOCH)
-        keys = self._keys if header.generation == self.generation else self._passed.get(header.generation)
-        if keys is None:
-            raise Reject(Refusal.GENERATION_TOO_OLD)
+        keys = self._keys
+        if header.generation != self.generation:
+            if (passed := self._passed.get(header.generation)) is None:
+                raise Reject(Refusal.GENERATION_TOO_OLD)
+            keys = schedule.load_generation(passed)
         try:
             plain = keys.cipher.decrypt(keys.nonce(header.seq), ciphertext, header.raw)
         except InvalidTag:
@@ -277,7 +279,7 @@ class Epoch:
 
     def _step(self, now_s: float) -> None:
         """Go on to the next generation; its chain key goes, its envelope keys stay while envelopes may wait."""
-        self._passed[self.generation] = self._keys
+        self._passed[self.generation] = schedule.generation_keys(self._chain, self.eid, self.generation)
         self._chain = schedule.next_chain(self._chain, self.eid, self.generation)
         self.generation += 1
         self._enter(now_s)

@@ -74,6 +74,7 @@ class Outgoing:
         self._unused: dict[bytes, int] | None = (
             None  # looks that found nothing waiting under an epoch; None: nobody looks
         )
+        self._seen: dict[bytes, int] = {}  # generations of live epochs at the last look
         self._used: dict[Channel, float] = {}
 
     def take(self, channel: Channel, now_s: float) -> tuple[Epoch, Sequence[Announced]]:
@@ -179,14 +180,18 @@ class Outgoing:
         return found
 
     def kept(self) -> list[bytes]:
-        """The epochs that ended and whose keys are kept, for what may wait under them."""
-        return list(self._ended)
+        """The epochs whose keys are kept, for what may wait under them."""
+        return [*(epoch.eid for epoch in self._live.values()), *self._ended]
 
     def keep(self, waiting: Collection[bytes]) -> None:
-        """Of the epochs that ended, something waits under these; the keys of the others go.
+        """Under these epochs something waits. Of the others that ended the keys go, of the live ones those of before.
 
         Once this is told, keys are kept for as long as something waits under them, and no clock ends that.
         """
+        for epoch in self._live.values():
+            if epoch.eid not in waiting:
+                epoch.forget(self._seen.get(epoch.eid, 0))
+        self._seen = {epoch.eid: epoch.generation for epoch in self._live.values()}
         before = self._unused or {}
         self._unused = {eid: before.get(eid, 0) + 1 for eid in self._ended if eid not in waiting}
         for eid, looks in self._unused.items():

@@ -95,8 +95,10 @@ class Resealing:
                 self._waiting.forget_earlier(eid)
         return found
 
-    async def keep_keys(self, lanes: Iterable[Lane]) -> None:
+    async def keep_keys(self, lanes: Collection[Lane]) -> None:
         """Say what the keys of our past epochs are still needed for, now and then. Raise SpoolError."""
+        if any(lane.spilling for lane in lanes):  # what is just being put on disk is seen neither here nor there
+            return
         self._looks += 1
         if (self._looks - 1) % KEYS_EVERY:  # the first at the start: from then on no clock ends them
             return

@@ -582,6 +582,20 @@ def test_the_keys_of_a_past_epoch_are_kept_for_as_long_as_something_waits_under_
         alpha.reseal(old.envelope, later)
 
 
+def test_keys_of_passed_generations_go_once_nothing_waits_under_their_epoch(keyrings: dict[str, Keyring]) -> None:
+    alpha, audience = keyrings["alpha"], ["bravo/cell-1"]
+    first = alpha.seal("alpha/hq", audience, [b"first"], NOW)
+    alpha.outgoing.keep([first.eid])
+    second = alpha.seal("alpha/hq", audience, [b"second"], NOW + timedelta(minutes=2))
+    alpha.outgoing.keep([first.eid])
+    alpha.reseal(first.envelope, NOW + timedelta(minutes=2))
+
+    alpha.outgoing.keep([])
+    with refuses(Refusal.GENERATION_TOO_OLD):
+        alpha.reseal(first.envelope, NOW + timedelta(minutes=2))
+    alpha.reseal(second.envelope, NOW + timedelta(minutes=2))  # sealed since the look before
+
+
 def test_whoever_missed_the_announcement_of_a_past_epoch_is_still_told_it(keyrings: dict[str, Keyring]) -> None:
     alpha, bravo = keyrings["alpha"], keyrings["bravo"]
     old = alpha.seal("alpha/hq", ["bravo/cell-1"], [b"sent"], NOW)
@@ -649,7 +663,7 @@ def test_no_epoch_key_seed_or_content_is_ever_on_disk(fresh: dict[str, Keyring],
         fresh["bravo"].settle(opened.eid, opened.seq)
     (epoch,) = fresh["alpha"]._outgoing._live.values()
     canaries = [b"CANARY-CONTENT", epoch._chain, epoch._keys.salt]
-    canaries += [passed.salt for passed in epoch._passed.values()]
+    canaries += epoch._passed.values()
     canaries += [seed for keyring in fresh.values() for keys in keyring._units.values() for seed in keys.signing.seeds]
     canaries += [key.seed for keyring in fresh.values() for keys in keyring._units.values() for key in keys.sealing]
 
