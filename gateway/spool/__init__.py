@@ -140,7 +140,7 @@ class Count(NamedTuple):
 
 
 class Health(NamedTuple):
-    """How the spool is. ``trouble``: of the last attempt to write or to read. ``repaired``: damages made good; ``lost``: not."""
+    """How the spool is. ``trouble``: of the last write or read. ``repaired``: damages made good; ``lost``: not."""
 
     trouble: Trouble | None
     repaired: int
