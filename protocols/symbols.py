@@ -162,6 +162,11 @@ _types: Remembered[Symbol, Coded] = Remembered(_to_cot)
 
 def to_sidc15(symbol: Symbol, *, exercise: bool = False) -> Coded | None:
     """The 2525C code of a symbol, or None when there is no letter for its affiliation."""
+    return _sidcs[symbol, exercise]
+
+
+def _to_sidc15(said: tuple[Symbol, bool]) -> Coded | None:
+    symbol, exercise = said
     letter = (EXERCISE_LETTER if exercise else SIDC_LETTER).get(symbol.affiliation)
     if letter is None:
         return None
@@ -170,6 +175,9 @@ def to_sidc15(symbol: Symbol, *, exercise: bool = False) -> Coded | None:
         charlie = _from_type(symbol.cot_type or "")
         return Coded(f"S{letter}{charlie.code}", exact=charlie.exact)
     return Coded(charlie.code[0] + letter + charlie.code[2:], exact=charlie.exact)
+
+
+_sidcs: Remembered[tuple[Symbol, bool], Coded | None] = Remembered(_to_sidc15)
 
 
 def to_sidc20(symbol: Symbol, *, context: str = REAL) -> Coded | None:

@@ -33,10 +33,11 @@ _WHOLE = frozenset({"label"})  # lost or said as one
 
 
 class _Field(NamedTuple):
-    """A field that is not carried: its path and default; of a part that may be absent, what of it is not carried."""
+    """A field that is not carried; of a part that may be absent, what of it is not carried."""
 
     path: str
     default: object
+    loss: Loss
     inner: tuple[_Field, ...] = ()
 
 
@@ -51,14 +52,13 @@ def unsaid(message: Message, carried: Iterable[str]) -> list[Loss]:
     """List a loss for each field with a value whose path, or the path of what holds it, is not in ``carried``."""
     plan = _plan(type(message.body), frozenset(carried))
     losses: list[Loss] = []
-    for (path, default, inner), value in zip(plan.fields, plan.values(message), strict=True):
-        if value is default or value == default:
+    for (_, default, loss, inner), value in zip(plan.fields, plan.values(message), strict=True):
+        if value is default or (default is not None and value == default):
             continue
         if inner:
-            lost = [each.path for each in inner if getattr(value, each.path.rpartition(".")[2]) != each.default]
+            losses += [each.loss for each in inner if getattr(value, each.path.rpartition(".")[2]) != each.default]
         else:
-            lost = [path]
-        losses += [Loss(field=each, reason=LossReason.NO_FIELD) for each in lost]
+            losses.append(loss)
     return losses
 
 
@@ -76,16 +76,17 @@ def _fields(kind: type[msgspec.Struct], prefix: str, carried: frozenset[str]) ->
         if path in carried or path in _OF_THE_GATEWAY:
             continue
         part = _part(field.type)
+        loss = Loss(field=path, reason=LossReason.NO_FIELD)
         if part is None or path in _WHOLE:
-            yield _Field(path, field.default)
+            yield _Field(path, field.default, loss)
         elif field.type is part:
             yield from _fields(part, path + ".", carried)
         elif any(each.startswith(path + ".") for each in carried):
             inner = tuple(_fields(part, path + ".", carried))
             if inner:
-                yield _Field(path, field.default, inner)
+                yield _Field(path, field.default, loss, inner)
         else:
-            yield _Field(path, field.default)
+            yield _Field(path, field.default, loss)
 
 
 def _part(annotation: object) -> type[msgspec.Struct] | None:

@@ -13,13 +13,11 @@ from adapters.sedap.grammar import (
     escape,
     is_field,
     may_keep,
-    milliseconds,
     reported_at,
     write_number,
     write_time,
 )
 from protocols.message import Derived, Loss, LossReason, Message, Mode
-from protocols.moment import read_epoch
 from protocols.quantity import AltitudeDatum, Position, Symbol
 from protocols.symbols import to_sidc15
 from protocols.unsaid import unsaid
@@ -70,7 +68,7 @@ class Draft:
         if text is None:
             self.losses += [Loss(field=f"times.{each}", reason=LossReason.NO_CODE) for each in ("observed", "created")]
             return ""
-        if read_epoch(milliseconds(at)) != at:
+        if at.microsecond % 1000:
             for each in ("observed", "created"):
                 self.lose(f"times.{each}", LossReason.PRECISION, approximated=True)
         if times.observed is None:
