@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
+from email.message import Message
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +22,7 @@ from gateway.demo.coalition import gateways, mqtt_port
 from gateway.demo.layout import PARTNERS, Layout, coalition_broker, prepare
 from gateway.demo.tally import Told
 from protocols.record import Event
+from tests.e2e.pair import LIMIT_S, until
 from tests.servers import mosquitto, mosquitto_passwords, running
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +39,7 @@ class Stage(NamedTuple):
     ports: dict[str, int]
     envelopes: list[bytes]
 
-    async def until(self, wanted: Callable[[Told], bool], count: int = 1, seconds: float = 20.0) -> list[Told]:
+    async def until(self, wanted: Callable[[Told], bool], count: int = 1, seconds: float = LIMIT_S) -> list[Told]:
         """Wait until so many outcomes are as wanted, and give those."""
         async with asyncio.timeout(seconds):
             while len(found := [told for told in self.told if wanted(told)]) < count:
@@ -149,6 +152,23 @@ async def _subscribed(
             collecting.cancel()
             with suppress(asyncio.CancelledError):
                 await collecting
+
+
+def fetch(url: str) -> tuple[str, Message]:
+    """A page and its headers. Raise OSError (HTTPError too) when there is none."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read().decode(), answer.headers
+
+
+async def connected(console: str) -> None:
+    """Wait until a gateway says, at its console's address, that it is connected everywhere."""
+
+    def says_so() -> bool:
+        with suppress(OSError):
+            return bool(fetch(f"http://{console}/readyz"))
+        return False
+
+    await until(says_so)
 
 
 async def publish(port: int, topic: str, data: bytes) -> None:

@@ -16,9 +16,10 @@ from urllib.error import HTTPError
 from gateway.audit import read
 from gateway.demo.layout import Layout, prepare
 from protocols.record import Event, Record, Trouble
-from tests.e2e.stage import ROOT, listening, mosquitto_everywhere, publish
+from tests.e2e.pair import until
+from tests.e2e.stage import ROOT, fetch, listening, mosquitto_everywhere, publish
 from tests.e2e.test_bad_input import track
-from tests.e2e.test_run import comity_run, fetch, ready
+from tests.e2e.test_run import comity_run, ready
 
 NOBODY = 1 << 62  # bytes; no limit that a file of a test reaches
 
@@ -35,13 +36,6 @@ def state(layout: Layout, partner: str) -> Path:
 
 def records(layout: Layout, partner: str) -> list[Record]:
     return [entry.record for entry in read(state(layout, partner) / "audit.log")]
-
-
-async def until(wanted: object, seconds: float = 20.0) -> None:
-    """Wait until a function says yes."""
-    async with asyncio.timeout(seconds):
-        while not await asyncio.to_thread(wanted):  # type: ignore[arg-type]
-            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

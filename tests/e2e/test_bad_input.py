@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from protocols.record import Event
+from tests.e2e.pair import LIMIT_S, until
 from tests.e2e.stage import Stage, is_delivered, publish, stage
 
 BOMB = (
@@ -73,9 +74,7 @@ async def test_bad_input_is_recorded_and_the_next_good_message_passes(
 
 async def _passes(coalition: Stage, before: int) -> None:
     """Wait until the unit at the far end has one more."""
-    async with asyncio.timeout(15):
-        while not any(is_delivered("bravo/ops")(told) for told in coalition.told[before:]):
-            await asyncio.sleep(0.02)
+    await until(lambda: any(is_delivered("bravo/ops")(told) for told in coalition.told[before:]))
 
 
 async def _wildcard_topic(coalition: Stage) -> None:
@@ -83,14 +82,14 @@ async def _wildcard_topic(coalition: Stage) -> None:
     before = len(coalition.told)
     reader, writer = await asyncio.open_connection("127.0.0.1", coalition.ports["alpha"])
     writer.write(b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04evil")
-    assert (await asyncio.wait_for(reader.readexactly(4), 5))[3] == 0
+    assert (await asyncio.wait_for(reader.readexactly(4), LIMIT_S))[3] == 0
     topic, payload = b"tak/alpha/+", track("evil")
     body = len(topic).to_bytes(2, "big") + topic + payload
     length = bytes([len(body) % 128 | 128, len(body) // 128])
     writer.write(b"\x30" + length + body)
     await writer.drain()
     with contextlib.suppress(ConnectionError):
-        assert await asyncio.wait_for(reader.read(16), 5) == b""
+        assert await asyncio.wait_for(reader.read(16), LIMIT_S) == b""
     writer.close()
     await publish(coalition.ports["alpha"], "tak/alpha/good", track("good-after-wildcard"))
     await _passes(coalition, before)

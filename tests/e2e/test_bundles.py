@@ -21,6 +21,7 @@ from gateway.demo.field import Fix, _cot_chat, _cot_event, _point, _sedap_text
 from gateway.demo.layout import Layout, coalition_broker, prepare
 from gateway.demo.tally import Told
 from protocols.record import Event, Refused
+from tests.e2e.pair import LIMIT_S
 
 PAIR = ("alpha", "bravo")
 COALITION = re.compile(r'url = "nats://[^"]+"\n(partners = [^\n]+\n)username = [^\n]+\npassword_file = [^\n]+\n')
@@ -64,7 +65,7 @@ class Voyage:
             yield
 
     async def say(self, partner: str, topic: str, frames: Sequence[bytes]) -> None:
-        async with aiomqtt.Client("127.0.0.1", mqtt_port(self.layout.configs[partner]), timeout=10) as client:
+        async with aiomqtt.Client("127.0.0.1", mqtt_port(self.layout.configs[partner]), timeout=LIMIT_S) as client:
             for data in frames:
                 await client.publish(topic, data, qos=1)
 
@@ -72,7 +73,7 @@ class Voyage:
         records = [told.record for told in self.told if told.record.gateway == gateway and told.record.event is event]
         return sum(all(getattr(record, name) == value for name, value in wanted.items()) for record in records)
 
-    async def until(self, enough: Callable[[], bool], seconds: float = 60.0) -> None:
+    async def until(self, enough: Callable[[], bool], seconds: float = LIMIT_S) -> None:
         async with asyncio.timeout(seconds):
             while not enough():
                 await asyncio.sleep(0.05)
@@ -89,7 +90,7 @@ class Voyage:
     async def carry_until(self, sender: str, to: str, enough: Callable[[dict[str, int]], bool]) -> list[dict[str, int]]:
         """A courier goes again and again, until what it carried and what is told is enough; what each time was."""
         trips = [await self.carry(sender, to)]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LIMIT_S):
             while not enough(trips[-1]):
                 await asyncio.sleep(0.1)
                 trips.append(await self.carry(sender, to))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from tests.e2e.pair import LIMIT_S, until
 from tests.e2e.stage import STANDARDS, Stage, is_delivered, listening, stage
 
 NFFI = "{urn:nato:fft:protocols:nffi13}"
@@ -37,7 +38,7 @@ async def pytak(port: int, topic: str, callsign: str) -> list[dict[str, object]]
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT_S):
             lines = [await process.stdout.readline() for _ in range(COUNT + 1)] if process.stdout else []
     finally:
         process.kill()
@@ -79,9 +80,7 @@ async def test_a_tak_patrol_arrives_as_nffi_and_sedap_and_the_courier_reads_noth
         said = await pytak(coalition.ports["alpha"], "tak/alpha/pytak", callsign)
         for unit in ("bravo/ops", "bravo/cell", "charlie/map"):
             await coalition.until(is_delivered(unit), COUNT)
-        async with asyncio.timeout(10):
-            while len(heard) < 2 * COUNT:
-                await asyncio.sleep(0.02)
+        await until(lambda: len(heard) >= 2 * COUNT)
 
     assert len(said) == COUNT
     check_nffi(said, [data for topic, data in heard if topic == "nffi/to-ops"], callsign, nffi_schema)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from gateway.audit import read
 from gateway.demo.layout import Layout, prepare
 from protocols.body import Receipt, ReceiptState
 from protocols.record import Event, Record
+from tests.e2e.pair import until
 from tests.e2e.stage import listening, mosquitto_everywhere, publish
 from tests.e2e.test_run import comity_run, ready
 
@@ -80,12 +81,6 @@ async def shortened(layout: Layout) -> None:
     file, audit = layout.files["bravo"], layout.folder / "state" / "bravo" / "audit.log"
     file.write_text(replaced(file.read_text(), f"routine = {PATIENT_S} ", f"routine = {SHORT_S} "))
     await until(lambda: any(entry.record.event is Event.TABLE_CHANGED for entry in read(audit)))
-
-
-async def until(said: Callable[[], bool], seconds: float = 60.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not said():
-            await asyncio.sleep(0.05)
 
 
 def steps(folder: Path) -> list[tuple[Event, str | None, str | None]]:

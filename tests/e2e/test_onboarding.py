@@ -9,9 +9,10 @@ from pathlib import Path
 
 from lxml import etree
 
-from tests.e2e.stage import listening, publish
+from tests.e2e.pair import until
+from tests.e2e.stage import connected, listening, publish
 from tests.e2e.test_bad_input import track
-from tests.e2e.test_run import comity_run, fetch
+from tests.e2e.test_run import comity_run
 from tests.servers import free_port, mosquitto, running
 
 SHARED = """
@@ -116,24 +117,10 @@ async def test_two_partners_meet_by_courier_and_voice_sign_an_agreement_and_exch
             comity("check", file)
 
         async with comity_run(alpha), comity_run(bravo):
-            await asyncio.gather(*(up(ports["console"]) for ports in (at_alpha, at_bravo)))
+            await asyncio.gather(*(connected(f"127.0.0.1:{ports['console']}") for ports in (at_alpha, at_bravo)))
             async with listening(at_bravo["mqtt"], "nffi/in") as heard:
                 await publish(at_alpha["mqtt"], "tak/one", track("HELLO"))
-                async with asyncio.timeout(20):
-                    while not heard:
-                        await asyncio.sleep(0.02)
+                await until(lambda: heard)
 
     root = etree.fromstring(heard[0][1])
     assert root.findtext(".//{*}transponderId") == "HELLO"
-
-
-async def up(console: int) -> None:
-    """Wait until a gateway is connected everywhere."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                await asyncio.to_thread(fetch, f"http://127.0.0.1:{console}/readyz")
-            except OSError:
-                await asyncio.sleep(0.05)
-            else:
-                return

@@ -12,6 +12,7 @@ import aiomqtt
 from gateway.audit import read
 from gateway.demo.layout import prepare
 from protocols.record import Event, Record
+from tests.e2e.pair import LIMIT_S
 from tests.e2e.stage import mosquitto_everywhere
 from tests.e2e.test_bad_input import track
 from tests.e2e.test_run import comity_run, ready
@@ -37,16 +38,16 @@ async def test_fifty_reloads_in_full_flow_lose_nothing_and_each_message_goes_by_
             text = file.read_text()
             for number in range(RELOADS):
                 file.write_text(text if number % 2 else text.replace(WITH_OPS, WITHOUT_OPS))
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(LIMIT_S):
                     while audit.read_bytes().count(b'"table-changed"') <= number:
                         await asyncio.sleep(0.02)
             stop.set()
             published = await flow
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(LIMIT_S):
                 while forwarded(audit) < published:
                     await asyncio.sleep(0.5)
             gateway.terminate()
-            await asyncio.wait_for(gateway.wait(), 15)
+            await asyncio.wait_for(gateway.wait(), LIMIT_S)
 
     records = [entry.record for entry in read(audit)]
     sent = [record for record in records if record.event is Event.FORWARDED]

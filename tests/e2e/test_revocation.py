@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.demo.tally import Told
 from protocols.record import Event
+from tests.e2e.pair import until
 from tests.e2e.stage import publish, stage
 from tests.e2e.test_bad_input import track
 from tests.e2e.test_onboarding import comity
@@ -30,9 +31,8 @@ async def test_a_revoked_unit_is_left_out_at_once_and_its_neighbours_are_not(tmp
         await coalition.until(is_changed)
         before = len(coalition.told)
         await publish(port, "tak/alpha/two", track("TWO"))
-        async with asyncio.timeout(15):
-            while len(reached := outcomes(coalition.told[before:])) < 3:
-                await asyncio.sleep(0.02)
+        await until(lambda: len(outcomes(coalition.told[before:])) == 3)
+        reached = outcomes(coalition.told[before:])
 
     assert reached == {
         ("bravo/ops", "withheld", "revoked"),

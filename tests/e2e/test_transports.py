@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -17,9 +16,10 @@ from gateway.config import parse
 from gateway.countersigned import Countersigned
 from gateway.keyring.holdings import Holdings
 from gateway.keyring.keystore import KEY_FILE, key_file
-from tests.e2e.stage import listening, publish
+from tests.e2e.pair import LIMIT_S, until
+from tests.e2e.stage import connected, listening, publish
 from tests.e2e.test_bad_input import track
-from tests.e2e.test_run import comity_run, fetch
+from tests.e2e.test_run import comity_run
 from tests.servers import free_port, mosquitto, mosquitto_path, running
 
 COUNT = 12
@@ -117,12 +117,7 @@ async def gateway(folder: Path, broker: int, *teams: str) -> AsyncIterator[None]
     file.write_text(HEAD.format(console=console, national=broker) + "".join(teams))
     keys(file)
     async with comity_run(file):
-        async with asyncio.timeout(15):
-            while True:
-                with contextlib.suppress(OSError):
-                    await asyncio.to_thread(fetch, f"http://127.0.0.1:{console}/readyz")
-                    break
-                await asyncio.sleep(0.05)
+        await connected(f"127.0.0.1:{console}")
         yield
 
 
@@ -134,9 +129,7 @@ def team(name: str, url: str, *, heard: bool = True, told: bool = True) -> str:
 
 
 async def heard_at_the_cell(heard: list[tuple[str, bytes]], uid: str) -> None:
-    async with asyncio.timeout(15):
-        while len([data for _, data in heard if uid.encode() in data]) < COUNT:
-            await asyncio.sleep(0.05)
+    await until(lambda: len([data for _, data in heard if uid.encode() in data]) >= COUNT)
 
 
 async def patrol(url: str, callsign: str) -> None:
@@ -147,7 +140,7 @@ async def patrol(url: str, callsign: str) -> None:
     )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT_S):
             while await process.stdout.readline() not in {b"sent\n", b""}:
                 pass
     finally:
@@ -164,7 +157,7 @@ async def pytak_ear(url: str) -> AsyncIterator[asyncio.StreamReader]:
     )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT_S):
             assert await process.stdout.readline() == b"listening\n"
         yield process.stdout
     finally:
@@ -193,7 +186,7 @@ async def test_pytak_is_told_over_tcp_what_was_said_over_mqtt(tmp_path: Path) ->
         ):
             for number in range(3):
                 await publish(broker, "cell/out", track(f"from-cell-{number}", access=None))
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(LIMIT_S):
                 for ear in (first, second):
                     assert [await ear.readline() for _ in range(3)] == [b"from-cell-%d\n" % n for n in range(3)]
 
@@ -222,7 +215,7 @@ async def test_a_multicast_group_is_heard_and_told_and_nothing_echoes(tmp_path: 
             await patrol(url.replace("udp", "udp+wo"), "GROUP1")
             await heard_at_the_cell(heard, "PYTAK-GROUP1")
             await publish(broker, "cell/out", track("from-cell", access=None))
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(LIMIT_S):
                 while await ear.readline() != b"from-cell\n":
                     pass
             await asyncio.sleep(0.5)
@@ -239,12 +232,16 @@ async def test_files_are_reports_and_reports_are_files(tmp_path: Path) -> None:
             (drop / "in" / ".new").write_bytes(track("in-a-file", access=None))
             (drop / "in" / ".new").rename(drop / "in" / "report.xml")
             await publish(broker, "cell/out", track("from-cell", access=None))
-            async with asyncio.timeout(15):
-                while not [data for _, data in heard if b"in-a-file" in data] or not list((drop / "out").iterdir()):
-                    await asyncio.sleep(0.05)
-            (written,) = (path for path in (drop / "out").iterdir() if not path.name.startswith("."))
-            assert b'uid="from-cell"' in written.read_bytes()
-            assert list((drop / "in").iterdir()) == []
+            await until(lambda: [data for _, data in heard if b"in-a-file" in data])
+            await until(lambda: written(drop / "out"))
+            (path,) = written(drop / "out")
+            assert b'uid="from-cell"' in path.read_bytes()
+            await until(lambda: not list((drop / "in").iterdir()))
+
+
+def written(folder: Path) -> list[Path]:
+    """Files that are whole."""
+    return [path for path in folder.iterdir() if not path.name.startswith(".")]
 
 
 def _needs_multicast() -> None:

@@ -24,9 +24,10 @@ from gateway.demo.layout import Layout, coalition_broker, prepare
 from gateway.links import Parcel, Settings
 from gateway.links.urls import open_link
 from protocols.record import Event
-from tests.e2e.stage import listening, mosquitto_everywhere
+from tests.e2e.pair import LIMIT_S
+from tests.e2e.stage import connected, listening, mosquitto_everywhere
 from tests.e2e.test_bad_input import track
-from tests.e2e.test_run import alive, children, comity_run, fetch
+from tests.e2e.test_run import alive, children, comity_run
 from tests.servers import mosquitto_path
 
 COUNT = 600
@@ -68,13 +69,7 @@ def for_workers(layout: Layout, partner: str) -> int:
 async def up(console: int) -> None:
     """Both workers are connected everywhere."""
     for port in (console, console + 1):
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/readyz")
-                    break
-                except OSError:
-                    await asyncio.sleep(0.05)
+        await connected(f"127.0.0.1:{port}")
 
 
 async def field_units(url: str, say: int) -> None:
@@ -139,7 +134,7 @@ async def test_killed_workers_lose_nothing_and_keep_every_subjects_order(tmp_pat
                     await asyncio.sleep(0.5)
                     os.kill(workers_of(supervisor.pid)[number], signal.SIGKILL)
             await sending
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(LIMIT_S):
                 while len([uid for uid in northings(heard) if uid.startswith(b"once-")]) < COUNT:
                     await asyncio.sleep(0.1)
                 last = {b"moving-%d" % (n % TOPICS): 47 + n / 10_000 for n in range(COUNT - TOPICS, COUNT)}
@@ -150,7 +145,7 @@ async def test_killed_workers_lose_nothing_and_keep_every_subjects_order(tmp_pat
                 assert first == sorted(first), uid
             gone = workers_of(alpha.pid)
             alpha.send_signal(signal.SIGTERM)
-            said = (await asyncio.wait_for(alpha.communicate(), 20))[1].decode()
+            said = (await asyncio.wait_for(alpha.communicate(), LIMIT_S))[1].decode()
         assert alpha.returncode == 0
         assert "Traceback" not in said
         assert not any(alive(pid) for pid in gone.values())
@@ -170,7 +165,7 @@ async def test_killed_workers_lose_nothing_and_keep_every_subjects_order(tmp_pat
 async def test_what_cannot_be_shared_is_told_before_anything_starts(tmp_path: Path) -> None:
     layout = prepare(tmp_path, datetime.now(UTC), usual_ports=False)
     async with comity_run(layout.files["bravo"], "--workers", "2") as process:
-        said = (await asyncio.wait_for(process.communicate(), 15))[1].decode()
+        said = (await asyncio.wait_for(process.communicate(), LIMIT_S))[1].decode()
 
     assert process.returncode == 2
     assert said.startswith("$.routes[")
@@ -182,7 +177,7 @@ async def test_another_number_of_workers_is_refused(tmp_path: Path) -> None:
     layout = prepare(tmp_path, datetime.now(UTC), usual_ports=False)
     (tmp_path / "state" / "alpha" / "workers").write_text("2\n")
     async with comity_run(layout.files["alpha"]) as process:
-        said = (await asyncio.wait_for(process.communicate(), 15))[1].decode()
+        said = (await asyncio.wait_for(process.communicate(), LIMIT_S))[1].decode()
 
     assert process.returncode == 2
     assert "run with --workers 2" in said
