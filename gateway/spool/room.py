@@ -11,6 +11,7 @@ from gateway.spool.entry import Thing
 from gateway.spool.index import PRECEDENCES, Sum
 
 PRECEDENCE_MAX: Final = 5
+_CALM: Final = 0.9  # part of the warning level below which it is over, so that what hovers there is told once
 _NOTHING: Final = Sum(0, 0)
 
 
@@ -89,7 +90,7 @@ class Room:
         there, self._looked = () if self._looked else tuple(self._catalogue.index.lanes), True
         for lane in {*lanes, *self._warned, *there}:
             limits, held = self.limits(lane), self.held(lane)
-            level = limits.warn_at
+            level = limits.warn_at * (_CALM if lane in self._warned else 1.0)
             over = held.rows >= level * limits.rows_max or held.bytes >= level * limits.bytes_max
             if over != (lane in self._warned):
                 self._warned ^= {lane}

@@ -379,6 +379,23 @@ async def test_the_warning_level_is_told_once_on_the_way_up_and_once_down(tmp_pa
     assert told == [("bravo", True), ("bravo", False)]
 
 
+async def test_what_hovers_at_its_warning_level_is_told_once(tmp_path: Path) -> None:
+    told: list[bool] = []
+    limits = Limits(rows_max=100, warn_at=0.5)
+    async with await Spool.open(tmp_path, limits, on_level=lambda _, up: told.append(up)) as spool:
+        put = await spool.put([Kept("bravo", 2, b"x") for _ in range(50)])
+        for row in put.ids[:4]:
+            spool.done([row])
+            await spool.expire()
+            await spool.put([Kept("bravo", 2, b"x")])
+        assert told == [True]
+
+        spool.done(put.ids[4:10])
+        await spool.expire()
+
+    assert told == [True, False]
+
+
 async def test_a_warning_level_passed_before_a_restart_is_told_again(tmp_path: Path) -> None:
     told: list[tuple[str, bool]] = []
     limits = Limits(rows_max=10, warn_at=0.5)
