@@ -29,7 +29,7 @@ from protocols.log_checkpoint import since
 from protocols.record import Event, Refused, Trouble, Withheld
 from protocols.unit import partner_of
 
-LINGER_S: Final = 0.01  # from the first envelope taken to the word of it
+LINGER_S: Final = 0.004  # from the first envelope taken to the word of it
 THIN_LINGER_S: Final = 15.0  # between two words over a link with a budget
 THIN_CHECKPOINT_S: Final = 3_600.0  # between two checkpoints of our audit over one: each is 4 kB
 PASSING: Final = "track"  # the kind of what is out of date before word of it would be there

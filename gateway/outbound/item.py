@@ -63,6 +63,7 @@ class Item:
         "consignment",
         "facts",
         "former",
+        "left_at",
         "messages",
         "parts",
         "precedence",
@@ -84,7 +85,8 @@ class Item:
         self.precedence = consignment.precedence
         self.row: int | None = None
         self.state = State.READY
-        self.sent_at = 0.0
+        self.left_at = 0.0  # when it was given to a link
+        self.sent_at = 0.0  # when a broker had it
         self.tries = 0
         self.parts: Parts | None = None  # where it goes in several frames
         self.turn = 0  # its place in the order in which the lane's parcels were first sent; 0 while it was not

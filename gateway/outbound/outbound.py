@@ -23,6 +23,7 @@ from gateway.outbound.lane import Lane, stored
 from gateway.outbound.parts import Parts, size_of
 from gateway.outbound.resealing import AT_ONCE, Resealing
 from gateway.outbound.roads import Roads
+from gateway.outbound.turns import URGENT
 from gateway.outbound.waiting import Waiting
 from gateway.spool import SpoolError, SpoolFull
 from gateway.stream import Stream
@@ -114,8 +115,7 @@ class Outbound:
                 if item.parts is not None:
                     lane.window.ended(item.size)  # the rest of it need not go
                 elif item.state is State.SENT:
-                    if not lane.thin:  # there the budget says how much may be sent, not the round trip
-                        lane.window.answered(now - item.sent_at - self._late, now)
+                    self._timed(lane, item, now)
                     lane.window.ended(item.size)
                 elif item.state is State.READY:
                     with suppress(ValueError):
@@ -234,7 +234,9 @@ class Outbound:
     async def _send(self, road: str, items: Sequence[Given]) -> None:
         """Give parcels to a link, and see to what it answers."""
         items = self._sound(items)
-        started = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        for each in items:
+            each.item.left_at = now
         try:
             answers = await self._links[road].send_all([each.parcel for each in items])
         except LinkError:
@@ -250,7 +252,7 @@ class Outbound:
             elif item.state is not State.DONE and refusal is None and item.consignment.custody is not None:
                 lane.at_broker(item, now)
             else:
-                self._ended(lane, item, refusal, started)
+                self._ended(lane, item, refusal)
             self._busy[lane] = None
         for lane, given in back.items():
             lane.given_back(given)
@@ -272,7 +274,7 @@ class Outbound:
             items = [each for each in items if each.lane is not lane]
         return items
 
-    def _ended(self, lane: Lane, item: Item, refusal: SendRefusal | None, started: float) -> None:
+    def _ended(self, lane: Lane, item: Item, refusal: SendRefusal | None) -> None:
         """It is not under way any more."""
         now = asyncio.get_running_loop().time()
         lane.window.ended(item.size)
@@ -281,8 +283,13 @@ class Outbound:
         if refusal is not None:
             self._refused(lane, item, refusal, now)
             return
-        lane.window.answered(now - started - self._late, now)
+        self._timed(lane, item, now)
         self._arrived(lane, item)
+
+    def _timed(self, lane: Lane, item: Item, now: float) -> None:
+        """It was answered. That says how wide the window is to be, unless it went past it or a budget says so."""
+        if item.precedence < URGENT and not lane.thin:
+            lane.window.answered(now - item.left_at, now, self._late)
 
     def _reopened(self, lane: Lane) -> bool:
         """Whether a link that leads there has connected again: what was sent by it may be lost, and goes again."""

@@ -15,8 +15,8 @@ SMALLEST: Final = 2
 LARGEST: Final = 1024
 FIRST: Final = 16
 BYTES_MAX: Final = 4 << 20
-QUICK_S: Final = 0.015  # behind others
-SLOW_S: Final = 0.03
+QUICK_S: Final = 0.012  # behind others
+SLOW_S: Final = 0.024
 SHORTEST_FOR_S: Final = 30.0  # after which the shortest round trip has to be seen again
 
 
@@ -48,21 +48,27 @@ class Window:
         self.parcels -= 1
         self.bytes -= size
 
-    def answered(self, took_s: float, now_s: float) -> None:
-        """The destination answered after so long, before or just after it ceased to count as under way."""
-        took_s = max(0.0, took_s)
+    def answered(self, took_s: float, now_s: float, late_s: float = 0.0) -> None:
+        """The destination answered after so long, before or just after it ceased to count as under way.
+
+        ``late_s``: by how much our own work was late meanwhile, which is no destination's fault.
+        """
         self.round_trip_s += (took_s - self.round_trip_s) / 8 if self.round_trip_s else took_s
-        behind_s = took_s - self._shortest(took_s, now_s)
+        if now_s - self._shortest_since > SHORTEST_FOR_S:
+            self._look_again(took_s, now_s)
+        self._shortest_s = min(self._shortest_s, took_s)
+        shortest_s = min(self._shortest_s, self._shortest_before_s)
+        behind_s = took_s - shortest_s - late_s
         if behind_s < QUICK_S:
             if self.parcels >= self.limit / 2:
                 self.limit = min(LARGEST, self.limit + 1)
         elif behind_s > SLOW_S and now_s - self._shrunk_at > took_s:
-            self.limit = max(SMALLEST, self.limit * SLOW_S / behind_s)
+            self.limit = max(SMALLEST, self.limit * (shortest_s + SLOW_S) / (shortest_s + behind_s))
             self._shrunk_at = now_s
 
-    def _shortest(self, took_s: float, now_s: float) -> float:
-        """The shortest round trip of this half minute or the one before."""
-        if now_s - self._shortest_since > SHORTEST_FOR_S:
-            self._shortest_before_s, self._shortest_s, self._shortest_since = self._shortest_s, inf, now_s
-        self._shortest_s = min(self._shortest_s, took_s)
-        return min(self._shortest_s, self._shortest_before_s)
+    def _look_again(self, took_s: float, now_s: float) -> None:
+        """Only as much as stands behind nobody for a moment: else what always does would become the shortest."""
+        if self._shortest_s < took_s:
+            self.limit = max(SMALLEST, self.limit * self._shortest_s / took_s)
+            self._shrunk_at = now_s
+        self._shortest_before_s, self._shortest_s, self._shortest_since = self._shortest_s, inf, now_s
