@@ -33,12 +33,12 @@ class Ledger:
     @property
     def loss(self) -> tuple[Loss, ...]:
         """What did not come through whole, in order."""
-        return tuple(self._loss.values())[:LOSSES_MAX]
+        return tuple(self._loss.values())[:LOSSES_MAX] if self._loss else ()
 
     @property
     def derived(self) -> tuple[Derived, ...]:
         """What was computed, in order."""
-        return tuple(self._derived.values())[:LOSSES_MAX]
+        return tuple(self._derived.values())[:LOSSES_MAX] if self._derived else ()
 
     def drop(self, field: str, reason: LossReason = _NO_FIELD) -> None:
         """Nothing of this field comes through."""
