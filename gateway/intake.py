@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -58,17 +58,28 @@ class Said(NamedTuple):
 
 
 class Unproven(NamedTuple):
-    """A message that a partner passed on and that is not its originator's word, and why (bounded)."""
+    """A message of a partner's envelope that is none, or not its originator's word, and why (bounded).
+
+    ``message`` is its id where it has one, and ``units`` those of ours that it was for, so that its sender is told.
+    """
 
     passer: str
     reason: str
+    message: str | None = None
+    units: tuple[str, ...] = ()
+
+
+class _Named(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a message that we cannot read, what it is called."""
+
+    id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
 
 
 class Arrival(NamedTuple):
     """What a frame held: reports, or something of the sealing layer.
 
     ``opened`` are the envelopes that the reports came in, ``said`` control records of partners' gateways, ``unproven``
-    what was passed on and is no report. ``waits`` is the epoch whose announcement an envelope waits for, ``announced``
+    what they held and is no report. ``waits`` is the epoch whose announcement an envelope waits for, ``announced``
     the epoch that an announcement opened, ``answer`` an announcement that a partner asked for.
     """
 
@@ -207,11 +218,21 @@ class Intake:
                     continue
                 message = unpack(grow(data, opened.sender))
             except ValueError:
-                raise RefusalError(Refused.BAD_MESSAGE, opened.sender, "cse1") from None
+                yield self._refused(opened, data, Refused.BAD_MESSAGE)
+                continue
             if message.origin != opened.sender:
-                raise RefusalError(Refused.ORIGIN_MISMATCH, opened.sender, "cse1")
+                yield self._refused(opened, data, Refused.ORIGIN_MISMATCH)
+                continue
             place = at if message.original is None else NOWHERE
             yield Report(_verified(message), opened, place=place)
+
+    def _refused(self, opened: Opened, data: bytes, reason: Refused) -> Unproven:
+        """What no later try could make better: it is taken, so that it does not come again, and its sender is told."""
+        try:
+            name = msgspec.msgpack.decode(data, type=_Named).id
+        except ValueError:
+            return Unproven(opened.sender, reason)
+        return Unproven(opened.sender, reason, name, tuple(u for u in opened.audience if u in self._keyring.units))
 
     def _proven(self, opened: Opened, data: bytes, now: datetime) -> Report | Unproven:
         """What a partner passes on, if its originator said it; one that is not costs no other its way."""

@@ -27,7 +27,7 @@ from gateway.quarantine import Quarantine
 from gateway.receipts import Receipts
 from gateway.repeats import Repeats
 from gateway.routing import Table, Way
-from gateway.stream import Stream
+from gateway.stream import About, Stream
 from gateway.transform import transform
 from protocols.envelope import Reject
 from protocols.proof import disclose
@@ -159,8 +159,11 @@ class Relay:
             return 1
         for envelope in got.opened:
             self._custody.alive(partner_of(envelope.sender))
-        for passer, reason in got.unproven:
-            self._stream.frame(reason, passer, "cse1")
+        for passer, reason, message, units in got.unproven:
+            for unit in units:
+                self._stream.about(Event.REFUSED, About(reason, unit, message, passer))
+            if not units:
+                self._stream.frame(reason, passer, "cse1")
         for said in got.said:
             self._custody.hear(said.sender, said.control)
         batch.taken.append((frame, got))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 
 from gateway.custody import THIN_CHECKPOINT_S, UNOPENED_MAX, UNOPENED_S, Showing, Unopened
@@ -77,6 +78,32 @@ async def test_whoever_sealed_what_opens_no_more_is_told_so(
     assert word.taken == (Taken(sealed.eid, 0),)
     await line.carry([posted(sealed)[0]], by="coalition")
     assert await line.custody.last_word() == []  # once a minute
+
+
+async def test_what_is_refused_for_good_is_taken_and_its_sender_told_and_it_costs_no_other_its_way(
+    line: Line, coalition: dict[str, Keyring]
+) -> None:
+    """Else it would come again and again, and after a link was cut nothing of its precedence would pass it."""
+    bravo = coalition["bravo"]
+    good, alien = a_track(0, "B-1", **FROM_BRAVO), a_track(1, "B-2", origin="bravo/other")
+    newer = msgspec.msgpack.encode({"id": "ab" * 16, "version": [9, 0]})
+    eid = await hears(line, bravo, b"noise", newer, alien, good)
+    assert line.audit.said() == [
+        ("refused", "bad-message", None),
+        ("refused", "bad-message", "alpha/cell"),
+        ("refused", "origin-mismatch", "alpha/cell"),
+        ("delivered", None, "alpha/cell"),
+    ]
+
+    for outcome in line.audit.outcomes:
+        line.custody(outcome)
+    (word,) = told(await line.custody.last_word(), bravo)
+    assert word.taken == (Taken(eid, 1),)
+    assert [(each.message, each.fate, each.reason) for each in word.told] == [
+        ("ab" * 16, Fate.REFUSED, "bad-message"),
+        (alien.id, Fate.REFUSED, "origin-mismatch"),
+        (good.id, Fate.DELIVERED, None),
+    ]
 
 
 async def test_epochs_that_open_no_more_are_remembered_within_bounds() -> None:

@@ -132,7 +132,7 @@ async def test_a_word_without_proof_is_refused(charlie: Line, coalition: dict[st
     sealed = sealed_by(coalition["alpha"], "alpha/cell", [said()], "charlie/map")
     await charlie.carry(posted(sealed, "alpha", "charlie"), by="coalition")
 
-    assert charlie.audit.said() == [("refused", "origin-mismatch", None)]
+    assert charlie.audit.said() == [("refused", "origin-mismatch", "charlie/map")]
     assert charlie.national.sent == []
 
 
