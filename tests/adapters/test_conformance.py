@@ -159,9 +159,9 @@ def test_nothing_but_a_refusal_comes_of_noise_and_damage(reader: Adapter) -> Non
 
 def test_oversized_input_is_refused_before_it_is_looked_at(reader: Adapter) -> None:
     data = samples(reader)[0] + b" " * adapters.INPUT_MAX
-    start = time.perf_counter()
+    start = time.thread_time()
     assert check_refuses(reader, data) == []
-    assert time.perf_counter() - start < 0.05
+    assert time.thread_time() - start < 0.05
 
 
 def test_refusals_never_quote_the_input(reader: Adapter) -> None:

@@ -289,11 +289,11 @@ def test_a_forged_far_generation_costs_one_pass_and_moves_nothing() -> None:
     genuine = sent.seal([b"x"], NOW)
     far = [pack_envelope(pack_header(HYBRID, 2, sent.eid, AHEAD_MAX, seq), bytes(110)) for seq in range(50)]
 
-    started = time.perf_counter()
+    started = time.thread_time()
     for envelope in far:
         with refuses(Refusal.BAD_TAG):
             victim.open(envelope, NOW)
-    spent = time.perf_counter() - started
+    spent = time.thread_time() - started
 
     assert spent < 0.25  # one pass over 2 048 generations, then next to nothing
     too_far = pack_header(HYBRID, 2, sent.eid, AHEAD_MAX + 1, 0)
@@ -382,10 +382,10 @@ def test_the_broker_learns_no_name_and_no_content() -> None:
 )
 def test_msgpack_bombs_cost_next_to_nothing(bomb: bytes) -> None:
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.thread_time()
     with refuses(Refusal.MALFORMED):
         inbox().accept(bomb, NOW)
-    spent, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+    spent, peak = time.thread_time() - started, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
     assert spent < 0.05
@@ -398,10 +398,10 @@ def test_bombs_inside_of_a_partners_envelope_cost_next_to_nothing() -> None:
     for seq, body in enumerate((b"\x92\x00\xdd\xff\xff\xff\xff", b"\x91" * 500_000, b"\x80" * 900_000)):
         header = pack_header(HYBRID, 2, sent.eid, 0, seq)
         envelope = pack_envelope(header, sent._keys.cipher.encrypt(sent._keys.nonce(seq), body, header))
-        started = time.perf_counter()
+        started = time.thread_time()
         with refuses(Refusal.MALFORMED_BODY):
             victim.open(envelope, NOW)
-        assert time.perf_counter() - started < 0.05
+        assert time.thread_time() - started < 0.05
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, ENVELOPE_MAX, ENVELOPE_MAX + 1, 1 << 26])

@@ -61,12 +61,12 @@ BOMB = (
     ids=range(22),
 )
 def test_refuses_what_no_honest_sender_needs(data: bytes, fault: XmlFault) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     with pytest.raises(XmlError) as refused:
         parse(data)
 
     assert refused.value.fault is fault
-    assert time.perf_counter() - start < 0.25
+    assert time.thread_time() - start < 0.25
 
 
 @pytest.mark.parametrize("element", [b"<b/>", b"<b></b>", b"<b c=''></b>"])

