@@ -45,13 +45,18 @@ class Announcing:
             self._submit([again], self._clock())
 
     def anew(self, lane: Lane, items: Iterable[Item]) -> None:
-        """These may have been lost, and the announcements of their epochs with them."""
-        for eid in epochs(items):
+        """These may have been lost, and the announcements of their epochs with them.
+
+        Over a link with a budget only of what was sent twice in vain: whoever misses a key asks for it.
+        """
+        for eid in epochs(item for item in items if not lane.thin or item.tries > 1):
             lane.announced.discard(eid)
             self.once(lane, eid)
 
     def reopened(self, lane: Lane) -> None:
         """What stood retained there may be lost."""
+        if lane.thin:
+            return
         lane.announced.clear()
         if standing := self._dispatch.epochs.standing(lane.name):
             self._standing[lane] = deque(standing)

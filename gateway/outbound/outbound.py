@@ -11,18 +11,18 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from gateway.dispatch import CONTROL, Consignment, Dispatch
-from gateway.links import LinkError, Parcel, SendRefusal
+from gateway.links import LinkError, SendRefusal
 from gateway.outbound import telling
 from gateway.outbound.announcing import Announcing, epochs
 from gateway.outbound.faults import Full
 from gateway.outbound.item import Item, State, Ticket
 from gateway.outbound.lane import Lane, stored
-from gateway.outbound.parts import Parts, size_of
 from gateway.outbound.resealing import AT_ONCE, Resealing
 from gateway.outbound.roads import Roads
+from gateway.outbound.sharing import Given, affordable, share
 from gateway.outbound.turns import URGENT
 from gateway.outbound.waiting import Waiting
 from gateway.spool import SpoolError, SpoolFull
@@ -39,15 +39,6 @@ BATCH: Final = 256  # parcels given to a link at once
 FINAL: Final = frozenset({SendRefusal.TOO_LARGE, SendRefusal.BAD_TOPIC})  # no later try could end otherwise
 PAUSE_S: Final = 1.0  # after a refusal that may pass, doubled each time
 PAUSE_MAX_S: Final = 60.0
-
-
-class Given(NamedTuple):
-    """What is given to a link: an item whole, or one of its parts."""
-
-    lane: Lane
-    item: Item
-    parcel: Parcel
-    parts: Parts | None = None
 
 
 class Outbound:
@@ -139,12 +130,12 @@ class Outbound:
                 self._pump(group)
 
     async def finish(self, ready: Sequence[Consignment]) -> None:
-        """Send what ends our epochs, past every queue."""
+        """Send what ends our epochs, past every queue; over a link with a budget as much of it as that allows."""
         by_road: dict[str, list[Consignment]] = {}
         for consignment in ready:
             by_road.setdefault(self._roads.choose(self._dispatch.links_to(consignment.to)), []).append(consignment)
         for road, batch in by_road.items():
-            await self._links[road].send_all([each.parcel for each in batch])
+            await self._links[road].send_all(list(affordable(self._turns[road], batch)))
 
     def _lane(self, to: str) -> Lane:
         lane = self._lanes.get(to)
@@ -222,14 +213,8 @@ class Outbound:
         if wait_s := turns.wait_s(now):
             asyncio.get_running_loop().call_later(wait_s, self._wake.set)
             return []
-        chosen = turns.choose([lane.offer(level, now) for lane, level in lanes.items()])
-        if chosen is None or turns.frame is None:
-            return []
         self._wake.set()
-        lane = self._lanes[chosen.lane]
-        item, parcel = lane.part(chosen.precedence, turns.frame)
-        turns.sent(chosen._replace(size=size_of(parcel)), now)
-        return [Given(lane, item, parcel, item.parts)]
+        return share(turns, lanes, now)
 
     async def _send(self, road: str, items: Sequence[Given]) -> None:
         """Give parcels to a link, and see to what it answers."""

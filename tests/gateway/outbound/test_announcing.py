@@ -11,11 +11,13 @@ import pytest
 from gateway.dispatch import CONTROL
 from gateway.keyring.ring import Keyring
 from gateway.outbound import outbound as module
+from protocols.custody import Numbered
 from protocols.envelope import Mode
 from protocols.topics import Slot, parse_mailbox
 from tests.fakes import NOW, FakeLink
 from tests.gateway.line import Line
 from tests.gateway.outbound.far import Unsteady
+from tests.gateway.outbound.test_lane import item
 
 SECONDS = 20.0
 UNITS = ("alpha/patrols", "alpha/cell")
@@ -107,6 +109,25 @@ async def test_over_a_thin_link_they_are_sent_when_they_are_asked_for(
         link.openings = 2
         await ticks(line, 20)
     assert set(told(link).values()) == {1}
+
+
+async def test_over_a_thin_link_they_go_again_with_what_was_sent_twice_in_vain(
+    line: Line, coalition: dict[str, Keyring]
+) -> None:
+    begin(line, coalition["alpha"])
+    lane = line.outbound.lanes["bravo"]
+    eid = next(item.consignment.note for item in lane.fresh[CONTROL])
+    assert eid is not None
+    lane.fresh[CONTROL].clear()
+    lane.thin, sent = True, item(0)
+    sent.replace(sent.consignment._replace(custody=Numbered(eid, 0)))
+    counts = []
+    for tries in (0, 1, 2):
+        sent.tries = tries
+        line.outbound._announcing.reopened(lane)
+        line.outbound._announcing.anew(lane, [sent])
+        counts.append(len(lane.fresh[CONTROL]))
+    assert counts == [0, 0, 1]
 
 
 async def test_an_epoch_that_nobody_seals_in_any_more_is_not_announced_again(
