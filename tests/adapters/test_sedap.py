@@ -55,6 +55,13 @@ def test_a_number_is_read_however_it_is_written(latitude: str) -> None:
     assert body == Track(position=Position(latitude=53.5, longitude=-0.25), kinematics=Kinematics(course_deg=7.0))
 
 
+def test_a_negative_zero_keeps_its_sign() -> None:
+    body = read("OWNUNIT;;0191C643A8AF;A;R;;;53.5;-0").body
+
+    assert isinstance(body, Track)
+    assert str(body.position.longitude) == "-0.0"  # which alone is not told by comparing
+
+
 def test_contact_has_every_field_in_its_unit() -> None:
     message = read(
         "CONTACT;66;0191C643A8AF;59CE;R;TRUE;;1000;FALSE;43.21;-111.22;10011.0;;;;200.0;275.0;10.0;;;33.0;22.0;11.0;"
