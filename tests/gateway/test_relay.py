@@ -225,7 +225,9 @@ async def test_a_copy_that_a_broker_may_take_later_waits_on_disk(line: Line) -> 
 
     line.outbound.lanes["alpha/cell"].paused_until = 0.0
     async with line.sending(FakeLink(), FakeLink()):
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(60):
+            while line.spool.rows:
+                await asyncio.sleep(0.01)
     assert ("delivered", None, "alpha/cell") in line.audit.said()
     assert line.national.topics() == ["tak/to-cell"]
     assert not line.spool.rows

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from gateway.links import Frame, Link
 
-WAIT_S = 20.0
+WAIT_S = 60.0  # for what takes a moment: only a fault reaches it, however much else the machine does
 
 
 async def take(link: Link, count: int, within_s: float = WAIT_S) -> list[Frame]:

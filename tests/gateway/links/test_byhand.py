@@ -13,6 +13,7 @@ from gateway.links.byhand import HandLink
 from gateway.links.urls import open_link
 from protocols.carrier import Contents, Header, Kind, Part
 from protocols.envelope import pack_envelope, pack_header
+from tests.gateway.links.life import WAIT_S, until
 
 HEADER = Header(sender="bravo", to="alpha", made_s=1_800_000_000)
 EID = bytes(range(8))
@@ -35,7 +36,7 @@ def link_to(folder: Path) -> HandLink:
 
 async def frames(link: HandLink, count: int) -> list[Frame]:
     found: list[Frame] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         async for batch in link.batches():
             found += batch
             if len(found) >= count:
@@ -43,13 +44,9 @@ async def frames(link: HandLink, count: int) -> list[Frame]:
     return found
 
 
-async def gone(folder: Path) -> bool:
-    """Whether no portion waits, soon."""
-    for _ in range(100):
-        if not BundleFolder(folder).waiting():
-            return True
-        await asyncio.sleep(0.02)
-    return False
+async def gone(folder: Path) -> None:
+    """Wait until no portion waits."""
+    await until(lambda: not BundleFolder(folder).waiting())
 
 
 async def test_what_was_imported_arrives_with_the_topics_of_mailboxes(tmp_path: Path) -> None:
@@ -74,7 +71,7 @@ async def test_a_portion_is_kept_until_every_frame_of_it_is_settled(tmp_path: Pa
         await asyncio.sleep(0.3)
         assert BundleFolder(tmp_path).waiting()
         second.refuse("replay")
-        assert await gone(tmp_path)
+        await gone(tmp_path)
         assert (link.statistics.received, link.statistics.acknowledged, link.statistics.refused) == (2, 1, 1)
 
 
@@ -102,7 +99,7 @@ async def test_many_portions_are_taken_a_few_at_a_time_in_order(
     BundleFolder(tmp_path).put(Contents(HEADER, data(*range(30)), 0, 0))
     async with link_to(tmp_path) as link:
         found = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             async for batch in link.batches():
                 for frame in batch:
                     found.append(frame.data)
@@ -110,7 +107,7 @@ async def test_many_portions_are_taken_a_few_at_a_time_in_order(
                 if len(found) == 30:
                     break
         assert found == [envelope(number) for number in range(30)]
-        assert await gone(tmp_path)
+        await gone(tmp_path)
 
 
 async def test_words_wait_on_disk_for_the_export(tmp_path: Path) -> None:
@@ -136,7 +133,7 @@ async def test_what_is_no_envelope_is_passed_over(tmp_path: Path) -> None:
     async with link_to(tmp_path) as link:
         (frame,) = await frames(link, 1)
         frame.ack()
-        assert await gone(tmp_path)
+        await gone(tmp_path)
 
 
 async def test_a_folder_that_cannot_be_is_refused_in_one_line(tmp_path: Path) -> None:

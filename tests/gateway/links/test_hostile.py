@@ -18,7 +18,7 @@ from gateway.links.backoff import Pace
 from gateway.links.mqtt.link import MqttLink
 from tests.bench.peers import Peer
 from tests.gateway.links.certificates import Authority
-from tests.gateway.links.life import alive, until
+from tests.gateway.links.life import WAIT_S, alive, until
 from tests.servers import free_port
 
 FAST = Pace(first_s=0.02, longest_s=0.1, refused_s=0.2)
@@ -89,7 +89,7 @@ async def test_a_flood_does_not_stop_our_own_sends() -> None:
 
     async with fake(flooding) as (port, _), alive(link(port)) as one:
         assert isinstance(one, MqttLink)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_S):
             for _ in range(5):
                 await one.send(Parcel("out", b"x"))
         assert one._traffic.dropped > 0
@@ -117,7 +117,7 @@ async def test_a_half_open_connection_is_left_after_one_and_a_half_keep_alives()
             polite(peer, packet)
 
     async with fake(mute) as (port, peers), alive(link(port, keep_alive_s=1)):
-        await until(lambda: len(peers) >= 2, 5)
+        await until(lambda: len(peers) >= 2)
 
 
 async def test_a_broker_that_breaks_the_protocol_again_and_again_costs_only_attempts() -> None:
@@ -217,7 +217,7 @@ async def test_an_acknowledgement_leaves_at_once_though_nothing_else_happens() -
         async for frame in one:
             frame.ack()
             break
-        await asyncio.wait_for(heard.wait(), 2)
+        await asyncio.wait_for(heard.wait(), WAIT_S)
 
 
 async def test_a_full_session_that_comes_before_suback_does_not_keep_the_link_down() -> None:
@@ -234,7 +234,7 @@ async def test_a_full_session_that_comes_before_suback_does_not_keep_the_link_do
 
     async with fake(resuming) as (port, _):
         one = link(port)
-        await asyncio.wait_for(one.__aenter__(), 5)
+        await asyncio.wait_for(one.__aenter__(), WAIT_S)
         frames = 0
         async for batch in one.batches():
             frames += len(batch)

@@ -17,7 +17,7 @@ from gateway.links.framed import ByteStream
 from gateway.links.listen import ListenLink
 from gateway.links.urls import open_link
 from tests.gateway.links.certificates import Authority, Pair
-from tests.gateway.links.life import alive, nothing_comes, take, until
+from tests.gateway.links.life import WAIT_S, alive, nothing_comes, take, until
 from tests.servers import free_port
 
 FAST = Pace(first_s=0.02, longest_s=0.1)
@@ -51,7 +51,7 @@ async def test_every_client_is_heard_and_all_are_told() -> None:
         one[1].write(b"m one\n")
         (second,) = await take(link, 1)
         assert (first.topic, first.data, second.data) == ("field/tak", b"from two", b"from one")
-        await asyncio.wait_for(link.send(Parcel("t", b"to all\n")), 5)
+        await asyncio.wait_for(link.send(Parcel("t", b"to all\n")), WAIT_S)
         assert await one[0].readline() == await two[0].readline() == b"to all\n"
         assert link.statistics.sent == 1
 
@@ -95,10 +95,10 @@ async def test_a_client_that_does_not_read_does_not_hold_up_the_others(monkeypat
         await until(lambda: link.statistics.connects == 2)
         parcels = [Parcel("t", b"%06d" % number + bytes(4089) + b"\n") for number in range(count)]
         sending = asyncio.create_task(link.send_all(parcels))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_S):
             heard = [int((await reader.readexactly(4096))[:6]) for _ in range(count)]
         assert heard == list(range(count))
-        await asyncio.wait_for(sending, 10)
+        await asyncio.wait_for(sending, WAIT_S)
         assert isinstance(link, ListenLink)
         await until(lambda: link.clients == 1)
 
@@ -111,7 +111,7 @@ async def test_a_client_that_takes_nothing_for_long_is_let_go(monkeypatch: pytes
         large = b"x" * 12_000_000
         sending = asyncio.create_task(link.send(Parcel("t", large)))
         assert len(await reader.readexactly(len(large))) == len(large)
-        await asyncio.wait_for(sending, 5)
+        await asyncio.wait_for(sending, WAIT_S)
         assert isinstance(link, ListenLink)
         await until(lambda: link.clients == 1)
 
@@ -165,7 +165,7 @@ async def test_a_port_that_is_taken_is_tried_again() -> None:
     await until(lambda: link.trouble is not None)
     assert link.trouble == "address already in use"
     holder.close()
-    await asyncio.wait_for(entering, 10)
+    await asyncio.wait_for(entering, WAIT_S)
     async with client(port) as (_, writer):
         writer.write(b"in\n")
         (frame,) = await take(link, 1)
@@ -185,7 +185,7 @@ async def gets_in(port: int, tls: ssl.SSLContext | None) -> bool:
     """Whether a client is answered: with TLS 1.3 a refusal comes after the handshake."""
     try:
         async with client(port, tls) as (reader, _):
-            return await asyncio.wait_for(reader.readline(), 3) == b"hello\n"
+            return await asyncio.wait_for(reader.readline(), 1) == b"hello\n"
     except OSError:
         return False
 
@@ -207,7 +207,7 @@ async def test_only_clients_with_a_certificate_of_ours_get_in(tmp_path: Path) ->
         assert not sending.done()
         async with client(port, context(ours, good)) as (reader, _):
             assert await reader.readline() == b"hello\n"
-            await asyncio.wait_for(sending, 5)
+            await asyncio.wait_for(sending, WAIT_S)
         assert link.state is LinkState.UP
 
 

@@ -18,7 +18,7 @@ from gateway.links.framed import ByteStream
 from gateway.links.plain import lines
 from gateway.links.stream import StreamLink
 from gateway.links.urls import open_link
-from tests.gateway.links.life import alive, nothing_comes, take, until
+from tests.gateway.links.life import WAIT_S, alive, nothing_comes, take, until
 from tests.servers import free_port
 
 FAST = Pace(first_s=0.02, longest_s=0.1)
@@ -111,8 +111,8 @@ async def test_a_send_over_a_stream_survives_a_reconnect() -> None:
         await link.send(Parcel("ignored", b"first\n"))
         assert far.heard == b"first\n" or await _heard(far, b"first\n")
         far.cut()
-        await asyncio.sleep(0.05)
-        await asyncio.wait_for(link.send(Parcel("ignored", b"second\n")), 10)
+        await until(lambda: link.statistics.connects == 2)
+        await asyncio.wait_for(link.send(Parcel("ignored", b"second\n")), WAIT_S)
         assert await _heard(far, b"second\n")
 
 
@@ -193,7 +193,7 @@ async def test_what_comes_faster_than_it_is_taken_is_dropped_and_counted() -> No
             for _ in range(30):
                 peer.sendto(b"x", ("127.0.0.1", port))
                 await asyncio.sleep(0.001)
-        await asyncio.sleep(0.1)
+        await until(lambda: link.statistics.received + link.statistics.dropped == 30)
         assert link.statistics.received == 8
         assert link.statistics.dropped == 22
 

@@ -14,7 +14,7 @@ from gateway.links.address import Address
 from gateway.links.fault import LostError, ProtocolError, RefusedError
 from gateway.links.mqtt import websocket
 from gateway.links.urls import open_link
-from tests.gateway.links.life import alive, take
+from tests.gateway.links.life import alive, take, until
 from tests.servers import free_port, nats_server, running
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
@@ -138,7 +138,6 @@ async def test_the_websocket_listener_of_nats_is_refused_clearly_when_it_is_not_
     with running(server):
         link = open_link("x", Settings(f"ws://127.0.0.1:{port}/other", "x"))
         entering = asyncio.create_task(link.__aenter__())
-        await asyncio.sleep(0.5)
-        assert "refused" in repr(link)
+        await until(lambda: "refused" in repr(link))
         entering.cancel()
         await asyncio.wait((entering,))
