@@ -113,6 +113,7 @@ async def test_acknowledged_in_time_is_the_end_of_it_and_otherwise_another_unit_
             await publish(ports["alpha"], "tak/alpha/one", chat("GeoChat.HAWK-1.Ops.missed"))
             await until(lambda: len(convoys) == 1)
             await until(lambda: len(receipts(patrols)) == 2)
+            await until(lambda: len(steps(tmp_path)) == 4)  # the origin is told before the step ends
 
     read_it, missed = receipts(patrols)
     assert (read_it.of, read_it.state) == ("GeoChat.HAWK-1.Ops.seen", ReceiptState.READ)
@@ -146,6 +147,7 @@ async def test_a_gateway_killed_while_something_waits_still_passes_it_on(tmp_pat
             assert convoys == []
             async with comity_run(layout.files["bravo"]):
                 await until(lambda: len(convoys) >= 1)
+                await until(lambda: len(steps(tmp_path)) >= 2)
 
     assert b"Casualty at checkpoint 4." in convoys[0][1]
     assert steps(tmp_path)[:2] == [
