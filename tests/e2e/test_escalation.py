@@ -106,14 +106,14 @@ async def test_acknowledged_in_time_is_the_end_of_it_and_otherwise_another_unit_
         ):
             await asyncio.gather(ready(layout, "alpha"), ready(layout, "bravo"))
             await publish(ports["alpha"], "tak/alpha/one", chat("GeoChat.HAWK-1.Ops.seen"))
-            await until(lambda: len(cell) == 1)
+            await until(lambda: len(cell) >= 1)
             await publish(ports["bravo"], "tak/bravo/cell", was_read("GeoChat.HAWK-1.Ops.seen"))
-            await until(lambda: len(receipts(patrols)) == 1)
+            await until(lambda: len(receipts(patrols)) >= 1)
             await shortened(layout)
             await publish(ports["alpha"], "tak/alpha/one", chat("GeoChat.HAWK-1.Ops.missed"))
-            await until(lambda: len(convoys) == 1)
-            await until(lambda: len(receipts(patrols)) == 2)
-            await until(lambda: len(steps(tmp_path)) == 4)  # the origin is told before the step ends
+            await until(lambda: len(convoys) >= 1)
+            await until(lambda: len(receipts(patrols)) >= 2)
+            await until(lambda: len(steps(tmp_path)) >= 4)  # the origin is told before the step ends
 
     read_it, missed = receipts(patrols)
     assert (read_it.of, read_it.state) == ("GeoChat.HAWK-1.Ops.seen", ReceiptState.READ)
@@ -140,7 +140,7 @@ async def test_a_gateway_killed_while_something_waits_still_passes_it_on(tmp_pat
             async with comity_run(layout.files["bravo"]) as victim:
                 await asyncio.gather(ready(layout, "alpha"), ready(layout, "bravo"))
                 await publish(ports["alpha"], "tak/alpha/one", chat("GeoChat.HAWK-1.Ops.held"))
-                await until(lambda: len(cell) == 1)
+                await until(lambda: len(cell) >= 1)
                 os.kill(victim.pid, signal.SIGKILL)
                 await victim.wait()
             await asyncio.sleep(0.2)
