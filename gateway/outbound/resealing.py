@@ -79,9 +79,13 @@ class Resealing:
     async def end_earlier(self, lanes: Mapping[str, Lane]) -> Collection[str]:
         """End what waits on disk in epochs of an earlier process that are over; gives where. Raise SpoolError."""
         found = set()
-        for eid in self._waiting.over():
-            self._dispatch.close((eid,))
-            left = False
+        over = self._waiting.over()
+        self._dispatch.close(over)
+        there = await self._waiting.holds(over)
+        for eid in over:
+            if eid not in there:
+                self._waiting.forget_earlier(eid)
+                continue
             for name, lane in lanes.items():
                 ended = await self._waiting.settle(name, (Taken(eid, ENVELOPES_MAX),)) if lane.waiting else ()
                 mine = {item.row for item in lane.in_hand()}  # told when it would leave
@@ -89,10 +93,7 @@ class Resealing:
                     [each for each in ended if each.id not in mine], Event.WITHHELD, Trouble.SEAL_EXPIRED
                 )
                 if ended:
-                    left = True  # there may be more than are ended at once
                     found.add(name)
-            if not left:
-                self._waiting.forget_earlier(eid)
         return found
 
     async def keep_keys(self, lanes: Collection[Lane]) -> None:
