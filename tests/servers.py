@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-START_S = 10.0
+START_S = 60.0
 
 
 def free_port() -> int:
@@ -71,7 +71,7 @@ class Server:
             os.kill(process.pid, signal.SIGCONT)
             os.kill(process.pid, sign)
         try:
-            process.wait(5)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -91,7 +91,7 @@ async def looked() -> None:
 
 
 async def until(link: FakeLink, count: int) -> None:
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(60):
         while envelopes(link) < count:
             await asyncio.sleep(0.02)
 
@@ -101,7 +101,7 @@ async def test_it_leaves_when_it_is_due_and_is_safe_before(line: Line, tmp_path:
     async with line.sending(national=FakeLink(), coalition=FakeLink()) as roads:
         ready, _ = line.dispatch.pack([Copy(a_track(n), LATER) for n in range(2)], NOW)
         ticket = line.outbound.submit(ready, NOW)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await ticket
         hands.pass_s(HOUR - 1)
         await looked()
@@ -119,7 +119,7 @@ async def test_it_leaves_when_it_is_due_also_after_a_restart(line: Line, tmp_pat
     spool = await begun(line, tmp_path, hands)
     async with line.sending(national=FakeLink(), coalition=FakeLink()) as roads:
         ready, _ = line.dispatch.pack([Copy(a_track(0), LATER)], NOW)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await line.outbound.submit(ready, NOW)
         assert envelopes(roads["coalition"]) == 0
     await spool.close()
@@ -141,7 +141,7 @@ async def test_what_is_delayed_holds_nothing_else_up(line: Line, tmp_path: Path,
         ready, _ = line.dispatch.pack([Copy(a_track(0), LATER)], NOW)
         await line.outbound.submit(ready, NOW)
         ready, _ = line.dispatch.pack([Copy(a_chat(1), prompt)], NOW)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await line.outbound.submit(ready, NOW)
         await until(roads["coalition"], 1)
     await spool.close()
@@ -167,7 +167,7 @@ async def test_a_unit_of_ours_is_given_it_when_it_is_due(line: Line, tmp_path: P
         await looked()
         assert roads["national"].sent == []
         hands.pass_s(61)
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(60):
             while not roads["national"].sent:
                 await asyncio.sleep(0.02)
     await spool.close()

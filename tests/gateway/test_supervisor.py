@@ -32,7 +32,7 @@ def seen(folder: Path) -> list[tuple[int, int, int]]:
 
 
 async def until(folder: Path, count: int) -> list[tuple[int, int, int]]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(seen(folder)) < count:
             await asyncio.sleep(0.02)
     return seen(folder)
@@ -52,7 +52,7 @@ async def test_starts_each_worker_with_its_number_and_ends_all_of_them(tmp_path:
     started = await until(tmp_path, 3)
     assert [(number, count) for number, count, _ in started] == [(0, 3), (1, 3), (2, 3)]
     stop.set()
-    await asyncio.wait_for(running, 20)
+    await asyncio.wait_for(running, 60)
     assert not any(alive(pid) for _, _, pid in started)
 
 
@@ -65,7 +65,7 @@ async def test_a_worker_that_dies_is_started_again_and_the_others_are_left_alone
     assert [number for number, _, _ in after] == [0, 0, 1]
     assert alive(first[1][2])
     stop.set()
-    await asyncio.wait_for(running, 20)
+    await asyncio.wait_for(running, 60)
 
 
 async def test_a_worker_that_refuses_its_configuration_ends_all(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ async def test_a_worker_that_refuses_its_configuration_ends_all(tmp_path: Path) 
         return command(worker) if worker.number == 0 else (sys.executable, "-c", "raise SystemExit(2)")
 
     with pytest.raises(MisconfiguredError):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await supervise(second_refuses, 2, asyncio.Event(), PACE)
     assert not any(alive(pid) for _, _, pid in seen(tmp_path))
 

@@ -40,7 +40,7 @@ async def fill(file: Path, filler: Path) -> int:
         await asyncio.sleep(0.3)
         print("waits" if not waiting.done() else "does not wait", audit.fault)
         await asyncio.to_thread(filler.unlink)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await waiting
         print("goes on", audit.fault, audit.pending)
         keeping.cancel()

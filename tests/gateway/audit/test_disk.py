@@ -120,7 +120,7 @@ async def test_a_line_waits_until_the_disk_is_back(file: Path, monkeypatch: pyte
             await asyncio.sleep(0.05)
             assert not any(each.done() for each in waiting)
             told(audit, 2)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await asyncio.gather(*waiting)
         assert numbers(file) == [1, 2]
         await audit.committed()  # nothing to write: returns at once
@@ -140,7 +140,7 @@ async def test_the_disk_follows_beside_the_traffic(file: Path, monkeypatch: pyte
         keeping = asyncio.create_task(audit.keep())
         told(audit, 1)
         audit.commit()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not synced or synced[-1] == 0:
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)

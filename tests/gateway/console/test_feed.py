@@ -94,14 +94,14 @@ async def test_a_follower_is_woken_by_an_outcome_and_hears_a_heartbeat_in_silenc
     feed = filled(2)
     following = feed.follow(1, pace_s=0.01, heartbeat_s=0.05)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         first = await anext(following)
         assert first is not None
         assert places(first) == [2]
         assert await anext(following) is None
         asyncio.get_running_loop().call_later(0.01, feed, traffic.outcome(Event.FORWARDED, traffic.track(3)))
-        woken = await anext(following)
-        assert woken is not None
+        while (woken := await anext(following)) is None:  # another heartbeat, where 0.05 s go by sooner
+            pass
         assert places(woken) == [3]
 
 
@@ -110,7 +110,7 @@ async def test_closing_ends_every_follower() -> None:
     following = feed.follow(1, pace_s=0.01, heartbeat_s=60)
     asyncio.get_running_loop().call_later(0.01, feed.close)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert [batch async for batch in following] == []
 
 
@@ -123,8 +123,11 @@ async def test_outcomes_that_come_faster_than_the_pace_come_in_one_batch() -> No
             await asyncio.sleep(0.001)
         feed.close()
 
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    begin = asyncio.get_running_loop().time()
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(publish())
         sizes = [len(batch.entries) async for batch in feed.follow(0, pace_s=0.1, heartbeat_s=60) if batch is not None]
     assert sum(sizes) > 100
-    assert len(sizes) < 20
+    paces = (asyncio.get_running_loop().time() - begin) / 0.1
+    assert len(sizes) <= paces + 2
+    assert len(sizes) < 100

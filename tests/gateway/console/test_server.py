@@ -57,7 +57,7 @@ async def streaming(console: Address, *headers: str) -> AsyncIterator[Stream]:
     lines = ("GET /events HTTP/1.1", f"Host: {console.host}:{console.port}", *headers, "", "")
     writer.write("\r\n".join(lines).encode())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             yield Stream(reader)
     finally:
         writer.close()

@@ -19,7 +19,7 @@ from tests.gateway.line import Line
 from tests.gateway.outbound.far import Unsteady
 from tests.gateway.outbound.test_lane import item
 
-SECONDS = 20.0
+SECONDS = 60.0
 UNITS = ("alpha/patrols", "alpha/cell")
 AUDIENCES = (("bravo/ops",), ("charlie/map",), ("bravo/ops", "charlie/map"))
 

@@ -27,7 +27,7 @@ from tests.fakes import NOW, FakeLink
 from tests.gateway.line import Line, make_coalition, plain, say
 from tests.gateway.test_relay import a_position
 
-SECONDS = 5.0
+SECONDS = 60.0
 
 
 async def until(line: Line, event: str, destination: str | None = None, count: int = 1) -> None:

@@ -21,7 +21,7 @@ from tests.gateway.line import Line, plain, say
 from tests.gateway.outbound.far import Far, Time, Unsteady
 from tests.gateway.test_relay import a_position
 
-SECONDS = 20.0
+SECONDS = 60.0
 PARTNERS = ("bravo", "charlie")
 
 
