@@ -421,7 +421,8 @@ class Outbound:
                 self._recount(partner)
             ended = await self._waiting.expire()
             self._waiting.tell(ended)
-            for partner in {*(each.lane for each in ended), *await self._resealing.end_earlier(self._lanes)}:
+            earlier = await self._resealing.end_earlier(self._lanes, self._over)
+            for partner in {*(each.lane for each in ended), *earlier}:
                 self._recount(partner)
             await self._resealing.keep_keys(self._lanes.values())
         self._waiting.sweep()

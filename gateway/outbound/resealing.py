@@ -76,8 +76,11 @@ class Resealing:
             if not self._dispatch.epochs.recalls(eid) and self._waiting.is_over(eid):
                 self._dispatch.close((eid,))
 
-    async def end_earlier(self, lanes: Mapping[str, Lane]) -> Collection[str]:
-        """End what waits on disk in epochs of an earlier process that are over; gives where. Raise SpoolError."""
+    async def end_earlier(self, lanes: Mapping[str, Lane], done: Collection[int]) -> Collection[str]:
+        """End what waits on disk in epochs of an earlier process that are over; gives where. Raise SpoolError.
+
+        ``done``: rows that ended otherwise a moment ago.
+        """
         found = set()
         over = self._waiting.over()
         self._dispatch.close(over)
@@ -88,7 +91,7 @@ class Resealing:
                 continue
             for name, lane in lanes.items():
                 ended = await self._waiting.settle(name, (Taken(eid, ENVELOPES_MAX),)) if lane.waiting else ()
-                mine = {item.row for item in lane.in_hand()}  # told when it would leave
+                mine = {*done, *(item.row for item in lane.in_hand())}  # told when it would leave
                 self._waiting.tell(
                     [each for each in ended if each.id not in mine], Event.WITHHELD, Trouble.SEAL_EXPIRED
                 )
