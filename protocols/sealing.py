@@ -49,7 +49,7 @@ GENERATION_S: Final = 60  # seconds one AES key is used
 STEP_SLOTS: Final = 8  # key slots sealed in one step, about a millisecond
 HEAD_ENVELOPES: Final = 4096  # envelopes between two checkpoints
 HEAD_S: Final = 60  # seconds between two checkpoints while something is sent
-THIN_HEAD_S: Final = 900  # the same over satellite or radio, where one is seconds of the link's time
+THIN_HEAD_S: Final = 3600  # the same over satellite or radio, where one is seconds of the link's time
 _BODY_MAX = ENVELOPE_MAX - 4096  # bytes, with room for header, tag, and the longest proof
 
 

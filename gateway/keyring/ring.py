@@ -301,7 +301,7 @@ class Keyring:
     def upkeep(self, now: datetime, thin: Collection[str] = (), budget_s: float = 0.01) -> Upkeep:
         """What is due besides the traffic: renewals, checkpoints, key requests. Call it every second or oftener.
 
-        ``thin``: partners reached by a link with a budget; a checkpoint of 3.5 kB goes there every 15 minutes. It
+        ``thin``: partners reached by a link with a budget; a checkpoint of 3.5 kB goes there once an hour. It
         stops at the first step after ``budget_s`` seconds; what is left is due at the next call.
         """
         now_s, started = now.timestamp(), perf_counter()
