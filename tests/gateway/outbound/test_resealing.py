@@ -414,3 +414,24 @@ async def test_a_partner_that_opens_nothing_new_is_told_of_once_and_loses_nothin
         far.returns("bravo")
         await until(lambda: far.heard["bravo"] == ["S-0"])
     assert both.audit.said().count(("fault", "not-opened", "bravo")) == 1
+
+
+async def test_what_an_earlier_process_sealed_is_told_also_where_nothing_is_read_from_the_disk(
+    both: Line, coalition: dict[str, Keyring], time: Time
+) -> None:
+    """The destination refuses everything for now, and what waits for it is over by then."""
+    away = Unsteady()
+    away.cut()
+    async with both.sending(FakeLink(), away):
+        for number in range(3):
+            await report(both, number, time)
+    restarted(both, coalition["alpha"])
+    lane = both.outbound.lanes["bravo"]
+    lane.paused_until = float("inf")
+    async with both.sending(FakeLink(), Unsteady()):
+        await until(lambda: at(both, "charlie") == 0)
+        assert at(both, "bravo") == 3
+        time.passes(hours=24, seconds=1)
+        await until(lambda: at(both, "bravo") == 0)
+        await until(lambda: lane.waiting == 0 and both.outbound._waiting.over() == [])
+    assert both.audit.said().count(("withheld", "seal-expired", "bravo/ops")) == 3
