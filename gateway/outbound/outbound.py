@@ -19,16 +19,16 @@ from gateway.outbound import telling
 from gateway.outbound.announcing import Announcing, epochs
 from gateway.outbound.faults import Full
 from gateway.outbound.item import Item, State, Ticket
-from gateway.outbound.lane import Lane, stored
+from gateway.outbound.lane import Lane
 from gateway.outbound.resealing import AT_ONCE, Resealing
 from gateway.outbound.roads import Roads
 from gateway.outbound.sharing import Given, affordable, share
-from gateway.outbound.turns import URGENT
+from gateway.outbound.storing import Storing
+from gateway.outbound.turns import RANKS, URGENT
 from gateway.outbound.waiting import Waiting
-from gateway.spool import SpoolError, SpoolFull
 from gateway.stream import Stream
 from protocols.custody import Taken
-from protocols.record import Event, Holding
+from protocols.record import Holding
 
 __all__ = ["Outbound", "Roads"]
 HOLD_S: Final = 0.2  # that a source waits for a destination before its copies go to the disk
@@ -55,11 +55,9 @@ class Outbound:
         self._clock = clock
         self._lanes: dict[str, Lane] = {}
         self._busy: dict[Lane, None] = {}  # that may have something to send
-        self._over: list[int] = []  # rows whose Records are still to be written
-        self._said: dict[tuple[str, bytes], Taken] = {}  # custody of what may be on disk alone
-        self.full = Full(stream)  # destinations for which the disk holds no more
         self._announcing = Announcing(waiting, dispatch, self.submit, clock)
         self._resealing = Resealing(waiting, dispatch, stream)
+        self._storing = Storing(waiting, stream, self._resealing, self._announcing, self._mark)
         self._late = 0.0  # how much later than it should our own work is done
         self._wake = asyncio.Event()
         for name, levels in waiting.rows().items():
@@ -69,6 +67,11 @@ class Outbound:
     def lanes(self) -> Mapping[str, Lane]:
         """Every destination so far, for those who look on."""
         return self._lanes
+
+    @property
+    def full(self) -> Full:
+        """Destinations for which the disk holds no more."""
+        return self._storing.full
 
     def sent_bytes(self, destination: str) -> dict[str, int]:
         """Bytes sent to a destination over links with a budget, by link."""
@@ -113,7 +116,7 @@ class Outbound:
                         lane.fresh[item.precedence].remove(item)
                 self._arrived(lane, item)
             if lane.waiting:
-                self._said[partner, each.eid] = each
+                self._storing.said(partner, each)
         self._mark(lane)
 
     async def run(self) -> None:
@@ -159,10 +162,10 @@ class Outbound:
             self._reopened(lane)
             if lane.spill and not lane.spilling:
                 lane.spilling = True
-                group.create_task(self._spill(lane))
+                group.create_task(self._storing.spill(lane))
             if not lane.loading and lane.wants_load(now):
                 lane.loading = True
-                group.create_task(self._load(lane))
+                group.create_task(self._storing.load(lane))
             names = self._dispatch.links_to(lane.name)
             if not names or (level := self._next_level(lane, now)) is None:
                 continue
@@ -309,69 +312,14 @@ class Outbound:
             lane.pauses += 1
         item.state = State.READY
         if item.row is not None:
-            self._waiting.release([item])
-            lane.disk[item.precedence] += 1
-            lane.drop(item)
+            self._storing.put_back(lane, item)
         else:
             lane.unsafe.pop(item, None)
             lane.spill.append((item, refusal))
 
     def _close(self, lane: Lane, item: Item, *, delivered: bool = True) -> None:
-        if item.row is not None:
-            self._over.append(item.row)
+        self._storing.over(item)
         lane.forget(item, delivered=delivered)
-
-    async def _spill(self, lane: Lane) -> None:
-        """Put on disk what has to wait there; what the disk does not take stays in memory, and its source waits."""
-        while lane.spill:
-            held, lane.spill = lane.spill, []
-            held = [(item, reason) for item, reason in held if item.state is not State.DONE]
-            away = [item for item, _ in held if item.state is not State.READY]
-            lane.storing = stored(held)
-            try:
-                await self._waiting.keep(lane.name, held)
-            except SpoolError as error:
-                now = asyncio.get_running_loop().time()
-                if isinstance(error, SpoolFull):
-                    self.full.refused(lane.name, now)
-                lane.back([item for item, _ in held])
-                lane.back_at = now + PAUSE_S
-                break
-            self._waiting.release([item for item in away if item.state is State.READY])  # it came back meanwhile
-            for item, _ in held:
-                self._rest(lane, item)
-        lane.spilling, lane.storing = False, frozenset()
-        self._mark(lane)
-
-    def _rest(self, lane: Lane, item: Item) -> None:
-        """It is on disk: its source need not wait, and the memory need not keep what is not under way."""
-        due = item.consignment.due
-        if item.state is State.DONE:
-            self._over.append(item.row or 0)
-        elif item.state is State.READY:
-            if due is None:
-                lane.disk[item.precedence] += 1
-            else:
-                lane.delay(due.timestamp(), item.precedence)
-            lane.drop(item)
-        item.safe(delivered=False)
-
-    async def _load(self, lane: Lane) -> None:
-        """Read from the disk what may be sent next."""
-        now = asyncio.get_running_loop().time()
-        level = lane.load_level(self._waiting.oldest_s(lane.name))
-        if level is not None:
-            try:
-                items = await self._waiting.load(lane.name, level, lane.load_size, now)
-            except SpoolError:  # the lookout tells it; the next look tries again
-                lane.paused_until = now + PAUSE_S
-            else:
-                lane.loaded(level, items)
-                self._resealing.loaded(items)
-                for eid in epochs(items):
-                    self._announcing.once(lane, eid)
-        lane.loading = False
-        self._mark(lane)
 
     async def _tick(self) -> None:
         """What time brings: what takes too long goes to the disk, or is sent again; what is over is written down."""
@@ -388,16 +336,12 @@ class Outbound:
                 if lane.spill or lane.waiting or any(lane.fresh):
                     self._mark(lane)
             self._announcing.step()
-            if self._over:
-                over, self._over = self._over, []
-                await self._stream.committed()
-                self._waiting.done(over)
+            await self._storing.write()
             if ticks % SLOW_TICKS == 0:
                 await self._look(now)
 
     async def _look(self, now: float) -> None:
         """Every second: what is overdue, due, expired, or taken although it was on disk alone."""
-        self.full.look(now)
         wall = self._clock()
         for lane in self._lanes.values():
             lane.ripen(wall.timestamp())
@@ -411,26 +355,9 @@ class Outbound:
             lane.listen(overdue)
         for name, levels in self._waiting.rows().items():
             self._lane(name).look_for(levels)
-        said, self._said = self._said, {}
-        with suppress(SpoolError):
-            for (partner, _), taken in said.items():
-                ended = await self._waiting.settle(partner, [taken])
-                mine = {item.row for item in self._lanes[partner].in_hand()} | set(self._over)
-                others = [each for each in ended if each.id not in mine]
-                self._waiting.tell(others, Event.FORWARDED)
-                self._recount(partner)
-            ended = await self._waiting.expire()
-            self._waiting.tell(ended)
-            earlier = await self._resealing.end_earlier(self._lanes, self._over)
-            for partner in {*(each.lane for each in ended), *earlier}:
-                self._recount(partner)
-            await self._resealing.keep_keys(self._lanes.values())
-        self._waiting.sweep()
+        for name in await self._storing.look(self._lanes, now):  # rows that went without passing through our hands
+            self._lane(name).disk = self._waiting.rows().get(name) or [0] * RANKS
         await self._stream.committed()
-
-    def _recount(self, name: str) -> None:
-        """Rows went without passing through our hands."""
-        self._lane(name).disk = self._waiting.rows().get(name) or [0] * len(self._lane(name).disk)
 
 
 def _comes_back(item: Item, refusal: SendRefusal | None) -> bool:
