@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from adapters import load as load_adapter
 from gateway.audit import Audit
 from gateway.audit.checkpoints import Checkpoints
+from gateway.audit.segments import NAME
 from gateway.audit.witnesses import Witnesses
 from gateway.broker import Addresses, EmbeddedBroker, running
 from gateway.broker_config import Access, BrokerSpec
@@ -33,7 +34,7 @@ from gateway.escalation.shelf import Shelf
 from gateway.escalation.task import Escalation, Means
 from gateway.intake import Intake
 from gateway.keyring.keystore import Secret, SecretKind, read_secret
-from gateway.keyring.ring import Keyring, secret
+from gateway.keyring.ring import PSEUDONYM_KEY, Keyring, secret
 from gateway.links import Link, LinkState
 from gateway.links.configured import link_of, received, settings_of
 from gateway.lookout import Lookout, Needs, levels
@@ -55,9 +56,7 @@ from gateway.table.sharing import ALL, Part, obstacles
 from protocols.record import Event, Trouble
 from protocols.unit import partner_of
 
-AUDIT = "audit.log"
 SPOOL = "spool"
-PSEUDONYM_KEY = "pseudonym.key"
 
 
 def now() -> datetime:
@@ -115,7 +114,7 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
     own.mkdir(parents=True, exist_ok=True, mode=0o700)
     partner = config.gateway.partner
     async with AsyncExitStack() as stack:
-        audit = stack.enter_context(Audit(own / AUDIT))
+        audit = stack.enter_context(Audit(own / NAME))
         stream = Stream(partner, audit, now)
         keyring = Keyring.open(state, now(), _passphrase(loaded), memory=own)
         signed = Countersigned(state, keyring.pins())

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from gateway.audit.segments import NAME
 from gateway.child import dying_with_us, stop
 from gateway.config import ConfigError
 from gateway.links.backoff import Backoff, Pace
@@ -21,7 +22,6 @@ STOP_S = 15.0  # what a worker has to finish what it has in hand
 PACE = Pace(first_s=0.2, longest_s=30.0, refused_s=60.0, stable_s=30.0)
 REFUSED = 2  # the exit status of a worker whose configuration is wrong: starting it again helps nobody
 COUNT = "workers"  # the file that says by how many a state folder is shared
-AUDIT = "audit.log"
 MOVE = "how to change it stands in gateway/README.md"
 _log = logging.getLogger("comity.supervisor")
 
@@ -43,7 +43,7 @@ def claim(state: Path, workers: int) -> None:
     Each worker remembers what it received and keeps what waits; another number would share that out otherwise.
     """
     file = state / COUNT
-    before = int(file.read_text()) if file.exists() else 1 if (state / AUDIT).exists() else workers
+    before = int(file.read_text()) if file.exists() else 1 if (state / NAME).exists() else workers
     if before != workers:
         raise ConfigError([f"{state} was left by {before} worker(s): run with --workers {before}; {MOVE}"])
     if workers > 1:

@@ -11,13 +11,14 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway.app import AUDIT, PSEUDONYM_KEY
 from gateway.audit import read
+from gateway.audit.segments import NAME
 from gateway.cli.inputs import AT
 from gateway.cli.secrets import Json
 from gateway.config import load
 from gateway.decisions import Decisions
 from gateway.exits import reported
+from gateway.keyring.ring import PSEUDONYM_KEY
 from gateway.review.replay import Change, compare, heard
 from gateway.routing import Table
 from gateway.transform import pseudonym
@@ -38,7 +39,7 @@ def replay(
         loaded = load(table)
         folder = state or loaded.state
         decisions = Decisions(Table(loaded.config, [agreement.id for agreement in loaded.config.agreements]))
-        records = (entry.record for entry in read(folder / AUDIT))
+        records = (entry.record for entry in read(folder / NAME))
         now = at.replace(tzinfo=UTC) if at is not None else datetime.now(UTC)
         count, changes = compare(heard(records, _alias(folder)), decisions, now)
     for change in changes:

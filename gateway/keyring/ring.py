@@ -39,6 +39,7 @@ SOURCES_MAX: Final = 256  # sources that envelopes may wait for at once
 TRIALS: Final = 64  # keys tried that make one refused announcement count once more
 GARBAGE_PER_S: Final = 10  # announcements of one source that may be refused in a second
 SWEEP_EVERY_S: Final = 30.0
+PSEUDONYM_KEY: Final = "pseudonym.key"  # file in a state folder with the ``secret`` for pseudonyms
 
 
 class Sealed(NamedTuple):
