@@ -1,0 +1,89 @@
+"""Over a link with a budget everything goes in frames, and is heard once and in order however often the link is cut."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+
+from gateway.keyring.ring import Keyring
+from gateway.links import Parcel
+from gateway.outbound import outbound as module
+from gateway.outbound.turns import Turns
+from protocols.fragment import Fragments, is_fragment
+from protocols.message import Precedence
+from tests.fakes import FakeLink
+from tests.gateway.line import Line
+from tests.gateway.outbound.far import Far, Time, Unsteady
+from tests.gateway.outbound.test_resealing import PARTNERS, both, report, subjects, time, until
+
+__all__ = ["both", "time"]  # fixtures
+REPORTS = 40
+BUDGET = 1e7  # bytes a second, so that nobody waits for it
+
+
+@pytest.fixture(autouse=True)
+def small_and_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames of 256 bytes; what takes minutes over a real one takes moments."""
+    monkeypatch.setattr("gateway.outbound.turns.FRAME_S", 0.0)
+    monkeypatch.setattr("gateway.outbound.lane.THIN_PATIENCE_S", 0.2)
+    monkeypatch.setattr("gateway.outbound.lane.PATIENCE_MAX_S", 0.5)
+    monkeypatch.setattr(module, "TICK_S", 0.005)
+    monkeypatch.setattr(module, "SLOW_TICKS", 1)
+
+
+class Whole:
+    """Puts together what comes in frames, as a gateway does, and passes it on."""
+
+    def __init__(self, far: Far) -> None:
+        self._far = far
+        self._fragments = Fragments()
+        self.frames = 0
+
+    def __call__(self, parcels: Sequence[Parcel]) -> None:
+        for parcel in parcels:
+            assert len(parcel.topic) + len(parcel.data) + 16 <= 256
+            data: bytes | None = parcel.data
+            if is_fragment(parcel.data):
+                self.frames += 1
+                data = self._fragments.put(parcel.topic.split("/")[2], parcel.data)
+            if data is not None:
+                self._far([parcel._replace(data=data)])
+
+
+@pytest.mark.parametrize("cuts", [0, 40])
+async def test_what_goes_in_frames_is_heard_once_and_in_order_however_often_the_link_is_cut(
+    both: Line, coalition: dict[str, Keyring], time: Time, cuts: int
+) -> None:
+    cast("Any", both.outbound._turns)["coalition"] = Turns({"bravo": 2.0}, BUDGET)
+    link, far, chance = Unsteady(), Far(both, coalition, time), random.Random(cuts)  # noqa: S311  no secret
+    whole = Whole(far)
+    async with both.sending(FakeLink(), link, custody=False):
+        link.told = whole
+
+        async def cut() -> None:
+            for _ in range(cuts):
+                await asyncio.sleep(chance.uniform(0.0, 0.01))
+                link.cut()
+                await asyncio.sleep(chance.uniform(0.0, 0.01))
+                link.mend()
+
+        cutting = asyncio.create_task(cut())
+        for number in range(REPORTS):
+            urgent = Precedence.FLASH if number % 10 == 9 else None
+            await report(both, number, time, urgent)
+        await cutting
+        for partner in PARTNERS:
+            await until(lambda: len(far.heard[partner]) == REPORTS)  # noqa: B023  awaited at once
+        lanes = [both.outbound.lanes[partner] for partner in PARTNERS]
+        await until(lambda: all(not list(lane.under_way()) and not lane.cut for lane in lanes))
+        await until(lambda: all((lane.window.parcels, lane.window.bytes) == (0, 0) for lane in lanes))
+
+    routine = [name for number, name in enumerate(subjects(range(REPORTS))) if number % 10 != 9]
+    for partner in PARTNERS:
+        assert [name for name in far.heard[partner] if name in routine] == routine
+    assert whole.frames > 2 * REPORTS
+    assert far.refused == []
