@@ -23,8 +23,8 @@ from pathlib import Path
 from gateway.links import Parcel, Settings, Subscription
 from gateway.links.urls import open_link
 from tests.bench.link import cpu_s
-from tests.e2e.test_bad_input import track
 from tests.e2e.stage import fetch
+from tests.e2e.test_bad_input import track
 from tests.e2e.test_run import comity_run
 from tests.e2e.test_transports import HEAD, keys
 from tests.e2e.test_workers import two_ports, workers_of
