@@ -111,7 +111,8 @@ def overlap(one: str, other: str) -> bool:
             return False
     longer = ours if len(ours) > len(theirs) else theirs
     shorter = min(len(ours), len(theirs))
-    return len(longer) == shorter or longer[shorter:] == ["#"]
+    empty = shorter == 1 and "" in {ours[0], theirs[0]}  # what "/#" has beside "/" and below is no topic
+    return len(longer) == shorter or (longer[shorter:] == ["#"] and not empty)
 
 
 def _id(partner: str) -> str:

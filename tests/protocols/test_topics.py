@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from paho.mqtt.client import topic_matches_sub
 
@@ -65,6 +65,7 @@ def test_matching_is_that_of_the_standard(topic_filter: str, topic: str, expecte
     assert matches(topic_filter, topic) is expected
 
 
+@example("/#", "+")
 @given(filters, filters)
 def test_filters_overlap_when_some_topic_matches_both(one: str, other: str) -> None:
     shared = any(topic_matches_sub(one, topic) and topic_matches_sub(other, topic) for topic in TOPICS)
@@ -140,3 +141,7 @@ def test_a_mailbox_is_never_built_from_what_is_no_id(partner: str) -> None:
     for each in (data_filter, key_filter):
         with pytest.raises(ValueError, match="partner id"):
             each(partner)
+
+
+def test_a_part_of_an_announcement_is_of_the_epoch_that_its_place_names() -> None:
+    assert parse_mailbox("comity/1/bravo/alpha/k/00ff-3") == parse_mailbox("comity/1/bravo/alpha/k/00ff")
