@@ -78,7 +78,11 @@ class Lane:
                 queue.popleft()
             queue.append(item)
             return None
-        if self.disk[level] or level in self.storing or level in stored(self.spill):
+        if (
+            self.disk[level]
+            or level in self.storing
+            or any(each.precedence == level and _is_passed(each) for each, _ in self.spill)
+        ):
             return Holding.BEHIND
         self.fresh[level].append(item)
         if item.ticket is not None:
@@ -374,5 +378,10 @@ class Lane:
 
 
 def stored(spill: Iterable[tuple[Item, str]]) -> frozenset[int]:
-    """The precedences of which nothing may pass what is put on disk: of what is urgent, what has left is not passed."""
-    return frozenset(item.precedence for item, _ in spill if item.precedence < URGENT or item.state is State.READY)
+    """The precedences of which nothing may pass what is put on disk."""
+    return frozenset(item.precedence for item, _ in spill if _is_passed(item))
+
+
+def _is_passed(item: Item) -> bool:
+    """Whether what comes would pass it while it is put on disk: not where it is urgent, and has left."""
+    return item.precedence < URGENT or item.state is State.READY
