@@ -15,8 +15,8 @@ SMALLEST: Final = 2
 LARGEST: Final = 1024
 FIRST: Final = 16
 BYTES_MAX: Final = 4 << 20
-QUICK_S: Final = 0.012  # behind others
-SLOW_S: Final = 0.024
+QUICK_S: Final = 0.01  # behind others
+SLOW_S: Final = 0.02
 SHORTEST_FOR_S: Final = 30.0  # after which the shortest round trip has to be seen again
 
 
