@@ -116,7 +116,7 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
     async with AsyncExitStack() as stack:
         audit = stack.enter_context(Audit(own / NAME))
         stream = Stream(partner, audit, now)
-        keyring = Keyring.open(state, now(), _passphrase(loaded), memory=own)
+        keyring = Keyring.open(state, now(), _passphrase(loaded), memory=own, worker=part.worker)
         signed = Countersigned(state, keyring.pins())
         table = _table(config, signed, eyes)
         rules = Rules(Decisions(table), secret(state / PSEUDONYM_KEY), now)

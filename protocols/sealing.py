@@ -42,6 +42,7 @@ from protocols.envelope import (
 )
 from protocols.identity import HYBRID, Randomness, SigningKey, seal_slot
 from protocols.roster import Recipient
+from protocols.topics import shard
 from protocols.unit import partner_of
 
 GENERATION_ENVELOPES: Final = 256  # envelopes under one AES key
@@ -61,12 +62,16 @@ class Signer(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """How an epoch is sealed. ``not_after``: Unix seconds; cut to a day and to what the recipients' keys allow."""
+    """How an epoch is sealed. ``not_after``: Unix seconds; cut to a day and to what the recipients' keys allow.
+
+    ``shard``: of the mailboxes that its envelopes go to; None leaves it to chance.
+    """
 
     suite: int
     mode: Mode = Mode.SIGNED
     not_after: int = 1 << 32
     policy: str | None = None
+    shard: int | None = None
 
 
 class Draft(NamedTuple):
@@ -128,8 +133,7 @@ class Epoch:
         self.not_after = min(profile.not_after, self.created + LIFE_MAX_S, *(r.until for r in recipients))
         if self.not_after <= self.created:
             raise Reject(Refusal.EXPIRED)
-        self.rnd = random(16)
-        self.eid = schedule.epoch_id(signer.key.kid, self.rnd)
+        self.rnd, self.eid = _named(signer, profile.shard, random)
         self.seq = 0
         self.generation = 0
         self.closed = False
@@ -321,3 +325,12 @@ class Epoch:
         nonce = self._random(12)  # a fixed one would repeat when the same epoch is announced again
         sealed = cipher.encrypt(nonce, box, schedule.box_context(suite, self.rnd, all_slots))
         self._announcement = Announcement(suite, self.rnd, slots, nonce, sealed)
+
+
+def _named(signer: Signer, wanted: int | None, random: Randomness) -> tuple[bytes, bytes]:
+    """Random bytes and the id that follows from them, drawn until it falls into the shard that is wanted."""
+    while True:
+        rnd = random(16)
+        eid = schedule.epoch_id(signer.key.kid, rnd)
+        if wanted is None or shard(eid) == wanted:
+            return rnd, eid

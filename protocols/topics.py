@@ -34,7 +34,12 @@ class Mailbox(NamedTuple):
 
 def data_topic(to: str, sender: str, eid: bytes) -> str:
     """Where an envelope goes."""
-    return f"comity/1/{_id(to)}/{_id(sender)}/d/{eid[0] % SHARDS}"
+    return f"comity/1/{_id(to)}/{_id(sender)}/d/{shard(eid)}"
+
+
+def shard(eid: bytes) -> int:
+    """Which of a sender's mailboxes the envelopes of an epoch go to."""
+    return eid[0] % SHARDS
 
 
 def key_topic(to: str, sender: str, eid: bytes) -> str:

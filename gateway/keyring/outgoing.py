@@ -17,6 +17,7 @@ from protocols.identity import UnitKeys
 from protocols.ratchet import AHEAD_MAX
 from protocols.roster import Roster
 from protocols.sealing import HEAD_S, THIN_HEAD_S, Epoch, Profile, Signer
+from protocols.topics import SHARDS
 from protocols.unit import partner_of
 
 RENEW_AFTER_S: Final = 43_200  # seconds; an envelope stays readable for at least the other half of an epoch's day
@@ -61,12 +62,17 @@ class _Over(NamedTuple):
 
 
 class Outgoing:
-    """Every epoch of the units that we speak for. ``floor``: the suites that we allow ourselves."""
+    """Every epoch of the units that we speak for. ``floor``: the suites that we allow ourselves.
 
-    def __init__(self, units: Mapping[str, UnitKeys], roster: Roster, floor: Sequence[int]) -> None:
+    All that a worker seals for a unit goes to one shard, from epoch to epoch and from start to start, so that one
+    worker of the receiver has it, in order; the shards of several workers are neighbours, so that several have them.
+    """
+
+    def __init__(self, units: Mapping[str, UnitKeys], roster: Roster, floor: Sequence[int], worker: int = 0) -> None:
         self._units = units
         self._roster = roster
         self._floor = floor
+        self._worker = worker
         self._live: dict[Channel, Epoch] = {}
         self._ended: dict[bytes, Epoch] = {}  # closed epochs whose envelopes may still wait to be sent
         self._over: dict[bytes, _Over] = {}
@@ -251,7 +257,8 @@ class Outgoing:
         suite = self._roster.best_suite(channel.audience, self._floor)
         recipients = self._roster.recipients(channel.audience, suite, now_s)
         signer, roster = Signer(channel.sender, keys.signing), self._roster
-        for epoch in Epoch.in_steps(signer, recipients, Profile(suite, channel.mode), now_s, os.urandom):
+        profile = Profile(suite, channel.mode, shard=(signer.key.kid[0] + self._worker) % SHARDS)
+        for epoch in Epoch.in_steps(signer, recipients, profile, now_s, os.urandom):
             if epoch is None:
                 yield ()
             elif roster is self._roster:  # else somebody was removed meanwhile: whoever seals next begins anew

@@ -90,7 +90,9 @@ class Adopted(NamedTuple):
 class Keyring:
     """What a gateway seals and opens with."""
 
-    def __init__(self, holdings: Holdings, journal: Journal, horizon_s: float = LATE_HORIZON_S) -> None:
+    def __init__(
+        self, holdings: Holdings, journal: Journal, horizon_s: float = LATE_HORIZON_S, worker: int = 0
+    ) -> None:
         self._holdings = holdings
         self._journal = journal
         self._units = holdings.unit_keys()
@@ -98,7 +100,7 @@ class Keyring:
         self._inbox = Inbox(self._roster, {uid: keys.sealing for uid, keys in self._units.items()}, horizon_s)
         if not self._roster.knows(holdings.partner):
             raise KeyringError(f"the bundle of {holdings.partner} is not here: import it with its fingerprint")
-        self._outgoing = Outgoing(self._units, self._roster, self._roster.floor(holdings.partner))
+        self._outgoing = Outgoing(self._units, self._roster, self._roster.floor(holdings.partner), worker)
         self._parked: dict[str, Parking] = {}
         self._asked: dict[bytes, float] = {}
         self._answered: dict[tuple[bytes, bytes], float] = {}
@@ -120,16 +122,19 @@ class Keyring:
         secret: Secret | None = None,
         horizon_s: float = LATE_HORIZON_S,
         memory: Path | None = None,
+        worker: int = 0,
     ) -> Keyring:
         """Check every primitive and unlock a state directory. Raise KeyringError, one line that says what to do.
 
         ``memory``: where what was received is noted, if not there: processes that share keys share no envelopes.
+        ``worker``: which of such processes this is, from 0.
         """
         check_primitives()
         secret = secret or find_secret(directory, _credentials())
         if secret is None:
             raise KeyringError(f"no secret for {directory}: give a passphrase, a key file or a systemd credential")
-        return cls(Holdings.open(directory, secret), Journal(memory or directory, now.timestamp()), horizon_s)
+        journal = Journal(memory or directory, now.timestamp())
+        return cls(Holdings.open(directory, secret), journal, horizon_s, worker)
 
     @property
     def units(self) -> frozenset[str]:

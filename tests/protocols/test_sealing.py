@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from protocols.envelope import AUDIENCE_MAX, ENVELOPES_MAX, RECORD_MAX, Mode, Refusal, Reject, unpack_envelope
 from protocols.identity import CLASSIC, HYBRID, SigningKey
 from protocols.sealing import GENERATION_ENVELOPES, Epoch, Profile, Signer, seal_slice
+from protocols.topics import SHARDS, data_topic
 from protocols.unit import partner_of
 from tests.protocols.cast import (
     ALPHA,
@@ -271,6 +272,15 @@ def test_two_epochs_never_share_an_id_a_key_or_a_nonce() -> None:
 
     assert first.eid != second.eid
     assert first.seal([b"same"], NOW)[18:] != second.seal([b"same"], NOW)[18:]
+
+
+@pytest.mark.parametrize("wanted", range(SHARDS))
+def test_an_epoch_goes_to_the_shard_that_is_wanted(wanted: int) -> None:
+    profile = Profile(CLASSIC, shard=wanted)
+    ids = {epoch_at(NOW, [BRAVO], ALPHA, profile).eid for _ in range(3)}
+
+    assert {data_topic("bravo", "alpha", eid) for eid in ids} == {f"comity/1/bravo/alpha/d/{wanted}"}
+    assert len(ids) == 3
 
 
 def test_an_epoch_for_many_is_made_and_announced_again_in_steps() -> None:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from protocols.envelope import Mode, Refusal, Reject
 from protocols.partner import read_bundle
 from protocols.schedule import LOG_SIGNED
 from protocols.statement import BundleFault, open_statement
+from protocols.topics import SHARDS, shard
 from tests.protocols.cast import refuses
 
 NOW = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
@@ -116,6 +118,20 @@ def test_after_a_restart_what_was_settled_is_a_replay_and_the_rest_opens_once_mo
     assert fresh is not None
     assert not fresh.repeat
     again.close()
+
+
+def test_what_a_unit_sends_keeps_its_shard_and_workers_have_neighbours(coalition: dict[str, Path]) -> None:
+    def shards(worker: int, start: str, units: Sequence[str]) -> list[int]:
+        memory = coalition["alpha"] / start
+        memory.mkdir()
+        with closing(Keyring.open(coalition["alpha"], NOW, memory=memory, worker=worker)) as keyring:
+            return [shard(keyring.seal("alpha/hq", [to], [b"one"], NOW).eid) for to in units]
+
+    first = shards(0, "first", AUDIENCE)
+
+    assert first == shards(0, "again", AUDIENCE)
+    assert len(set(first)) == 1
+    assert shards(1, "beside", AUDIENCE) == [(each + 1) % SHARDS for each in first]
 
 
 def test_every_start_begins_new_epochs(coalition: dict[str, Path], keyrings: dict[str, Keyring]) -> None:
