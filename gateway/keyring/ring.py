@@ -21,7 +21,7 @@ from gateway.keyring.keystore import CREDENTIALS, KeyringError, Secret, find_sec
 from gateway.keyring.outgoing import Announced, Channel, Outgoing, Posting, forget_after_fork
 from gateway.keyring.selftest import check_primitives
 from protocols.envelope import SKEW_S, Mode, Refusal, Reject, unpack_envelope
-from protocols.opening import LATE_HORIZON_S, Inbox, Opened, Tombstone
+from protocols.opening import Inbox, Opened, Tombstone
 from protocols.parking import Parking
 from protocols.partner import Pin
 from protocols.proof import Proven, verify
@@ -90,14 +90,12 @@ class Adopted(NamedTuple):
 class Keyring:
     """What a gateway seals and opens with."""
 
-    def __init__(
-        self, holdings: Holdings, journal: Journal, horizon_s: float = LATE_HORIZON_S, worker: int = 0
-    ) -> None:
+    def __init__(self, holdings: Holdings, journal: Journal, worker: int = 0) -> None:
         self._holdings = holdings
         self._journal = journal
         self._units = holdings.unit_keys()
         self._roster = holdings.roster()
-        self._inbox = Inbox(self._roster, {uid: keys.sealing for uid, keys in self._units.items()}, horizon_s)
+        self._inbox = Inbox(self._roster, {uid: keys.sealing for uid, keys in self._units.items()})
         if not self._roster.knows(holdings.partner):
             raise KeyringError(f"the bundle of {holdings.partner} is not here: import it with its fingerprint")
         self._outgoing = Outgoing(self._units, self._roster, self._roster.floor(holdings.partner), worker)
@@ -120,7 +118,6 @@ class Keyring:
         directory: Path,
         now: datetime,
         secret: Secret | None = None,
-        horizon_s: float = LATE_HORIZON_S,
         memory: Path | None = None,
         worker: int = 0,
     ) -> Keyring:
@@ -134,7 +131,7 @@ class Keyring:
         if secret is None:
             raise KeyringError(f"no secret for {directory}: give a passphrase, a key file or a systemd credential")
         journal = Journal(memory or directory, now.timestamp())
-        return cls(Holdings.open(directory, secret), journal, horizon_s, worker)
+        return cls(Holdings.open(directory, secret), journal, worker)
 
     @property
     def units(self) -> frozenset[str]:
