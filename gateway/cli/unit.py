@@ -24,6 +24,8 @@ from gateway.keyring.ring import Keyring, Opened
 from protocols.envelope import ENVELOPE_MAX, Refusal, Reject
 from protocols.fragment import Fragments, is_fragment
 from protocols.message import Authenticity, Message, from_json, pack, to_json, unpack
+from protocols.proof import is_proof
+from protocols.thin import grow
 from protocols.topics import Slot, data_filter, data_topic, key_filter, key_topic, parse_mailbox
 from protocols.unit import partner_of
 
@@ -115,7 +117,7 @@ async def _listen(keyring: Keyring, count: int, access: Access) -> None:
         typer.echo("listening", err=True)
         async for frame in client.messages:
             for opened in _opened(keyring, str(frame.topic), frame.payload, fragments):
-                for line in _lines(opened):
+                for line in _lines(keyring, opened):
                     typer.echo(line)
                     printed += 1
                 keyring.settle(opened.eid, opened.seq)
@@ -152,21 +154,30 @@ def _opened(keyring: Keyring, topic: str, payload: object, fragments: Fragments)
     return [each for each in opened if each not in strange]
 
 
-def _lines(opened: Opened) -> list[str]:
-    """The messages of an envelope whose signer they name as their origin."""
+def _lines(keyring: Keyring, opened: Opened) -> list[str]:
+    """The messages of an envelope whose signer, or the originator that it proves, they name as their origin."""
     lines = []
     for data in opened.messages:
+        told: dict[str, object] = {"from": opened.sender, "audience": opened.audience, "sealed": opened.sealed_at}
         try:
-            message = unpack(data)
+            if is_proof(data):
+                passer = partner_of(opened.sender)
+                proven = keyring.proven(data, passer, _now())
+                origin, message = proven.sender, unpack(grow(proven.message, proven.sender))
+                told |= {"from": origin, "through": passer}
+            else:
+                origin, message = opened.sender, unpack(grow(data, opened.sender))
+        except Reject as refusal:
+            typer.echo(f"refused: {refusal.code}", err=True)
+            continue
         except ValueError:
             typer.echo("refused: bad-message", err=True)
             continue
-        if message.origin != opened.sender:
+        if message.origin != origin:
             typer.echo("refused: origin-mismatch", err=True)
             continue
         body = msgspec.Raw(to_json(msgspec.structs.replace(message, authenticity=Authenticity.VERIFIED)))
-        told = {"from": opened.sender, "audience": opened.audience, "sealed": opened.sealed_at, "message": body}
-        lines.append(msgspec.json.encode(told).decode())
+        lines.append(msgspec.json.encode(told | {"message": body}).decode())
     return lines
 
 

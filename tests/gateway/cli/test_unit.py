@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -26,7 +27,10 @@ from protocols.fragment import Fragments, cut
 from protocols.label import Label
 from protocols.message import Message, Source, message_id, pack, to_json
 from protocols.opening import Opened
+from protocols.proof import disclose
+from protocols.thin import shrink
 from protocols.topics import data_topic, key_topic
+from protocols.unit import partner_of
 from tests.servers import Server, mosquitto, running
 
 ROOT = Path(__file__).parents[3]
@@ -38,9 +42,9 @@ TEXT = "canary: convoy passes the bridge"
 
 @pytest.fixture
 def world(tmp_path: Path) -> Path:
-    """Field units of two partners with their own keys; each knows both bundles, with fingerprints."""
+    """Field units of three partners with their own keys; each knows all bundles, with fingerprints."""
     now, roots, units = now_s(), {}, {}
-    for name in ("alpha", "bravo"):
+    for name in ("alpha", "bravo", "charlie"):
         roots[name] = Holdings.create(tmp_path / name, [f"{name}/hq"], key_file(tmp_path / name / "secret.key"), now)
         folder = tmp_path / f"{name}-field"
         units[name] = Holdings.create_unit(folder, f"{name}/field-7", key_file(folder / "secret.key"), now)
@@ -70,6 +74,17 @@ def message(label: Label | None = Label(policy="MISSION", classification="RESTRI
         source=Source(format="json"),
         label=label,
     )
+
+
+def handed(sender: Keyring, reader: Keyring, record: bytes) -> Opened:
+    """What one unit's client opens of what another one's seals for it."""
+    now, (here,), (there,) = datetime.now(UTC), sender.units, reader.units
+    sealed = sender.seal(here, [there], [record], now)
+    for note in sealed.announcements:
+        reader.accept(note.data, now, partner_of(here))
+    opened = reader.unseal(sealed.envelope, now, partner_of(here))
+    assert opened is not None
+    return opened
 
 
 def command(*arguments: object) -> list[str]:
@@ -167,6 +182,41 @@ def test_what_comes_in_several_frames_is_opened_once_it_is_whole(world: Path) ->
     reader.close()
 
 
+def test_what_is_shrunk_for_a_thin_link_is_printed_whole(world: Path) -> None:
+    now = datetime.now(UTC)
+    vouched = unit._vouched(message(), "alpha/field-7")
+    shrunk = shrink(pack(vouched), "alpha/field-7")
+    assert len(shrunk) < len(pack(vouched))
+    with (
+        closing(Keyring.open(world / "alpha-field", now)) as sender,
+        closing(Keyring.open(world / "bravo-field", now)) as reader,
+    ):
+        lines = unit._lines(reader, handed(sender, reader, shrunk))
+
+    assert [json.loads(told)["message"]["body"]["text"] for told in lines] == [TEXT]
+
+
+def test_what_a_partner_passes_on_is_printed_as_its_originators(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = datetime.now(UTC)
+    said = pack(unit._vouched(message(), "charlie/field-7"))
+    with (
+        closing(Keyring.open(world / "charlie-field", now)) as originator,
+        closing(Keyring.open(world / "alpha-field", now)) as passer,
+        closing(Keyring.open(world / "bravo-field", now)) as reader,
+    ):
+        record = disclose(handed(originator, passer, said), 0)
+        lines = unit._lines(reader, handed(passer, reader, record))
+        assert unit._lines(reader, handed(passer, reader, record[:-1] + bytes((record[-1] ^ 1,)))) == []
+
+    (told,) = map(json.loads, lines)
+    assert told["from"] == told["message"]["origin"] == "charlie/field-7"
+    assert told["through"] == "alpha"
+    assert told["message"]["body"]["text"] == TEXT
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def test_what_a_listener_does_not_print(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Garbage, foreign topics, a signer that is not the topic's partner, an origin that is not the signer."""
     now = datetime.now(UTC)
@@ -177,7 +227,7 @@ def test_what_a_listener_does_not_print(world: Path, capsys: pytest.CaptureFixtu
         for note in sealed.announcements:
             unit._opened(reader, key_topic("bravo", "alpha", note.eid), note.data, Fragments())
         opened = unit._opened(reader, data_topic("bravo", topic_from, sealed.eid), sealed.envelope, Fragments())
-        return [told for each in opened for told in unit._lines(each)]
+        return [told for each in opened for told in unit._lines(reader, each)]
 
     assert len(printed(pack(unit._vouched(message(), "alpha/field-7")))) == 1
     assert printed(b"no message") == []
