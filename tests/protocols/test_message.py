@@ -107,8 +107,6 @@ def test_refuses_a_field_it_does_not_know_and_says_where() -> None:
 
 def test_refuses_what_is_too_large_before_reading_it() -> None:
     with pytest.raises(ValueError, match="too large"):
-        unpack(b"\xc0" * (MESSAGE_MAX + 1))
-    with pytest.raises(ValueError, match="too large"):
         from_json(b" " * (4 * MESSAGE_MAX + 1))
 
 
