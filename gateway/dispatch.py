@@ -27,7 +27,7 @@ from protocols.topics import control_topic, data_topic, key_topic
 from protocols.unit import partner_of
 
 CONTROL = 6  # above every precedence: keys and custody, without which nothing else is of use
-BUNDLE_MAX = 32  # messages of one envelope; SEALING.md 2.3 allows 256, past 32 little is gained
+BUNDLE_MAX = 32  # messages of one envelope; 256 are allowed, past 32 little is gained
 BUNDLE_BYTES = 524_288  # of one envelope's messages, so that every gateway takes it as one frame
 
 

@@ -1,4 +1,4 @@
-"""The kinds of report a Message carries: a closed union, one struct a kind (FORMATS.md 12.1)."""
+"""The kinds of report a Message carries: a closed union, one struct a kind."""
 
 from __future__ import annotations
 

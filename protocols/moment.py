@@ -1,7 +1,7 @@
 """Times as formats write them, to aware UTC datetimes and back; a time that cannot be is refused, never repaired.
 
 ``read_iso`` and ``write_iso`` for xs:dateTime (CoT, CAP), ``read_digits`` and ``write_digits`` for the fourteen digits
-of NFFI, ``read_epoch`` and ``write_epoch`` for milliseconds since 1970 (SEDAP-Express, TAK Protocol). Pure: no clock.
+of NFFI, ``read_epoch`` for milliseconds since 1970 (SEDAP-Express, TAK Protocol). Pure: no clock.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta, timezone
 import msgspec
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _SHORTEST = len("2026-03-15T14:22:10")
 _json = msgspec.json.Encoder().encode  # ``"2026-05-04T09:10:11.120000Z"``, at a tenth of what isoformat() takes
 _LONGEST = 64  # characters; XML Schema sets no end to the digits of a fraction, honest senders use at most nine
@@ -68,11 +67,6 @@ def read_epoch(milliseconds: int) -> datetime:
         return EPOCH + timedelta(milliseconds=milliseconds)
     except OverflowError:
         raise ValueError("time outside the calendar") from None
-
-
-def write_epoch(moment: datetime) -> int:
-    """Write an aware UTC time as whole milliseconds since 1970, rounded down."""
-    return (moment - EPOCH) // _MILLISECOND
 
 
 def is_whole(moment: datetime) -> bool:

@@ -70,7 +70,6 @@ READY = {"OPERATIONAL": True, "NOT OPERATIONAL": False}
 
 RELAY = "COMITY"  # the sourceSystem of a track that began in another format
 TRANSPONDER_MAX = 60
-SYSTEM_MAX = 30
 _PREFIX = "nffi:"
 _PARTS = str.maketrans({".": "%2E", ":": "%3A"})
 
