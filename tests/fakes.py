@@ -51,6 +51,7 @@ class FakeLink:
         self._refuses = refuses or {}
         self.sent: list[Parcel] = []
         self.openings = 0
+        self.is_up = True
         self.taking = asyncio.Event()
         self.taking.set()  # cleared: the far side does not acknowledge
         self.asked = asyncio.Event()  # somebody wants to send
@@ -58,7 +59,7 @@ class FakeLink:
 
     @property
     def state(self) -> LinkState:
-        return LinkState.UP
+        return LinkState.UP if self.is_up else LinkState.CONNECTING
 
     @property
     def statistics(self) -> Statistics:

@@ -8,7 +8,7 @@ kept until the partner's gateway says that it has it, and is sent again when it 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -160,30 +160,39 @@ class Outbound:
         busy, self._busy = self._busy, {}
         for lane in busy:
             self._reopened(lane)
-            if lane.spill and not lane.spilling:
-                lane.spilling = True
-                group.create_task(self._storing.spill(lane))
-            if not lane.loading and lane.wants_load(now):
-                lane.loading = True
-                group.create_task(self._storing.load(lane))
+            self._to_and_from_disk(lane, group, now)
             names = self._dispatch.links_to(lane.name)
-            if not names or (level := self._next_level(lane, now)) is None:
+            if not names:
                 continue
             road = self._roads.choose(names)
             lane.thin = self._turns[road].budgeted
-            if lane.thin:
+            if not lane.thin:
+                for by, given in self._whole(lane, names, road, now):
+                    batches.setdefault(by, []).append(given)
+            elif (level := self._next_level(lane, now)) is not None:
                 thin.setdefault(road, {})[lane] = level
-                continue
-            while level is not None:
-                item = lane.take(level)
-                given = Given(lane, item, item.consignment.parcel)
-                batches.setdefault(self._roads.choose(names, item.tries) if item.tries else road, []).append(given)
-                level = self._next_level(lane, now)
         for road, lanes in thin.items():
             batches[road] = self._share(road, lanes, now)
         for road, items in batches.items():
             for start in range(0, len(items), BATCH):
                 group.create_task(self._send(road, items[start : start + BATCH]))
+
+    def _to_and_from_disk(self, lane: Lane, group: asyncio.TaskGroup, now: float) -> None:
+        if lane.spill and not lane.spilling:
+            lane.spilling = True
+            group.create_task(self._storing.spill(lane))
+        if not lane.loading and lane.wants_load(now):
+            lane.loading = True
+            group.create_task(self._storing.load(lane))
+
+    def _whole(self, lane: Lane, names: Sequence[str], road: str, now: float) -> Iterator[tuple[str, Given]]:
+        """Everything that may leave now by links without a budget, and by which."""
+        if lane.cut:  # begun in frames by a link with a budget, which is down
+            lane.not_sent(list(lane.cut.values()))
+        while (level := self._next_level(lane, now)) is not None:
+            item = lane.take(level)
+            given = Given(lane, item, item.consignment.parcel)
+            yield self._roads.choose(names, item.tries) if item.tries else road, given
 
     def _next_level(self, lane: Lane, now: float) -> int | None:
         """The precedence whose turn it is. The one that goes next may leave: else it is sealed anew first, or ended."""

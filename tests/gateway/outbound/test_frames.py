@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
@@ -54,6 +54,11 @@ class Whole:
                 self._far([parcel._replace(data=data)])
 
 
+def by(*links: str) -> Callable[[str], Sequence[str]]:
+    """Partners are reached by these links."""
+    return lambda to: links if to in PARTNERS else ("national",)
+
+
 @pytest.mark.parametrize("cuts", [0, 40])
 async def test_what_goes_in_frames_is_heard_once_and_in_order_however_often_the_link_is_cut(
     both: Line, coalition: dict[str, Keyring], time: Time, cuts: int
@@ -87,3 +92,55 @@ async def test_what_goes_in_frames_is_heard_once_and_in_order_however_often_the_
         assert [name for name in far.heard[partner] if name in routine] == routine
     assert whole.frames > 2 * REPORTS
     assert far.refused == []
+
+
+async def test_what_has_begun_in_frames_goes_whole_by_a_link_without_a_budget_when_the_other_is_down(
+    both: Line, coalition: dict[str, Keyring], time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast("Any", both.outbound._turns)["coalition"] = Turns({}, BUDGET / 100)
+    cast("Any", both.outbound._turns)["courier"] = Turns({})
+    monkeypatch.setattr(both.dispatch, "links_to", by("coalition", "courier"))
+    thin, other, far = Unsteady(), FakeLink(), Far(both, coalition, time)
+    both.links["courier"] = other
+    async with both.sending(FakeLink(), thin, custody=False):
+        other.told = far
+
+        def down(_: Sequence[Parcel]) -> None:
+            thin.is_up = False  # after its first frame
+
+        thin.told = down
+        for number in range(3):
+            await report(both, number, time)
+        for partner in PARTNERS:
+            await until(lambda: far.heard[partner] == subjects(range(3)))  # noqa: B023  awaited at once
+        lanes = [both.outbound.lanes[partner] for partner in PARTNERS]
+        await until(lambda: all((lane.window.parcels, lane.window.bytes) == (0, 0) for lane in lanes))
+
+    assert {parcel.topic[-2:] for parcel in thin.sent} <= {"-0", "-1"}  # of what goes in many frames
+    assert not any(lane.cut for lane in lanes)
+
+
+async def test_what_has_begun_in_frames_begins_again_when_the_link_was_opened_anew(
+    both: Line, coalition: dict[str, Keyring], time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first frames went and were answered; the broker that had them has forgotten them."""
+    monkeypatch.setattr("gateway.outbound.lane.THIN_PATIENCE_S", 1e9)
+    monkeypatch.setattr("gateway.outbound.lane.PATIENCE_MAX_S", 1e9)
+    cast("Any", both.outbound._turns)["coalition"] = Turns({}, BUDGET / 100)
+    link, far = Unsteady(), Far(both, coalition, time)
+    link.openings = 1
+    async with both.sending(FakeLink(), link, custody=False):
+        whole, forgotten = Whole(far), list[Parcel]()
+
+        def forget(parcels: Sequence[Parcel]) -> None:
+            forgotten.extend(parcels)
+            if len(forgotten) == 5:
+                link.told = whole
+                link.mend()
+
+        link.told = forget
+        await report(both, 0, time)
+        for partner in PARTNERS:
+            await until(lambda: far.heard[partner] == subjects(range(1)))  # noqa: B023  awaited at once
+
+    assert all(is_fragment(parcel.data) for parcel in forgotten)
