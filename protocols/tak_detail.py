@@ -38,7 +38,7 @@ def read_detail(parts: Parts) -> Details:
         message = parts[number - 1]
         if message is not None and tag not in first:
             first[tag] = _attributes(number, message)
-    return Details(first, details.links)
+    return Details(first, details.links, details.more)
 
 
 def cut_flow_tags(xml: bytes) -> tuple[bytes, list[tuple[str, str]] | None, bytes] | None:

@@ -83,10 +83,14 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 
 
 class Details(msgspec.Struct, frozen=True, gc=False):
-    """The children of ``detail``, found by tag; ``links`` in order. A repeated element counts once, the first."""
+    """The children of ``detail``, found by tag; ``links`` in order. A repeated element counts once, the first.
+
+    ``more`` are the repetitions.
+    """
 
     first: Mapping[str, Node]
     links: Sequence[Node]
+    more: Sequence[XmlElement] = ()
 
     def get(self, tag: str, attribute: str) -> str | None:
         """One attribute of an element; empty counts as not given."""
@@ -274,13 +278,14 @@ def read_details(detail: Iterable[XmlElement]) -> Details:
     """Index detail elements by tag."""
     first: dict[str, Node] = {}
     links: list[Node] = []
+    more: list[XmlElement] = []
     for node in detail:
         tag = node.tag
         if tag == "link":
             links.append(node)
-        else:
-            first.setdefault(tag, node)
-    return Details(first, links)
+        elif first.setdefault(tag, node) is not node:
+            more.append(node)
+    return Details(first, links, more)
 
 
 def is_how(text: str) -> bool:

@@ -96,6 +96,8 @@ def read_extras(event: Event, body: Body, unread: list[str]) -> tuple[Extra, ...
     if kind not in _READ:
         return ()
     extras = [*_of_event(event, body), *_left_over(kind, event.details)]
+    if event.details.more:
+        extras += _repeated(kind, event.details, unread)
     if len(extras) > EXTRAS_MAX or _size(extras) > SIZE_MAX:
         unread.append("extras")
         return ()
@@ -119,6 +121,16 @@ def _left_over(kind: str, details: Details) -> list[Extra]:
             else:
                 extras.append(_whole("link", node))
     return extras
+
+
+def _repeated(kind: str, details: Details, unread: list[str]) -> list[Extra]:
+    """Elements that came before: those that are not known are kept, of the others only the first was read."""
+    known = _READ[kind]
+    for node in details.more:
+        first = details.first[str(node.tag)]
+        if node.tag in known and _whole("", node) != _whole("", first):
+            unread.append(f"detail/{node.tag}")
+    return [_whole(str(node.tag), node) for node in details.more if node.tag not in known]
 
 
 def write_extras(kind: str, extras: Sequence[Extra], details: list[Element], ledger: Ledger) -> None:

@@ -12,7 +12,9 @@ from protocols.xml import attributes_of, escape
 
 def redraft(event: Event) -> Draft:
     """What was read, to be written again. Raise CotError where its point cannot be."""
-    nodes = [*((tag, node) for tag, node in event.details.first.items()), *(("link", n) for n in event.details.links)]
+    details = event.details
+    nodes = [*details.first.items(), *((str(node.tag), node) for node in details.more)]
+    nodes += [("link", node) for node in details.links]
     return Draft(
         type=event.type,
         uid=event.uid,

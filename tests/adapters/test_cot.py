@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from msgspec.structs import replace
 
-from adapters import DecodeError, EncodeError, Fault, cot
+from adapters import Adapter, DecodeError, EncodeError, Fault, cot, tak
 from gateway.formats.conformance import check_encodes
 from gateway.formats.specimens import FULL, SPARSE, sparse, specimen
 from protocols.body import (
@@ -33,7 +33,7 @@ from protocols.body import (
     Track,
 )
 from protocols.label import Label
-from protocols.message import Extra, Message, Mode, Source, Times, message_id
+from protocols.message import Extra, LossReason, Message, Mode, Source, Times, message_id
 from protocols.quantity import Affiliation, AltitudeDatum, Kinematics, Position, Symbol
 from protocols.xml import carries
 from tests.adapters.oracles import pytak, schema, standards
@@ -528,6 +528,37 @@ def test_nothing_that_a_client_said_is_lost_on_the_way_home(path: Path) -> None:
     home = etree.fromstring(cot.encode(read(path.read_bytes())).data)
 
     assert facts(said) - facts(home) == set()
+
+
+def said_again(data: bytes) -> set[tuple[str, str, str]]:
+    """What an event says and what it does not say any more once it was read and written."""
+    return facts(etree.fromstring(data)) - facts(etree.fromstring(cot.encode(read(data)).data))
+
+
+@pytest.mark.parametrize("adapter", [cot, tak], ids=["cot", "tak"])
+def test_elements_that_come_twice_both_go_home(adapter: Adapter) -> None:
+    twice = event(detail="<sensor fov='10'/><contact callsign='A'/><sensor fov='20'/><y>1</y><y>2</y>")
+
+    assert said_again(twice) == set()
+    (again,) = adapter.decode(adapter.encode(read(twice)).data)
+    assert again.extras == read(twice).extras
+
+
+def test_an_event_that_is_carried_whole_keeps_elements_that_come_twice_in_protobuf() -> None:
+    weather = event(detail="<wind speed='1'/><wind speed='2'/>", type="b-w-A-C")
+    (message,) = tak.decode(tak.encode(read(weather)).data)
+    assert isinstance(message.body, Opaque)
+
+    assert facts(etree.fromstring(weather)) - facts(etree.fromstring(message.body.data)) == set()
+
+
+def test_of_a_known_element_the_first_counts_and_another_one_is_a_loss() -> None:
+    message = read(
+        event(detail="<remarks>one</remarks><remarks>two</remarks><status battery='5'/><status battery='5'/>")
+    )
+
+    assert [(loss.field, loss.reason) for loss in message.loss] == [("detail/remarks", LossReason.UNREADABLE)]
+    assert message.extras == ()
 
 
 def facts(root: etree._Element) -> set[tuple[str, str, str]]:
