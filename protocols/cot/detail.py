@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from protocols.body import NOBODY, Identity
-from protocols.cot.event import Details, Node, number, pairs_of
+from protocols.cot.event import Details, Node, children_of, number, pairs_of
 from protocols.cot.markup import Element, plain_element
 from protocols.ledger import Ledger
 from protocols.message import Hop, LossReason, Message, Reference
@@ -16,6 +16,7 @@ from protocols.xml import escape
 
 _XML_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _is_name: Remembered[str, bool] = Remembered(lambda text: _XML_NAME.fullmatch(text) is not None)
+ADDRESSEES_MAX = 256
 REFERENCES_MAX = 256
 HOPS_MAX = 64
 FASTEST_MPS = 1e6
@@ -119,6 +120,15 @@ def write_references(message: Message, ledger: Ledger) -> list[Element]:
         for r in message.references
         if r.subject
     ]
+
+
+def addressees_of(marti: Node) -> tuple[str, ...]:
+    """Whom an event is for: the destinations by callsign, else by uid, mission or group."""
+    return tuple(
+        name
+        for dest in children_of(marti)[:ADDRESSEES_MAX]
+        if (name := dest.get("callsign") or dest.get("uid") or dest.get("mission") or dest.get("group"))
+    )
 
 
 def read_provenance(details: Details, unread: list[str]) -> tuple[Hop, ...]:

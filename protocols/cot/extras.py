@@ -7,13 +7,15 @@ a field nor bring back one that was stripped.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import get_args
 
 from lxml import etree
 
-from protocols.body import Alert, Body, Contact, Delete, Graphic, Receipt, Shape, Status, Track
+from protocols.body import Alert, Body, Chat, Contact, Delete, FileReference, Graphic, Receipt, Shape, Status, Track
+from protocols.cot.chat import receipt_type, unusual_chat
+from protocols.cot.detail import addressees_of
 from protocols.cot.event import CotError, Details, Event, Node, Point, children_of, pairs_of, read_point, text_of
 from protocols.cot.markup import Element, decimal
 from protocols.cot.medevac import ATTRIBUTES as MEDEVAC_ATTRIBUTES
@@ -25,6 +27,7 @@ from protocols.xml import XmlElement, XmlError, escape, parse
 FORMAT = "cot"
 KIND_OF: Mapping[type[Value], str] = {body: str(body.__struct_config__.tag) for body in get_args(Body)}
 USUAL_TYPES = frozenset({"u-d-f", "u-d-c-c", "u-d-c-e", "b-m-p-s-m"})  # what a drawing is written as by its shape
+USUAL_EMERGENCY = "911 Alert"
 SIZE_MAX = 8192  # characters of all extras of one message
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,63}", re.ASCII)
 
@@ -39,6 +42,7 @@ _SHARED: Mapping[str, frozenset[str]] = {
     "_flow-tags_": frozenset(),
     "marti": frozenset(),
 }
+_SILENT = {tag: names for tag, names in _SHARED.items() if tag != "remarks"}  # of kinds that have no words
 _LINK = _SHARED["link"]
 _ATOM = {
     **_WHO,
@@ -61,10 +65,10 @@ _KNOWN: Mapping[str, Mapping[str, frozenset[str]]] = {
     "alert": {**_WHO, **_SHARED, "emergency": frozenset({"cancel", "type"})},
     "medevac": {**_WHO, **_SHARED, "_medevac_": MEDEVAC_ATTRIBUTES},
     "report": {**_WHO, **_SHARED},
-    "delete": {**_SHARED, "__forcedelete": frozenset()},
-    "status": _SHARED,
-    "task": {**_SHARED, "task": frozenset(), "request": frozenset()},
-    "file": {**_SHARED, "fileshare": frozenset({"filename", "name", "senderUrl", "sha256", "sizeInBytes"})},
+    "delete": {**_SILENT, "__forcedelete": frozenset()},
+    "status": _SILENT,
+    "task": {**_SILENT, "task": frozenset(), "request": frozenset()},
+    "file": {**_SILENT, "fileshare": frozenset({"filename", "name", "senderUrl", "sha256", "sizeInBytes"})},
     "graphic": {
         **_SHARED,
         "contact": frozenset({"callsign"}),
@@ -170,6 +174,23 @@ def type_of(message: Message) -> str | None:
     return next((e.inner for e in message.extras if e.format == FORMAT and e.name == "@type" and e.inner), None)
 
 
+def name_of(message: Message) -> str | None:
+    """What a file is called where it is shown, if that is not the name of the file."""
+    return next((e.inner for e in message.extras if e.format == FORMAT and e.name == "@name" and e.inner), None)
+
+
+def addressed(message: Message) -> str | None:
+    """Whom an event is for as it said that itself, which may be by uid or mission; None where that has changed."""
+    for extra in message.extras:
+        if extra.format == FORMAT and extra.name == "@marti" and extra.inner:
+            try:
+                marti = parse(f"<marti>{extra.inner}</marti>".encode(errors="replace"))
+            except XmlError:
+                return None
+            return extra.inner if addressees_of(marti) == message.addressees else None
+    return None
+
+
 def emergency_of(message: Message) -> str | None:
     """The text of an emergency, which ATAK uses for a callsign beside the marker's own."""
     return next((e.inner for e in message.extras if e.format == FORMAT and e.name == "@emergency" and e.inner), None)
@@ -210,12 +231,15 @@ def kind_of(body: Body) -> str:
 def _of_event(event: Event, body: Body) -> list[Extra]:
     """What the event itself says beside its elements."""
     extras = [] if event.qos is None else [Extra(format=FORMAT, name="@qos", inner=event.qos)]
-    kind = type(body)
+    first, kind = event.details.first, type(body)
+    marti = first.get("marti")
+    if marti is not None and any(dest.keys() != ["callsign"] for dest in children_of(marti)):
+        extras.append(_whole("@marti", marti))
+    if kind is Track and (emergency := first.get("emergency")) is not None:
+        extras += _of_emergency(emergency)
     if kind is Track or kind is Contact:
         return extras
-    said = event.details.text("emergency") if isinstance(body, Alert) else None
-    if said is not None and said != event.details.get("contact", "callsign"):
-        extras.append(Extra(format=FORMAT, name="@emergency", inner=said))
+    extras += _of_kind(event, body)
     if isinstance(body, Graphic):
         extras += _of_graphic(event)
         if _is_placeless(body) and event.point.position() != middle(body.points):
@@ -226,10 +250,38 @@ def _of_event(event: Event, body: Body) -> list[Extra]:
     return extras
 
 
+def _of_kind(event: Event, body: Body) -> Iterator[Extra]:
+    """What an element that is read says in words of its own."""
+    details = event.details
+    if isinstance(body, Alert):
+        said = details.text("emergency")
+        if said is not None and said != details.get("contact", "callsign"):
+            yield Extra(format=FORMAT, name="@emergency", inner=said)
+    elif isinstance(body, Chat):
+        unusual = unusual_chat(event, body)
+        if unusual is not None:
+            yield unusual
+    elif isinstance(body, Receipt):
+        if event.type != receipt_type(body.state):
+            yield Extra(format=FORMAT, name="@type", inner=event.type)
+    elif isinstance(body, FileReference):
+        name = details.get("fileshare", "name")
+        if name is not None and name != body.name:
+            yield Extra(format=FORMAT, name="@name", inner=name)
+
+
+def _of_emergency(node: Node) -> list[Extra]:
+    """What a unit's own report says of its emergency beside that there is one."""
+    said, text = node.get("type"), text_of(node)
+    if (not said or said == USUAL_EMERGENCY) and not text:
+        return []
+    return [Extra(format=FORMAT, name="@emergency", attributes=(("type", said),) if said else (), inner=text or None)]
+
+
 def _is_placeless(body: Body) -> bool:
     if isinstance(body, Graphic):
         return body.shape in (Shape.LINE, Shape.POLYGON)
-    return isinstance(body, Receipt | Delete | Status)
+    return isinstance(body, Receipt | Delete | Status | FileReference)
 
 
 def _of_point(point: Point) -> Extra:

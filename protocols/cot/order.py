@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from protocols.body import FileReference, Task
 from protocols.cot.chat import place
-from protocols.cot.event import CotError, CotFault, Details, Event, is_type, pairs_of
+from protocols.cot.event import CotError, CotFault, Details, Event, children_of, is_type, pairs_of, text_of
 from protocols.cot.markup import CannotSayError, Element, Part
 from protocols.ledger import Ledger
 
@@ -24,7 +24,7 @@ def is_weapon(cot_type: str) -> bool:
     return any(cot_type == code or cot_type.startswith(code + "-") for code in _WEAPONS)
 
 
-def read_task(event: Event, details: Details) -> Task:
+def read_task(event: Event, details: Details, unread: list[str]) -> Task:
     """A task: its type is the verb, its object the first link, its parameters the attributes of task and request."""
     targets = [uid for node in details.links if (uid := node.get("uid"))]
     parameters: list[tuple[str, str]] = []
@@ -32,6 +32,8 @@ def read_task(event: Event, details: Details) -> Task:
         node = details.first.get(part)
         if node is not None:
             parameters += [(f"{part}.{name}", value) for name, value in pairs_of(node)]
+            if len(parameters) > PARAMETERS_MAX or len(children_of(node)) or text_of(node).strip():
+                unread.append(f"detail/{part}")
     return Task(
         verb=event.type,
         target=targets[0] if targets else None,
@@ -56,26 +58,29 @@ def write_task(body: Task) -> Part:
     return Part(body.verb, details, body.position, how="h-e", stale_s=3600)
 
 
-def read_file(details: Details) -> FileReference:
+def read_file(details: Details, unread: list[str]) -> FileReference:
     """A file that somebody offers. Raise CotError when it is not named."""
     name = details.get("fileshare", "filename") or details.get("fileshare", "name")
     if name is None:
         raise CotError(CotFault.MISSING, "detail/fileshare@filename")
     size = details.get("fileshare", "sizeInBytes") or ""
+    is_size = size.isascii() and size.isdigit() and len(size) < 16
+    if size and not is_size:
+        unread.append("size_bytes")
     return FileReference(
         name=name,
-        size_bytes=int(size) if size.isascii() and size.isdigit() and len(size) < 16 else None,
+        size_bytes=int(size) if is_size else None,
         sha256=details.get("fileshare", "sha256"),
         uri=details.get("fileshare", "senderUrl"),
     )
 
 
-def write_file(body: FileReference, ledger: Ledger) -> Part:
-    """A file announcement."""
+def write_file(body: FileReference, shown: str | None, ledger: Ledger) -> Part:
+    """A file announcement; ``shown`` is what it is called where that is not the name of the file."""
     if not body.name:
         raise CannotSayError("a file without a name")
     ledger.drop_given("", body, "mime")
-    given = {"filename": body.name, "name": body.name}
+    given = {"filename": body.name, "name": shown or body.name}
     given |= {"senderUrl": body.uri} if body.uri is not None else {}
     given |= {"sha256": body.sha256} if body.sha256 is not None else {}
     given |= {"sizeInBytes": str(body.size_bytes)} if body.size_bytes is not None else {}

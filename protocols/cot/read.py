@@ -9,10 +9,10 @@ from __future__ import annotations
 from protocols.alphabet import bounded_hint
 from protocols.body import Body, Opaque, Status
 from protocols.cot.alert import CANCEL, alert_subject, is_alert, read_alert
-from protocols.cot.chat import chat_sender, chat_subject, read_chat, read_receipt
-from protocols.cot.detail import read_provenance, read_references
+from protocols.cot.chat import chat_sender, chat_subject, read_chat, read_receipt, says_more
+from protocols.cot.detail import addressees_of, read_provenance, read_references
 from protocols.cot.drawing import read_graphic
-from protocols.cot.event import CotError, CotFault, Details, Event, children_of
+from protocols.cot.event import CotError, CotFault, Details, Event
 from protocols.cot.extras import KIND_OF, read_extras
 from protocols.cot.medevac import TYPE as MEDEVAC
 from protocols.cot.medevac import read_medevac
@@ -33,11 +33,12 @@ from protocols.message import (
     message_id,
 )
 
-ADDRESSEES_MAX = 256
 HINT_MAX = 256  # characters of the format's own marking that are kept
 _MODES = {"o": Mode.OPERATION, "e": Mode.EXERCISE, "s": Mode.SIMULATION}
 _POSITION_KINDS = frozenset({"track", "contact"})
 _NOTHING_DERIVED: tuple[Derived, ...] = ()
+_NOTHING_LOST: tuple[Loss, ...] = ()
+_STATE_LOST = (Loss(field="state", reason=LossReason.NO_CODE, approximated=True),)
 
 
 def read_message(event: Event, form: str, raw: bytes) -> Message:
@@ -83,9 +84,9 @@ def _body(event: Event, details: Details, unread: list[str]) -> Body | None:  # 
     if kind == DELETE:
         return read_delete(details)
     if kind == FILE:
-        return read_file(details)
+        return read_file(details, unread)
     if kind.startswith("t-") and not kind.startswith("t-x"):
-        return read_task(event, details)
+        return read_task(event, details, unread)
     return read_report(event, details) or read_graphic(event, details)
 
 
@@ -95,7 +96,9 @@ def _message(event: Event, body: Body, form: str, unread: list[str]) -> Message:
     mode, exercise = _mode(opex) if opex else (Mode.UNSTATED, None)
     provenance = read_provenance(details, unread)
     extras = read_extras(event, body, unread)
+    marti = details.first.get("marti")
     references, derived = read_references(details) if details.links else (), _NOTHING_DERIVED
+    lost = _STATE_LOST if kind == "receipt" and says_more(event.type) else _NOTHING_LOST
     if kind in _POSITION_KINDS:
         subject = event.uid
         name = message_id("position", subject, time)
@@ -113,13 +116,13 @@ def _message(event: Event, body: Body, form: str, unread: list[str]) -> Message:
         times=Times(observed=time, created=time, valid_from=event.start, valid_until=event.stale),
         mode=mode,
         exercise=exercise,
-        addressees=_addressees(details),
+        addressees=() if marti is None else addressees_of(marti),
         references=references,
         provenance=provenance,
         quality=UNGRADED if how is None else Quality(how=how),
         extras=extras,
         derived=derived,
-        loss=tuple([Loss(field=field, reason=LossReason.UNREADABLE) for field in unread]) if unread else (),
+        loss=(*lost, *[Loss(field=field, reason=LossReason.UNREADABLE) for field in unread]) if unread else lost,
     )
 
 
@@ -155,14 +158,3 @@ def _subject(event: Event, details: Details, kind: str) -> str:
     if kind == "delete":  # a delete is about its target, so that only the target's originator may send it
         return read_delete(details).target
     return chat_subject(event.uid) if kind == "chat" else event.uid
-
-
-def _addressees(details: Details) -> tuple[str, ...]:
-    marti = details.first.get("marti")
-    if marti is None:
-        return ()
-    return tuple(
-        name
-        for dest in children_of(marti)[:ADDRESSEES_MAX]
-        if (name := dest.get("callsign") or dest.get("uid") or dest.get("mission"))
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from protocols.body import Contact, Track
 from protocols.cot.detail import fix_source_of, read_identity, read_kinematics, write_remarks
 from protocols.cot.event import CotError, CotFault, Details, Event, text_of
+from protocols.cot.extras import FORMAT, USUAL_EMERGENCY
 from protocols.cot.markup import Element, Part, decimal, decimals, plain_element
 from protocols.cot.portrait import write_portrait
 from protocols.ledger import Ledger
@@ -12,9 +13,9 @@ from protocols.message import LossReason, Message
 from protocols.quantity import STILL, Affiliation, Symbol
 from protocols.remembered import Remembered
 from protocols.symbols import from_cot, to_cot
+from protocols.xml import escape
 
 OWN = frozenset({Affiliation.FRIEND, Affiliation.ASSUMED_FRIEND})
-EMERGENCY = "911 Alert"
 _SAID = (("mmsi", ""), ("icao", ""), ("length_m", " m"), ("width_m", " m"), ("height_m", " m"))
 
 
@@ -62,7 +63,7 @@ def write_track(message: Message, body: Track, ledger: Ledger) -> Part:
     if battery is not None or ready is not None:
         details.append(_statuses[battery, ready])
     if body.in_distress is not None:
-        details.append(Element("emergency", {"type": EMERGENCY} if body.in_distress else {"cancel": "true"}))
+        details.append(_emergency(message, in_distress=body.in_distress))
     if identity.system is None and (body.symbol is None or body.symbol.affiliation not in OWN):
         ledger.approximate("kind", LossReason.STRUCTURE)
     if body.remarks:
@@ -120,6 +121,15 @@ def _movement(course: float | None, speed: float | None) -> Element:
     course_text, speed_text = decimals((course, speed))
     said = {"course": course_text, "speed": speed_text}
     return Element("track", said, "", f'<track course="{course_text}" speed="{speed_text}"/>')
+
+
+def _emergency(message: Message, *, in_distress: bool) -> Element:
+    said = {"type": USUAL_EMERGENCY} if in_distress else {"cancel": "true"}
+    for extra in message.extras:
+        if extra.format == FORMAT and extra.name == "@emergency":
+            said |= {name: text for name, text in extra.attributes if name == "type"}
+            return Element("emergency", said, escape(extra.inner or ""))
+    return Element("emergency", said)
 
 
 def _status(given: tuple[float | None, bool | None]) -> Element:

@@ -25,7 +25,7 @@ from protocols.cot.chat import write_chat, write_receipt
 from protocols.cot.detail import write_provenance, write_references
 from protocols.cot.drawing import write_graphic
 from protocols.cot.event import is_how
-from protocols.cot.extras import kind_of, point_kept, qos_of, write_extras
+from protocols.cot.extras import addressed, kind_of, name_of, point_kept, qos_of, type_of, write_extras
 from protocols.cot.markup import CannotSayError, Draft, Element, Part
 from protocols.cot.medevac import write_medevac
 from protocols.cot.notice import write_delete, write_report, write_status
@@ -40,7 +40,7 @@ _WRITERS: Mapping[type[Value], Callable[[Message, Any, Ledger], Part]] = {
     Track: write_track,
     Contact: write_contact,
     Chat: write_chat,
-    Receipt: lambda _, body, __: write_receipt(body),
+    Receipt: lambda message, body, _: write_receipt(body, type_of(message)),
     Alert: lambda message, body, _: write_alert(message, body),
     Medevac: lambda _, body, __: write_medevac(body),
     Report: lambda _, body, __: write_report(body),
@@ -48,7 +48,7 @@ _WRITERS: Mapping[type[Value], Callable[[Message, Any, Ledger], Part]] = {
     Status: lambda _, body, __: write_status(body),
     Graphic: write_graphic,
     Task: lambda _, body, __: write_task(body),
-    FileReference: lambda _, body, ledger: write_file(body, ledger),
+    FileReference: lambda message, body, ledger: write_file(body, name_of(message), ledger),
 }
 KINDS = frozenset(str(body.__struct_config__.tag) for body in _WRITERS) | {"opaque"}
 _HAE = AltitudeDatum.HAE
@@ -84,6 +84,9 @@ def draft_event(message: Message, ledger: Ledger) -> Draft:
 
 
 def _addressed(message: Message, ledger: Ledger) -> Element:
+    kept = addressed(message) if message.extras else None
+    if kept is not None:
+        return Element("marti", {}, kept)
     if "" in message.addressees:
         ledger.approximate("addressees", LossReason.NO_CODE)
     inner = [Element("dest", {"callsign": name}).xml() for name in message.addressees if name]

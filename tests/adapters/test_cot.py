@@ -561,6 +561,79 @@ def test_of_a_known_element_the_first_counts_and_another_one_is_a_loss() -> None
     assert message.extras == ()
 
 
+GROUP_CHAT = """
+<__chat parent='TeamGroups' groupOwner='true' messageId='m-77' chatroom='Alpha' id='3f2a' senderCallsign='ETHEL'>
+<chatgrp uid0='A-1' uid1='A-2' uid2='A-3' id='3f2a'/><hierarchy><group uid='UserGroups' name='Groups'/></hierarchy>
+</__chat><link uid='A-1' type='a-f-G-U-C' relation='p-p'/><remarks source='BAO.F.ATAK.A-1' to='3f2a'>on site</remarks>
+"""
+
+
+@pytest.mark.parametrize(
+    ("cot_type", "detail"),
+    [
+        ("b-t-f", GROUP_CHAT.replace("\n", "")),
+        ("y-c-s", "<link relation='p-t' uid='task-1' type='t-s'/>"),
+        ("y-a-r", "<link relation='p-t' uid='task-1' type='t-s'/>"),
+        ("y-c-f-a", "<link relation='p-t' uid='task-1' type='t-s'/>"),
+        ("y-s-e", "<link relation='p-t' uid='task-1' type='t-s'/>"),
+        ("t-s-v", "<task type='photo'/><remarks>the north gate</remarks>"),
+        ("t-x-d-d", "<link relation='p-p' uid='u-1' type='a-h-G'/><remarks>a mistake</remarks>"),
+        (
+            "b-f-t-r",
+            "<fileshare filename='a.zip' name='Pictures of the bridge' senderUid='A-1'/><remarks>new</remarks>",
+        ),
+        ("a-f-G-U-C", "<contact callsign='A'/><emergency type='In Contact'>A</emergency>"),
+        ("a-f-G-U-C", "<marti><dest mission='Blue' path='x'/><dest uid='A-9'/><dest callsign='B'/></marti>"),
+    ],
+)
+@pytest.mark.parametrize("adapter", [cot, tak], ids=["cot", "tak"])
+def test_what_a_client_says_besides_is_said_again(cot_type: str, detail: str, adapter: Adapter) -> None:
+    point = "<point lat='45.25' lon='19.875' hae='80.0' ce='5.0' le='9999999.0'/>"
+    data = event(point, detail, type=cot_type, uid="GeoChat.A-1.3f2a.m-78" if cot_type == "b-t-f" else "u-1")
+
+    assert said_again(data) - {("event", "uid", "u-1")} == set()
+    (again,) = adapter.decode(adapter.encode(read(data)).data)
+    assert (again.body, again.extras) == (read(data).body, read(data).extras) or again.kind == "opaque"
+
+
+def test_destinations_are_those_of_the_message_not_those_that_were_kept() -> None:
+    message = read(event(detail="<marti><dest mission='Blue'/><dest uid='A-9'/></marti>"))
+    assert message.addressees == ("Blue", "A-9")
+    home = cot.encode(replace(message, addressees=("A-9",)))
+
+    assert b'<marti><dest callsign="A-9"/></marti>' in home.data
+
+
+@pytest.mark.parametrize(
+    ("cot_type", "state", "exact"),
+    [
+        ("y-a-w", "accepted", True),
+        ("y-c-s", "accepted", False),
+        ("y-c-f", "failed", True),
+        ("y-c-f-x", "failed", False),
+    ],
+)
+def test_a_reply_that_says_more_than_its_state_says_so(cot_type: str, state: str, exact: bool) -> None:  # noqa: FBT001
+    message = read(event(detail="<link relation='p-t' uid='task-1' type='t-s'/>", type=cot_type))
+    assert isinstance(message.body, Receipt)
+
+    assert message.body.state == state
+    assert [loss.field for loss in message.loss if loss.approximated] == ([] if exact else ["state"])
+
+
+def test_a_forged_type_of_a_reply_cannot_change_its_state() -> None:
+    message = read(event(detail="<link relation='p-t' uid='task-1' type='t-s'/>", type="y-c-f-d"))
+    forged = replace(message, extras=(Extra(format="cot", name="@type", inner="y-c-s"),))
+
+    assert b'type="y-c-f-d"' in cot.encode(forged).data
+
+
+def test_what_an_order_has_inside_its_task_is_a_loss() -> None:
+    message = read(event(detail="<request notify='tcp://x:1'><area lat='1'/></request>", type="t-s-v"))
+
+    assert [(loss.field, loss.reason) for loss in message.loss] == [("detail/request", LossReason.UNREADABLE)]
+
+
 def facts(root: etree._Element) -> set[tuple[str, str, str]]:
     """Every attribute and text of an event: (where, name, value), numbers and times by their value."""
     found = set()
