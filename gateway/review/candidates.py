@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from adapters import names as formats
 from gateway.config import Config, LocalUnit
-from gateway.release import places
-from gateway.review.explain import Course, Situation
+from gateway.release import delay, places
+from gateway.review.explain import Course, Situation, vouched
 from protocols.agreement import Agreement, Direction
 from protocols.body import Status
 from protocols.label import Category, CategoryType, Label, Policy
@@ -36,8 +36,10 @@ class Change(Value, frozen=True):
     say: str
 
 
-def _sooner(situation: Situation, _to: str, _ends: Course) -> Iterator[Change]:
-    if (until := situation.message.times.valid_until) is not None:
+def _sooner(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
+    """It has to be valid still when it leaves, which may be a while after it came."""
+    if (last := situation.message.times.valid_until) is not None and ends.way is not None:
+        until = last - delay(vouched(situation).message, ends.way)
         yield Change(at="now", value=until.isoformat(), say=f"had it come by {until:%Y-%m-%dT%H:%M:%SZ}")
 
 

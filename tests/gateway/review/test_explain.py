@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from gateway.config import Config, Route
+from gateway.config import Config, Route, faults
 from gateway.decisions import Decisions
 from gateway.intake import stamped
 from gateway.release import CONTENT, STANDING
@@ -15,7 +15,7 @@ from gateway.review.candidates import CANDIDATES
 from gateway.review.explain import Situation, course, destinations
 from gateway.review.remedy import apply, barrier, remedies
 from gateway.routing import Table
-from protocols.agreement import Ceiling
+from protocols.agreement import Ceiling, Transformation
 from protocols.body import Alert, Area, Body, Chat, Delete, Task, Track
 from protocols.label import Category, CategoryType, Label
 from protocols.message import Authenticity, Extra, Message, Mode, Precedence, Source, Times, message_id
@@ -61,6 +61,7 @@ def with_routes(*routes: Route, only: bool = False) -> Config:
     return replace(config, routes=routes if only else (*config.routes, *routes))
 
 
+TO_PATROLS = Route(sources=("bravo/ops",), to=("alpha/patrols",), agreement="alpha-bravo")
 BACK = Route(sources=("bravo/ops",), to=("charlie/map",), agreement="alpha-bravo")
 FROM_BRAVO = a_message(origin=None)
 SECRET = replace(FROM_BRAVO, label=Label(policy="MISSION", classification="CONFIDENTIAL"))
@@ -76,6 +77,7 @@ DEAR = replace(
     routes=tuple(replace(route, never_lose=("label",)) for route in a_config().routes),
 )
 LATE = said(times=Times(observed=NOW, valid_until=NOW - timedelta(minutes=1)))
+SOON = said(times=Times(observed=NOW, valid_until=NOW + timedelta(minutes=5)))
 OLDER = Times(observed=NOW - timedelta(seconds=5))
 _INWARD = passer().agreements[0]
 _PASSED_ON = passer().routes[0]
@@ -129,6 +131,8 @@ CASES: list[tuple[str, Situation, str]] = [
                                              config=with_agreement(0, precedence=Ceiling.FLASH)), "bravo/ops"),
     (Withheld.OUTSIDE_AREA, situation(config=with_agreement(0, area=FAR)), "bravo/ops"),
     (Withheld.EXPIRED, situation(LATE), "bravo/ops"),
+    (Withheld.EXPIRED, situation(SOON, config=with_agreement(0, transformation=Transformation(delay_s=600.0))),
+     "bravo/ops"),
     (Withheld.TOO_OLD, situation(now=NOW + timedelta(days=2)), "bravo/ops"),
     (Withheld.IN_THE_FUTURE, situation(now=NOW - timedelta(minutes=6)), "bravo/ops"),
     (Withheld.FORMAT_CANNOT_SAY, situation(config=WARNINGS), "alpha/cell"),
@@ -156,9 +160,11 @@ def test_the_change_applied_changes_the_verdict(reason: str, case: Situation, to
     assert changes
     first = apply(case, changes[0])
     assert (course(first, to).end.rule, course(first, to).reason) != (ends.end.rule, ends.reason)
+    before = set(faults(case.config))
     for change in changes:
         case = apply(case, change)
     assert course(case, to).reason is None
+    assert not set(faults(case.config)) - before
 
 
 @pytest.mark.parametrize(("case", "to"), [case[1:] for case in CASES], ids=IDS)
@@ -174,6 +180,42 @@ def test_every_change_is_needed(case: Situation, to: str) -> None:
         except (KeyError, IndexError):
             continue  # a route under the agreement that was left out
         assert ends.reason is not None, changes[left_out]
+
+
+def test_an_agreement_whose_words_a_change_alters_has_to_be_signed_again() -> None:
+    case, to = situation(said(Alert(event="Flood"))), "bravo/ops"
+
+    agreed, *rest = remedies(case, to) or ()
+
+    assert agreed.say == 'agree in "alpha-bravo" on alert'
+    assert course(apply(case, agreed), to).reason == Withheld.AGREEMENT_UNSIGNED
+    assert [change.say for change in rest] == ['have "alpha-bravo" signed by alpha, bravo, as it then reads']
+
+
+def test_an_agreement_that_is_drawn_up_and_changed_is_signed_once_in_the_end() -> None:
+    config = a_config()
+    alone = replace(config, agreements=config.agreements[1:], routes=())
+    case = situation(said(mode=Mode.EXERCISE, precedence=Precedence.FLASH), config=alone)
+
+    changes = remedies(case, "bravo/ops") or ()
+
+    assert [change.at for change in changes].count("signed") == 1
+    for change in changes:
+        case = apply(case, change)
+    assert course(case, "bravo/ops").reason is None
+
+
+def test_no_change_is_told_that_the_table_would_be_refused_for() -> None:
+    """A unit that sends cannot be given a format that is only written, though that one could say it."""
+    timeless = replace(FROM_BRAVO, times=Times())
+    case = situation(timeless, source="bravo/ops", config=with_routes(TO_PATROLS))
+    assert course(case, "alpha/patrols").reason == Withheld.FORMAT_CANNOT_SAY
+
+    changes = remedies(case, "alpha/patrols")
+
+    for change in changes or ():
+        case = apply(case, change)
+    assert not list(faults(case.config))
 
 
 BESIDE = {Refused.DUPLICATE, Refused.SUPERSEDED, Withheld.NOT_ORIGINATOR, Withheld.FORMAT_CANNOT_SAY,
