@@ -13,9 +13,9 @@ from protocols.schedule import ENROLMENT_SIGNED
 from protocols.statement import decode, open_statement, sign, verify
 
 
-def sign_enrolment(unit: Unit, key: SigningKey) -> bytes:
-    """The file by which a unit asks to be stated."""
-    return sign(msgspec.msgpack.encode(unit), ENROLMENT_SIGNED, [key])
+def sign_enrolment(unit: Unit, *keys: SigningKey) -> bytes:
+    """The file by which a unit asks to be stated; ``keys`` are all that it states, one that was rotated too."""
+    return sign(msgspec.msgpack.encode(unit), ENROLMENT_SIGNED, keys)
 
 
 def read_enrolment(data: bytes) -> Unit:

@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from gateway.audit import read
-from gateway.audit.segments import NAME
+from gateway.audit.segments import logs_in
 from gateway.cli.inputs import AT
 from gateway.cli.secrets import Json
 from gateway.config import load
@@ -39,7 +39,7 @@ def replay(
         loaded = load(table)
         folder = state or loaded.state
         decisions = Decisions(Table(loaded.config, [agreement.id for agreement in loaded.config.agreements]))
-        records = (entry.record for entry in read(folder / NAME))
+        records = (entry.record for log in logs_in(folder) for entry in read(log))
         now = at.replace(tzinfo=UTC) if at is not None else datetime.now(UTC)
         count, changes = compare(heard(records, _alias(folder)), decisions, now)
     for change in changes:

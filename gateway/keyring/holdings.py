@@ -91,7 +91,7 @@ class Holdings:
     def enrolment(self, uid: str, now_s: int) -> bytes:
         """The file by which a unit of ours asks the holder of the root to be stated. Raise KeyringError."""
         unit = self._unit(uid)
-        return sign_enrolment(stated(unit, now_s), unit.signing[0].key())
+        return sign_enrolment(stated(unit, now_s), *(key.key() for key in unit.signing))
 
     def enrol(self, data: bytes) -> Unit:
         """State a unit of ours that holds its own keys, from the next bundle on. Raise Reject, KeyringError."""

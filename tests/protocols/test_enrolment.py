@@ -13,6 +13,14 @@ def test_a_unit_enrols_with_the_keys_it_holds() -> None:
     assert read_enrolment(sign_enrolment(asked, keys(BRAVO).signing)) == asked
 
 
+def test_every_key_that_is_stated_has_to_sign() -> None:
+    two = replace(unit(keys(BRAVO)), signing=(*unit(keys(BRAVO)).signing, *unit(keys(ALPHA)).signing))
+
+    assert read_enrolment(sign_enrolment(two, keys(BRAVO).signing, keys(ALPHA).signing)) == two
+    with refuses(BundleFault.WRONG_ROOT):
+        read_enrolment(sign_enrolment(two, keys(BRAVO).signing))
+
+
 def test_nobody_enrols_a_key_that_somebody_else_holds() -> None:
     with refuses(BundleFault.WRONG_ROOT):
         read_enrolment(sign_enrolment(unit(keys(BRAVO)), keys(ALPHA).signing))

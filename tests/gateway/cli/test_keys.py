@@ -138,8 +138,10 @@ def test_a_unit_with_its_own_keys_is_enrolled_rotated_and_withdrawn(two: Path) -
     assert taken.stdout == "bravo/field-7: enrolled; bundle 2 issued: export it to every partner\n"
     comity("key", "rotate", field, "bravo/field-7", "--out", file)
     assert "bundle 3 issued" in comity("partner", "import", two / "bravo", file).stdout
+    comity("key", "rotate", field, "bravo/field-7", "--signing", "--out", file)
+    assert "bundle 4 issued" in comity("partner", "import", two / "bravo", file).stdout
     gone = comity("partner", "withdraw", two / "bravo", "bravo/field-7")
-    assert "bundle 4 issued" in gone.stdout
+    assert "bundle 5 issued" in gone.stdout
     assert "field-7" not in comity("partner", "list", two / "bravo").stdout
 
 

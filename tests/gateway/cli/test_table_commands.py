@@ -221,6 +221,28 @@ def test_replay_tells_who_would_lose_and_gain(folder: Path) -> None:
     ]
 
 
+def test_replay_reads_what_every_worker_recorded(folder: Path) -> None:
+    for number in range(2):
+        record = Record(
+            at=datetime.now(UTC),
+            gateway="alpha",
+            event=Event.FORWARDED,
+            message=f"m{number}",
+            subject_kind="track",
+            source="alpha/patrols",
+            destination="bravo/ops",
+            label=OPEN,
+        )
+        own = folder / "state" / "alpha" / f"worker-{number}"
+        own.mkdir()
+        with Audit(own / "audit.log") as audit:
+            audit(Outcome(record))
+
+    result = comity("replay", "--table", folder / "alpha.toml")
+
+    assert result.stdout.splitlines()[-1].startswith("2 messages: ")
+
+
 def test_replay_without_an_audit_is_one_line(folder: Path) -> None:
     result = comity("replay", "--table", folder / "alpha.toml", "--state", folder / "nowhere")
 
