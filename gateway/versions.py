@@ -38,14 +38,14 @@ def keep(folder: Path, version: Version) -> None:
     _write(folder / f"{number:06}.toml", version.text)
     for old in kept[: max(0, len(kept) + 1 - VERSIONS_MAX)]:
         for file in folder.glob(f"{old.stem}.*"):
-            file.unlink()
+            file.unlink(missing_ok=True)  # another worker may have been first
 
 
 def previous(folder: Path, current: Version) -> Version | None:
     """The newest version that was in force before the current one, or None."""
     versions = [_read(file) for file in sorted(folder.glob("*.toml"), reverse=True)]
     place = versions.index(current) + 1 if current in versions else 0
-    return versions[place] if place < len(versions) else None
+    return next((version for version in versions[place:] if version != current), None)
 
 
 def _read(file: Path) -> Version:

@@ -89,6 +89,10 @@ class Unit(Value, frozen=True):
         if not is_unit_id(self.uid):
             raise ValueError("a unit id is partner/unit, each a-z, 0-9 and -")
 
+    def kids(self) -> tuple[bytes, ...]:
+        """The ids of all its keys."""
+        return (*(entry.public.kid for entry in self.signing), *(entry.public.kid for entry in self.sealing))
+
 
 class Root(Value, frozen=True):
     """A root key of a partner: kept offline, it signs bundles and nothing else."""

@@ -22,21 +22,38 @@ class Recipient(NamedTuple):
     until: int
 
 
-class Roster:
-    """The units of our own and of our partners' bundles."""
+class Withdrawn(NamedTuple):
+    """A key that a partner says holds no longer."""
 
-    def __init__(self, bundles: Iterable[Bundle], revoked: Iterable[bytes] = ()) -> None:
+    partner: str
+    kid: bytes
+
+
+class Roster:
+    """The units of our own and of our partners' bundles.
+
+    ``revoked``: keys that hold no longer, whoever's they are. ``withdrawn``: what partners withdrew beside what their
+    bundles say; a partner's word ends its own keys and nobody else's.
+    """
+
+    def __init__(
+        self, bundles: Iterable[Bundle], revoked: Iterable[bytes] = (), withdrawn: Iterable[Withdrawn] = ()
+    ) -> None:
         self._bundles = {bundle.partner: bundle for bundle in bundles}
         self._units: dict[str, Unit] = {}
         self._signing: dict[bytes, tuple[str, SigningEntry]] = {}
         self._verifiers: dict[bytes, Verifier] = {}
         self._revoked = set(revoked)
+        stated: dict[bytes, set[str]] = {}
         for bundle in self._bundles.values():
-            self._revoked.update(entry.kid for entry in bundle.revoked)
             for unit in bundle.units:
                 self._units[unit.uid] = unit
                 for entry in unit.signing:
                     self._claim(unit.uid, entry)
+                for kid in unit.kids():
+                    stated.setdefault(kid, set()).add(bundle.partner)
+        said = [Withdrawn(bundle.partner, entry.kid) for bundle in self._bundles.values() for entry in bundle.revoked]
+        self._revoked.update(kid for partner, kid in (*said, *withdrawn) if partner in stated.get(kid, {partner}))
 
     def _claim(self, uid: str, entry: SigningEntry) -> None:
         """Enter a signing key. A key that two partners claim vouches for neither."""

@@ -43,7 +43,7 @@ ADVICE: Final[Mapping[StrEnum, str]] = {
     BundleFault.EXPIRED: "ask the partner for a fresh bundle",
     BundleFault.NOT_YET_VALID: "check the clock of this machine",
     BundleFault.WEAK_KEY: "the partner has to replace the key: anybody could sign with it",
-    BundleFault.KEY_COLLISION: "the partner states one key twice: it has to issue another bundle",
+    BundleFault.KEY_COLLISION: "a key stands there twice, or is another partner's: it has to issue another bundle",
     BundleFault.FINGERPRINT_MISMATCH: "do not import it: compare the forty digits by voice, with a second person",
     AgreementFault.OTHER_WORDS: "compare the tables: every partner's has to say the same, then sign again",
     AgreementFault.STRANGER: "it is of none of the agreement's partners, or of a partner that is not pinned",

@@ -56,6 +56,12 @@ class HeldUnit(Value, frozen=True):
         return UnitKeys(self.uid, self.signing[0].key(), tuple(key.key() for key in self.sealing))
 
 
+class RevokedOf(Revoked, frozen=True):
+    """A key of a partner that holds no longer, by that partner's word; one that was noted without it is anybody's."""
+
+    partner: str = ""
+
+
 class Held(Value, frozen=True):
     """The content of the ``keys`` file.
 
@@ -66,7 +72,7 @@ class Held(Value, frozen=True):
     units: tuple[HeldUnit, ...]
     enrolled: tuple[Unit, ...] = ()
     pins: tuple[Pin, ...] = ()
-    revoked: tuple[Revoked, ...] = ()
+    revoked: tuple[RevokedOf, ...] = ()
     withdrawn: tuple[Revoked, ...] = ()
 
 

@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.durable import write_private
-from gateway.keyring.held import Held, HeldRoot, HeldUnit, kids, new_unit, rotated, stated
+from gateway.keyring.held import Held, HeldRoot, HeldUnit, RevokedOf, kids, new_unit, rotated, stated
 from gateway.keyring.keystore import KeyringError, Secret, load, save
 from protocols.agreement import Agreement
 from protocols.countersign import countersign
@@ -45,7 +45,7 @@ from protocols.partner import (
     sign_revocation,
 )
 from protocols.quantity import Value
-from protocols.roster import Roster
+from protocols.roster import Roster, Withdrawn
 from protocols.statement import BundleFault
 from protocols.unit import is_unit_id, partner_of
 
@@ -145,7 +145,8 @@ class Holdings:
     def roster(self) -> Roster:
         """Whom we know, from every pinned bundle. Raise KeyringError."""
         bundles = [self.bundle(pin.partner) for pin in self._held.pins]
-        return Roster(bundles, [revoked.kid for revoked in self._held.revoked])
+        anybodys = [each.kid for each in self._held.revoked if not each.partner]
+        return Roster(bundles, anybodys, [Withdrawn(each.partner, each.kid) for each in self._held.revoked])
 
     def fingerprint(self, partner: str) -> str:
         """The forty digits of a pinned partner."""
@@ -158,6 +159,7 @@ class Holdings:
             if any(pin.partner == partner for pin in self._held.pins):
                 raise KeyringError(f"{partner} is pinned already: import its newer bundle, or withdraw it first")
             bundle, pin = first_contact(data, expected, now_s)
+            self._check_foreign(bundle)
             self._keep(data, pin)
         return bundle
 
@@ -166,6 +168,7 @@ class Holdings:
         partner = read_bundle(data).partner
         with self._changing():
             bundle, pin = adopt(data, self._pinned(partner), now_s)
+            self._check_foreign(bundle)
             self._keep(data, pin)
         return bundle
 
@@ -173,8 +176,14 @@ class Holdings:
         """A partner's pre-signed revocation: its keys hold no longer, whatever bundle comes. Raise Reject."""
         with self._changing():
             revocation = read_revocation(data, self._pinned(read_partner(data)))
-            known = {entry.kid for entry in self._held.revoked}
-            news = tuple(Revoked(kid=kid, since=now_s) for kid in revocation.kids if kid not in known)
+            if not self._stated_by_others(revocation.partner).isdisjoint(revocation.kids):
+                raise Reject(BundleFault.WRONG_PARTNER)
+            partner, known = revocation.partner, {(entry.partner, entry.kid) for entry in self._held.revoked}
+            news = tuple(
+                RevokedOf(kid=kid, since=now_s, partner=partner)
+                for kid in revocation.kids
+                if (partner, kid) not in known
+            )
             self._save(replace(self._held, revoked=(*self._held.revoked, *news)))
         return revocation
 
@@ -262,6 +271,17 @@ class Holdings:
         finally:
             os.close(descriptor)
 
+    def _check_foreign(self, bundle: Bundle) -> None:
+        """Nobody states a key that another partner has stated: it would vouch for neither. Raise Reject."""
+        others = self._stated_by_others(bundle.partner)
+        if not all(others.isdisjoint(unit.kids()) for unit in bundle.units):
+            raise Reject(BundleFault.KEY_COLLISION)
+
+    def _stated_by_others(self, partner: str) -> set[bytes]:
+        """The keys that stand in the bundles of all partners but one. Raise KeyringError."""
+        bundles = [self.bundle(pin.partner) for pin in self._held.pins if pin.partner != partner]
+        return {kid for bundle in bundles for unit in bundle.units for kid in unit.kids()}
+
     def _root(self) -> SigningKey:
         return _read(self.directory / ROOT, self._secret, HeldRoot).key()
 
@@ -269,7 +289,7 @@ class Holdings:
         """The ids of every key of one of our units, whoever holds them. Raise KeyringError."""
         for unit in self._held.enrolled:
             if unit.uid == uid:
-                return (*(entry.public.kid for entry in unit.signing), *(entry.public.kid for entry in unit.sealing))
+                return unit.kids()
         return kids(self._unit(uid))
 
     def _unit(self, uid: str) -> HeldUnit:

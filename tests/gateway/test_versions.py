@@ -97,6 +97,14 @@ def test_the_version_before_has_its_spif(running: Running) -> None:
     assert {file.stat().st_mode & 0o777 for file in (running.loaded.state / VERSIONS).iterdir()} == {0o600}
 
 
+def test_a_version_that_was_kept_twice_is_not_the_one_before_itself(tmp_path: Path) -> None:
+    """Several workers may keep the same version at the same moment."""
+    for number, text in enumerate((b"a = 1\n", b"a = 2\n", b"a = 2\n"), 1):
+        (tmp_path / f"{number:06}.toml").write_bytes(text)
+
+    assert previous(tmp_path, Version(b"a = 2\n")) == Version(b"a = 1\n")
+
+
 def test_a_rollback_brings_the_spif_back(running: Running) -> None:
     before = running.spif.read_bytes()
     running.change()

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from protocols.envelope import Refusal
 from protocols.identity import CLASSIC, HYBRID, SealingKey
 from protocols.partner import SealingEntry
-from protocols.roster import Roster
+from protocols.roster import Roster, Withdrawn
 from tests.protocols.cast import ALPHA, BRAVO, BRAVO_2, CHARLIE, DAY, NOW, bundle, keys, refuses, roster, unit
 
 KID = keys(BRAVO).signing.kid
@@ -50,6 +50,24 @@ def test_a_revoked_key_holds_no_longer_whoever_revoked_it() -> None:
             known.signer(KID, NOW)
     assert roster().vouches(KID)
     assert not roster().vouches(bytes(8))
+
+
+def test_a_partner_revokes_nobody_elses_keys() -> None:
+    alphas = [keys(ALPHA).signing.kid, *(key.kid for key in keys(ALPHA).sealing)]
+    bundles = [bundle("alpha", [unit(keys(ALPHA))]), bundle("bravo", [unit(keys(BRAVO))], revoked=[*alphas, KID])]
+
+    for known in (Roster(bundles), Roster(bundles, withdrawn=[Withdrawn("bravo", kid) for kid in alphas])):
+        assert known.signer(alphas[0], NOW).uid == ALPHA
+        assert known.recipients([ALPHA], HYBRID, NOW)
+        assert not any(known.is_revoked(kid) for kid in alphas)
+        assert known.is_revoked(KID)
+
+
+def test_what_a_partner_withdrew_beforehand_holds_whatever_its_bundle_says() -> None:
+    own = bundle("bravo", [unit(keys(BRAVO))])
+
+    assert Roster([own], withdrawn=[Withdrawn("bravo", KID)]).is_revoked(KID)
+    assert Roster([], withdrawn=[Withdrawn("bravo", KID)]).is_revoked(KID)
 
 
 def test_a_key_that_two_partners_claim_vouches_for_neither() -> None:

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from gateway.keyring.held import KEPT_S, ROTATE_AFTER_S
+from gateway.keyring.held import KEPT_S, ROTATE_AFTER_S, HeldRoot
 from gateway.keyring.holdings import KEYS, ROOT, Holdings
-from gateway.keyring.keystore import KeyringError, Secret, SecretKind, save
+from gateway.keyring.keystore import KeyringError, Secret, SecretKind, load, save
 from protocols.envelope import Reject
 from protocols.identity import HYBRID
-from protocols.partner import BUNDLE_LIFE_MAX_S, read_bundle
+from protocols.partner import BUNDLE_LIFE_MAX_S, Revocation, read_bundle, sign_bundle, sign_revocation
 from protocols.statement import BundleFault
 from tests.protocols.cast import NOW, refuses
 
@@ -179,6 +181,33 @@ def test_a_pre_signed_revocation_outlasts_bundles_that_do_not_know_of_it(alpha: 
     assert Holdings.open(alpha.directory, SECRET).roster().is_revoked(kid)
     with pytest.raises(Reject):
         alpha.take_revocation(file[:-1], NOW)
+
+
+def test_a_partner_withdraws_nobody_elses_keys(alpha: Holdings, bravo: Holdings) -> None:
+    ours = alpha.unit_keys()["alpha/hq"]
+    root = load(bravo.directory / ROOT, SECRET)
+    statement = Revocation(format=1, partner="bravo", uid="bravo/cell-1", kids=(ours.signing.kid,))
+    file = sign_revocation(statement, [msgspec.msgpack.decode(root, type=HeldRoot).key()])
+
+    with refuses(BundleFault.WRONG_PARTNER):
+        alpha.take_revocation(file, NOW)
+    assert alpha.roster().vouches(ours.signing.kid)
+
+
+def test_a_bundle_that_states_another_partners_key_is_refused(alpha: Holdings, bravo: Holdings) -> None:
+    """It would silence whose key it is: a key that two claim vouches for neither."""
+    root = msgspec.msgpack.decode(load(bravo.directory / ROOT, SECRET), type=HeldRoot).key()
+    stolen = replace(alpha.bundle("alpha").units[0], uid="bravo/cell-9")
+    before = bravo.bundle("bravo")
+    after = replace(
+        before, version=2, units=(*before.units, stolen), previous=sha256(bravo.bundle_file("bravo")).digest()
+    )
+    stranger = Holdings.create(alpha.directory.parent / "other", ["alpha/hq"], SECRET, NOW)
+
+    with refuses(BundleFault.KEY_COLLISION):
+        alpha.adopt(sign_bundle(after, [root]), NOW)
+    stranger.pin(sign_bundle(after, [root]), bravo.fingerprint("bravo"), NOW)
+    assert alpha.roster().vouches(alpha.unit_keys()["alpha/hq"].signing.kid)
 
 
 def test_a_unit_with_its_own_keys_is_enrolled_by_the_holder_of_the_root(bravo: Holdings, tmp_path: Path) -> None:
