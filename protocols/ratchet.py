@@ -14,6 +14,8 @@ from protocols.envelope import Refusal, Reject
 from protocols.schedule import Generation, generation_keys, load_generation, next_chain
 
 AHEAD_MAX = 2048  # generations a header may lie ahead of the last authenticated one
+KEPT_MAX = 6144  # passed generations kept; an honest epoch has no more: one a minute, and one for 256 envelopes
+_READY = 4  # of these kept ready for use, which takes 3 kB each
 
 
 class Chain:
@@ -24,16 +26,20 @@ class Chain:
         self._horizon_s = horizon_s
         self._ahead = [key]  # chain keys of generations ``_next``, ``_next`` + 1, ..
         self._next = base  # the first generation that no envelope was authenticated in
-        self._kept: dict[int, Generation] = {}
+        self._kept: dict[int, bytes] = {}  # as they are derived
+        self._ready: dict[int, Generation] = {}
         self._tried: tuple[int, Generation] | None = None  # not authenticated yet
         self._ends: deque[tuple[float, int]] = deque()
         self.sweep_at_s = inf  # when the next late horizon passes
 
     def generation(self, number: int) -> Generation:
         """The keys of a generation. Raise Reject (generation-too-old, generation-too-far)."""
+        ready = self._ready.get(number)
+        if ready is not None:
+            return ready
         kept = self._kept.get(number)
         if kept is not None:
-            return kept
+            return self._load(number, kept)
         if number < self._next:
             raise Reject(Refusal.GENERATION_TOO_OLD)
         if number - self._next > AHEAD_MAX:
@@ -43,7 +49,10 @@ class Chain:
         return self._tried[1]
 
     def commit(self, number: int, now_s: float) -> None:
-        """An envelope of this generation held: keep its keys and those passed over, forget their chain keys."""
+        """An envelope of this generation held: keep its keys and those passed over, forget their chain keys.
+
+        Of more than ``KEPT_MAX`` the oldest go, so that a sender that skips generations cannot fill our memory.
+        """
         if number < self._next:
             return
         after, self._tried = self._chain(number + 1), None
@@ -51,10 +60,12 @@ class Chain:
         if self._next - 1 in self._kept:
             self._ends.append((end, self._next - 1))
         for passed in range(self._next, number + 1):
-            keys = generation_keys(self._chain(passed), self._eid, passed)
-            self._kept[passed] = load_generation(keys)
+            self._kept[passed] = generation_keys(self._chain(passed), self._eid, passed)
             if passed < number:
                 self._ends.append((end, passed))
+        self._load(number, self._kept[number])
+        while len(self._ends) > KEPT_MAX:
+            self._forget(self._ends.popleft()[1])
         self._note_next()
         self._ahead = [after, *self._ahead[number + 2 - self._next :]]
         self._next = number + 1
@@ -62,8 +73,19 @@ class Chain:
     def sweep(self, now_s: float) -> None:
         """Forget the generations whose late horizon has passed."""
         while self._ends and self._ends[0][0] <= now_s:
-            self._kept.pop(self._ends.popleft()[1], None)
+            self._forget(self._ends.popleft()[1])
         self._note_next()
+
+    def _load(self, number: int, keys: bytes) -> Generation:
+        """Keys made ready for use, those of few generations at a time."""
+        while len(self._ready) >= _READY:
+            del self._ready[next(iter(self._ready))]
+        self._ready[number] = ready = load_generation(keys)
+        return ready
+
+    def _forget(self, number: int) -> None:
+        self._kept.pop(number, None)
+        self._ready.pop(number, None)
 
     def _note_next(self) -> None:
         self.sweep_at_s = self._ends[0][0] if self._ends else inf

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from protocols.envelope import Refusal
-from protocols.ratchet import AHEAD_MAX, Chain
+from protocols.ratchet import AHEAD_MAX, KEPT_MAX, Chain
 from protocols.schedule import Generation, generation_keys, load_generation, next_chain
 from tests.protocols.cast import refuses
 
@@ -94,6 +94,34 @@ def test_an_older_envelope_commits_nothing() -> None:
     assert same(held.generation(3), expected(3))
     with refuses(Refusal.GENERATION_TOO_OLD):
         held.generation(1)
+
+
+def test_a_sender_that_skips_generations_fills_no_memory() -> None:
+    held = chain()
+    farthest = 4 * AHEAD_MAX
+
+    for number in range(AHEAD_MAX, farthest + 1, AHEAD_MAX):
+        held.commit(number, 0)
+
+    with refuses(Refusal.GENERATION_TOO_OLD):
+        held.generation(farthest - KEPT_MAX - 1)
+    oldest = held.generation(farthest - KEPT_MAX)
+    assert same(oldest, expected(farthest - KEPT_MAX))
+    assert same(held.generation(farthest), expected(farthest))
+
+
+def test_keys_that_were_put_to_use_go_at_the_horizon_too() -> None:
+    held = chain()
+    held.commit(5, 0)
+    for number in range(6):
+        held.generation(number)
+
+    held.sweep(100)
+
+    for number in range(5):
+        with refuses(Refusal.GENERATION_TOO_OLD):
+            held.generation(number)
+    assert same(held.generation(5), expected(5))
 
 
 def test_no_chain_key_of_a_committed_generation_is_kept() -> None:
