@@ -156,6 +156,7 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
             dispatch.close(keyring.reload(now()).closed)
             table = _renewed(config, keyring, signed, eyes)
             relay.adopt(table)
+            custody.beat(_heartbeats(config, part))
             escalation.adopt(config, table)
 
         async with asyncio.TaskGroup() as group:

@@ -156,6 +156,12 @@ class Custody:
                 foreign = partner_of(peer) != self._partner
                 if foreign and unit in self._keyring.units and partner_of(peer) not in self._pairs:
                     self._pairs[partner_of(peer)] = Pair(unit, peer)
+        self._silent &= self._pairs.keys()  # who is no partner any more is not waited for
+        self._heard = {partner: at for partner, at in self._heard.items() if partner in self._pairs}
+
+    def beat(self, heartbeats_s: Mapping[str, float]) -> None:
+        """From now on these partners, who may have joined, are told that we are there, and told how messages ended."""
+        self._heartbeats_s = heartbeats_s
 
     def took(self, opened: Iterable[Opened]) -> None:
         """These envelopes are ours now: their messages were handed over durably."""

@@ -70,9 +70,13 @@ def fixed(old: Config, new: Config) -> Iterator[str]:
         yield "$.http: cannot change while the gateway runs; restart it"
     if [_address(link) for link in new.links] != [_address(link) for link in old.links]:
         yield "$.links: an address or a credential cannot change while the gateway runs; restart it"
-    known = {(unit.link, topic) for unit in old.units for topic in (*unit.receive, unit.deliver)}
+    if [bool(link.partners) for link in new.links] != [bool(link.partners) for link in old.links]:
+        yield "$.links: the first partner of a link, and the last, need other subscriptions; restart the gateway"
+    heard = {(unit.link, topic) for unit in old.units for topic in unit.receive}
+    known = heard | {(unit.link, unit.deliver) for unit in old.units}
     for index, unit in enumerate(new.units):
-        if any((unit.link, topic) not in known for topic in (*unit.receive, unit.deliver) if topic is not None):
+        unheard = any((unit.link, topic) not in heard for topic in unit.receive)
+        if unheard or (unit.deliver is not None and (unit.link, unit.deliver) not in known):
             yield f"$.units[{index}]: a new topic needs a subscription; restart the gateway"
 
 

@@ -19,6 +19,7 @@ from paho.mqtt.properties import Properties
 
 from adapters import INPUT_MAX, load
 from gateway.cli.secrets import State, explained, unlock
+from gateway.keyring.holdings import BUNDLES, CHANGED
 from gateway.keyring.keystore import KeyringError, SecretKind, read_secret
 from gateway.keyring.ring import Keyring, Opened
 from protocols.envelope import ENVELOPE_MAX, Refusal, Reject
@@ -26,7 +27,7 @@ from protocols.fragment import Fragments, is_fragment
 from protocols.message import Authenticity, Message, from_json, pack, to_json, unpack
 from protocols.proof import is_proof
 from protocols.thin import grow
-from protocols.topics import Slot, data_filter, data_topic, key_filter, key_topic, parse_mailbox
+from protocols.topics import Slot, control_topic, data_filter, data_topic, key_filter, key_topic, parse_mailbox
 from protocols.unit import partner_of
 
 app = typer.Typer(
@@ -84,7 +85,7 @@ def listen(  # noqa: PLR0913, PLR0917 - each parameter is an option of the comma
         closing(Keyring.open(directory, _now(), unlock(directory))) as keyring,
         suppress(KeyboardInterrupt),
     ):
-        asyncio.run(_listen(keyring, count, _access(broker, user, password_file, ca)))
+        asyncio.run(_listen(keyring, directory, count, _access(broker, user, password_file, ca)))
 
 
 async def _send(
@@ -106,16 +107,23 @@ async def _send(
         typer.echo(message.id)
 
 
-async def _listen(keyring: Keyring, count: int, access: Access) -> None:
-    """Open what arrives in our partner's mailboxes; what is for other units of ours is theirs to open."""
+async def _listen(keyring: Keyring, directory: Path, count: int, access: Access) -> None:
+    """Open what arrives in our partner's mailboxes; what is for other units of ours is theirs to open.
+
+    Whom we trust is followed as ``comity partner`` changes it, and keys go when their time is over.
+    """
     uid = next(iter(sorted(keyring.units)))
     partner = partner_of(uid)
-    printed, fragments = 0, Fragments()
+    printed, fragments, trust = 0, Fragments(), _trust(directory)
     async with _connected(access, keyring.pseudonym(uid)) as client:
         await client.subscribe(key_filter(partner), qos=1)
         await client.subscribe(data_filter(partner), qos=1)
         typer.echo("listening", err=True)
         async for frame in client.messages:
+            if trust != (trust := _trust(directory)):
+                keyring.reload(_now())
+            for asked in keyring.upkeep(_now()).requests:
+                await client.publish(control_topic(asked.partner, partner), asked.data, qos=1)
             for opened in _opened(keyring, str(frame.topic), frame.payload, fragments):
                 for line in _lines(keyring, opened):
                     typer.echo(line)
@@ -123,6 +131,14 @@ async def _listen(keyring: Keyring, count: int, access: Access) -> None:
                 keyring.settle(opened.eid, opened.seq)
             if count and printed >= count:
                 return
+
+
+def _trust(directory: Path) -> int:
+    """What differs when whom we trust has changed."""
+    try:
+        return (directory / BUNDLES / CHANGED).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _opened(keyring: Keyring, topic: str, payload: object, fragments: Fragments) -> Sequence[Opened]:

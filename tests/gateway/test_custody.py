@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from gateway.custody import THIN_CHECKPOINT_S, UNOPENED_MAX, UNOPENED_S, Showing, Unopened
 from gateway.dispatch import Consignment
 from gateway.keyring.ring import Keyring
+from gateway.routing import Table
 from gateway.stream import Outcome
 from protocols.custody import Control, Fate, Taken, pack_control, unpack_control
 from protocols.log_checkpoint import unpack_checkpoint
@@ -53,6 +56,31 @@ async def test_what_was_taken_is_told_once(line: Line, coalition: dict[str, Keyr
     (word,) = told(await line.custody.last_word(), coalition["bravo"])
     assert word.taken == (Taken(eid, 1),)
     assert await line.custody.last_word() == []
+
+
+async def test_a_partner_that_joins_is_told_how_its_messages_ended(line: Line, coalition: dict[str, Keyring]) -> None:
+    report = a_track(0, "B-1", **FROM_BRAVO)
+    line.custody.beat({})
+    line.custody.beat({"bravo": 30.0})
+    await hears(line, coalition["bravo"], report)
+    for outcome in line.audit.outcomes:
+        line.custody(outcome)
+
+    (word,) = told(await line.custody.last_word(), coalition["bravo"])
+    assert [each.message for each in word.told] == [report.id]
+
+
+async def test_a_partner_that_left_is_not_silent(line: Line) -> None:
+    line.custody.beat({"bravo": 1e-9, "charlie": 1e-9})
+    line.custody._listen()
+    await asyncio.sleep(0.01)
+    line.custody._listen()
+    assert list(line.custody.silent) == ["bravo", "charlie"]
+
+    alone = replace(line.config, routes=[r for r in line.config.routes if not any("charlie" in u for u in r.to)])
+    line.custody.adopt(Table(alone, ()))
+
+    assert list(line.custody.silent) == ["bravo"]
 
 
 async def test_of_word_no_word_is_owed(line: Line, coalition: dict[str, Keyring]) -> None:

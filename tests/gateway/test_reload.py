@@ -95,6 +95,9 @@ def test_a_long_difference_is_cut_and_the_rest_counted() -> None:
         (lambda c: replace(c, waiting=replace(c.waiting, bytes_max=9)), "$.waiting:"),
         (lambda c: replace(c, links=(replace(c.links[0], username="x"), *c.links[1:])), "$.links:"),
         (lambda c: replace(c, units=(replace(c.units[0], receive=("new/#",)), *c.units[1:])), "$.units[0]:"),
+        (lambda c: replace(c, links=(*c.links[:-1], replace(c.links[-1], partners=()))), "$.links:"),
+        # a topic that was only written to is not subscribed to
+        (lambda c: replace(c, units=(replace(c.units[0], receive=(c.units[1].deliver,)),)), "$.units[0]:"),
     ],
 )
 def test_what_needs_a_restart_is_refused_with_its_path(change: object, path: str) -> None:

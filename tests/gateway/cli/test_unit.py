@@ -151,6 +151,34 @@ def test_a_message_goes_from_unit_to_unit_and_nobody_between_can_read_it(world: 
         assert canary not in traffic
 
 
+def test_a_listener_trusts_a_partner_no_longer_from_the_moment_it_is_withdrawn(world: Path, broker: Server) -> None:
+    address, own = f"127.0.0.1:{broker.port}", world / "bravo-field"
+
+    def send(who: str) -> None:
+        words = ("send", world / f"{who}-field", world / "message.json", "--broker", address, "--to", "bravo/field-7")
+        subprocess.run(command(*words), capture_output=True, check=True, cwd=ROOT, timeout=30)
+
+    with subprocess.Popen(
+        command("listen", own, "--broker", address, "--count", 2),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as listening:
+        try:
+            assert line(listening.stderr) == "listening\n"
+            send("alpha")
+            assert json.loads(line(listening.stdout))["from"] == "alpha/field-7"
+            Holdings.open(own, key_file(own / "secret.key")).withdraw("alpha")
+            send("alpha")
+            send("charlie")
+            assert json.loads(line(listening.stdout))["from"] == "charlie/field-7"
+            assert listening.wait(10) == 0
+            assert "refused: unknown-signer\n" in listening.stderr.readlines()  # type: ignore[union-attr]
+        finally:
+            listening.kill()
+
+
 def test_the_partners_own_gateway_cannot_open_what_is_for_its_unit(world: Path) -> None:
     now = datetime.now(UTC)
     sender = Keyring.open(world / "alpha-field", now)
