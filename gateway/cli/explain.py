@@ -15,8 +15,8 @@ from gateway.cli.inputs import AT, JSON, decode_input, read_input
 from gateway.cli.secrets import Json, explained
 from gateway.config import Config, ConfigError, load
 from gateway.exits import Status
-from gateway.review.candidates import Change
 from gateway.review.explain import Course, Situation, Step, course, destinations, vouched
+from gateway.review.marks import Change
 from gateway.review.remedy import barrier, remedies
 from protocols.message import Message
 

@@ -5,7 +5,7 @@ Changes to an agreement are for its partners to make: they all sign it anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
@@ -13,27 +13,27 @@ import msgspec
 from msgspec.structs import replace
 
 from adapters import names as formats
-from gateway.config import Config, LocalUnit
 from gateway.release import delay, places
 from gateway.review.explain import Course, Situation, vouched
-from protocols.agreement import Agreement, Direction
+from gateway.review.marks import (
+    Change,
+    admitting,
+    agreement_at,
+    heights,
+    label_of,
+    marks,
+    unit_at,
+    unknown,
+)
+from protocols.agreement import Direction
 from protocols.body import Status
-from protocols.label import Category, CategoryType, Label, Policy
+from protocols.label import Label
 from protocols.message import Message, Source, message_id
-from protocols.quantity import Value
 from protocols.record import Refused, Withheld
 from protocols.unit import partner_of
 
 _YEAR = timedelta(days=365)
 _AROUND_M = 1_000.0
-
-
-class Change(Value, frozen=True):
-    """One change: where (``$`` is the table, ``message`` the message), what it becomes, and that in words."""
-
-    at: str
-    value: object
-    say: str
 
 
 def _sooner(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
@@ -45,7 +45,7 @@ def _sooner(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
 
 def _in_time(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
     """A report of a time that cannot be, or too old: at another moment it would do."""
-    at, agreement = _agreement(situation, ends)
+    at, agreement = agreement_at(situation, ends)
     times = situation.message.times
     moment = times.observed or times.created or situation.now
     if moment > situation.now:
@@ -62,7 +62,7 @@ def _in_time(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
 
 
 def _whole(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
-    at, agreement = _agreement(situation, ends)
+    at, agreement = agreement_at(situation, ends)
     for terms, what in (({}, "as they are"), ({"keep_extras": True}, "with what no field holds")):
         say = f'agree in "{agreement.id}" that messages go {what}'
         yield Change(at=f"{at}.transformation", value=terms, say=say)
@@ -92,19 +92,19 @@ def _ourselves(situation: Situation, _to: str, _ends: Course) -> Iterator[Change
 
 
 def _formats(situation: Situation, to: str, _ends: Course) -> Iterator[Change]:
-    at = _unit_at(situation.config, to)
+    at = unit_at(situation.config, to)
     for name in formats():
         yield Change(at=f"{at}.adapter", value=name, say=f"give {to} the format {name}")
 
 
 def _signatures(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
-    _, agreement = _agreement(situation, ends)
+    _, agreement = agreement_at(situation, ends)
     signed = sorted({*situation.signed, agreement.id})
     yield Change(at="signed", value=signed, say=f'have "{agreement.id}" signed by {", ".join(agreement.partners)}')
 
 
 def _later(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
-    _, agreement = _agreement(situation, ends)
+    _, agreement = agreement_at(situation, ends)
     begin = agreement.valid_from
     yield Change(
         at="now", value=begin.isoformat(), say=f'wait until "{agreement.id}" begins, {begin:%Y-%m-%dT%H:%M:%SZ}'
@@ -112,13 +112,13 @@ def _later(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
 
 
 def _renewal(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
-    at, agreement = _agreement(situation, ends)
+    at, agreement = agreement_at(situation, ends)
     until = (situation.now + _YEAR).isoformat()
     yield Change(at=f"{at}.valid_until", value=until, say=f'renew "{agreement.id}"')
 
 
 def _directions(situation: Situation, to: str, ends: Course) -> Iterator[Change]:
-    at, agreement = _agreement(situation, ends)
+    at, agreement = agreement_at(situation, ends)
     way = Direction(sender=partner_of(situation.source), to=partner_of(to))
     terms = replace(
         agreement,
@@ -130,113 +130,29 @@ def _directions(situation: Situation, to: str, ends: Course) -> Iterator[Change]
 
 
 def _kinds(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
-    at, agreement = _agreement(situation, ends)
+    at, agreement = agreement_at(situation, ends)
     kind = situation.message.kind
     yield Change(at=f"{at}.kinds", value=[*agreement.kinds, kind], say=f'agree in "{agreement.id}" on {kind}')
 
 
 def _modes(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
-    _, agreement = _agreement(situation, ends)
+    _, agreement = agreement_at(situation, ends)
     for mode in agreement.modes:
         say = f'"{agreement.id}" is for {mode}; {situation.message.mode} needs an agreement of its own'
         yield Change(at="message.mode", value=mode, say=say)
 
 
 def _precedence(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
-    _, agreement = _agreement(situation, ends)
+    _, agreement = agreement_at(situation, ends)
     most = agreement.precedence
     yield Change(at="message.precedence", value=int(most.precedence), say=f"send it as {most} at most")
 
 
 def _areas(situation: Situation, _to: str, ends: Course) -> Iterator[Change]:
-    at, agreement = _agreement(situation, ends)
+    at, agreement = agreement_at(situation, ends)
     more = [(place.latitude, place.longitude, _AROUND_M) for place in places(situation.message.body)]
     circles = [*(agreement.area.circles if agreement.area else ()), *more]
     yield Change(at=f"{at}.area.circles", value=circles, say=f'agree in "{agreement.id}" on an area that covers it')
-
-
-def _heights(situation: Situation, to: str, ends: Course) -> Iterator[Change]:
-    """A ceiling, the agreement's or the unit's, that reaches the label."""
-    label, (at, agreement) = _label(situation), _agreement(situation, ends)
-    if label is None or ends.way is None:
-        return
-    held = [value for each in label.categories if each.type is CategoryType.RESTRICTIVE for value in each.values]
-    for place, who, terms in (
-        (f"{at}.highest", f'agree in "{agreement.id}" on', agreement.highest),
-        (f"{_unit_at(situation.config, to)}.clearance", f"clear {to} for", ends.way.destination.clearance),
-    ):
-        if ends.reason == Withheld.ABOVE_CEILING:
-            yield Change(at=f"{place}.classification", value=label.classification, say=f"{who} {label.classification}")
-        else:
-            values = sorted({*terms.restrictive, *held})
-            yield Change(at=f"{place}.restrictive", value=values, say=f"{who} {', '.join(values)}")
-
-
-def _label(situation: Situation) -> Label | None:
-    """The label that the message is judged by: mapped from its marking for a unit of ours."""
-    unit = _local(situation)
-    if unit is None:
-        return situation.message.label
-    hint = situation.message.source.label_hint
-    return unit.default_label if hint is None else next((r.label for r in unit.labels if r.hint == hint), None)
-
-
-def _marks(situation: Situation, to: str, _ends: Course) -> Iterator[Change]:
-    """Other labels: those of the unit's own table first, then new ones, lowest first."""
-    unit, label, holder = _local(situation), _label(situation), partner_of(to)
-    if label is not None:
-        wider = replace(label, categories=tuple(_open_to(label, holder)))
-        yield from _labelled(situation, unit, wider, f"its originator marks it releasable to {holder} too")
-    if unit is not None and situation.message.source.label_hint is None:
-        for rule in unit.labels:
-            yield Change(at="message.source.label_hint", value=rule.hint, say=f"mark it {rule.hint} ({rule.label})")
-    for policy in situation.config.policies:
-        lowest = Label(policy=policy.name, classification=policy.classifications[0])
-        yield from _labelled(situation, unit, lowest, f"mark it {lowest}, if that is what it is")
-
-
-def _open_to(label: Label, holder: str) -> Iterator[Category]:
-    for each in label.categories:
-        wider = each.type is CategoryType.PERMISSIVE and holder not in each.values
-        yield replace(each, values=(*each.values, holder)) if wider else each
-
-
-def _labelled(situation: Situation, unit: LocalUnit | None, label: Label, say: str) -> Iterator[Change]:
-    """The change that gives the message this label: on the message, or in the label table of a unit of ours."""
-    value, hint = msgspec.to_builtins(label), situation.message.source.label_hint
-    if unit is None:
-        yield Change(at="message.label", value=value, say=say)
-        return
-    at = _unit_at(situation.config, unit.id)
-    place = next((i for i, rule in enumerate(unit.labels) if rule.hint == hint), len(unit.labels))
-    if hint is None:
-        yield Change(at=f"{at}.default_label", value=value, say=f"{say}: as {unit.id}'s default")
-    elif place < len(unit.labels):
-        yield Change(at=f"{at}.labels[{place}].label", value=value, say=say)
-    else:
-        rules = [*msgspec.to_builtins(unit.labels), {"hint": hint, "label": value}]
-        yield Change(at=f"{at}.labels", value=rules, say=f"say in {unit.id}'s label table what {hint} means")
-
-
-def higher_marks(situation: Situation) -> Iterator[Change]:
-    """The same message, marked one classification higher, and higher still."""
-    label, unit = _label(situation), _local(situation)
-    policy = next((each for each in situation.config.policies if label and each.name == label.policy), None)
-    for classification in _above(policy, label):
-        higher = replace(label, classification=classification) if label else None
-        if higher is None:
-            continue
-        hint = next((rule.hint for rule in unit.labels if rule.label == higher), None) if unit else None
-        if hint is not None:
-            yield Change(at="message.source.label_hint", value=hint, say=f"mark it {hint} ({higher})")
-        else:
-            yield from _labelled(situation, unit, higher, f"mark it {higher}")
-
-
-def _above(policy: Policy | None, label: Label | None) -> Sequence[str]:
-    if policy is None or label is None or (rank := policy.rank(label.classification)) is None:
-        return ()
-    return policy.classifications[rank + 1 :]
 
 
 def without_route(situation: Situation, to: str) -> Iterator[Change]:
@@ -253,7 +169,7 @@ def without_route(situation: Situation, to: str) -> Iterator[Change]:
 def _new_routes(situation: Situation, to: str, _ends: Course) -> Iterator[Change]:
     """A route, through us where both ends are others'; or a topic, where a unit of ours has none."""
     yield from _routes(situation, to, _teller(situation, to))
-    if (at := _unit_at(situation.config, to)).startswith("$.units"):
+    if (at := unit_at(situation.config, to)).startswith("$.units"):
         yield Change(at=f"{at}.deliver", value=f"to/{to}", say=f"give {to} a topic to be answered on")
 
 
@@ -280,7 +196,7 @@ def _new_agreement(situation: Situation, to: str, _ends: Course) -> Iterator[Cha
     if (by := _teller(situation, to)) != partner_of(situation.source):
         yield from _routes(situation, to, by)
     ours, theirs = _teller(situation, to), partner_of(to)
-    label = _label(situation)
+    label = label_of(situation)
     policy = situation.config.policies[0]
     highest = label or Label(policy=policy.name, classification=policy.classifications[0])
     terms = {
@@ -316,7 +232,7 @@ def _owners(situation: Situation, _to: str, _ends: Course) -> Iterator[Change]:
 
 def _budgets(situation: Situation, to: str, ends: Course) -> Iterator[Change]:
     """The routes that let nothing go without what the format cannot carry."""
-    _, agreement = _agreement(situation, ends)
+    _, agreement = agreement_at(situation, ends)
     for index, route in enumerate(situation.config.routes):
         leads = situation.source in route.sources and to in route.to and route.agreement == agreement.id
         if leads and route.never_lose:
@@ -324,36 +240,15 @@ def _budgets(situation: Situation, to: str, ends: Course) -> Iterator[Change]:
             yield Change(at=f"$.routes[{index}].never_lose", value=[], say=say)
 
 
-def _local(situation: Situation) -> LocalUnit | None:
-    return next((unit for unit in situation.config.units if unit.id == situation.source), None)
-
-
-def _unit_at(config: Config, unit: str) -> str:
-    """Where a unit stands in the table."""
-    for table, entries in (("units", config.units), ("peers", config.peers)):
-        for index, each in enumerate(entries):
-            if each.id == unit:
-                return f"$.{table}[{index}]"
-    raise ValueError("no such unit")
-
-
-def _agreement(situation: Situation, ends: Course) -> tuple[str, Agreement]:
-    """The agreement that decided, and where it stands in the table."""
-    for index, agreement in enumerate(situation.config.agreements):
-        if agreement.id == ends.end.agreement:
-            return f"$.agreements[{index}]", agreement
-    raise ValueError("no agreement decided")
-
-
 CANDIDATES: Mapping[str, Callable[[Situation, str, Course], Iterator[Change]]] = MappingProxyType(
     {
         Withheld.NO_AGREEMENT: _new_agreement,
         Withheld.NO_ROUTE: _new_routes,
-        Withheld.UNLABELLED: _marks,
-        Withheld.UNKNOWN_LABEL: _marks,
-        Withheld.NOT_RELEASABLE_TO: _marks,
-        Withheld.ABOVE_CEILING: _heights,
-        Withheld.CATEGORY_NOT_HELD: _heights,
+        Withheld.UNLABELLED: marks,
+        Withheld.UNKNOWN_LABEL: unknown,
+        Withheld.NOT_RELEASABLE_TO: admitting,
+        Withheld.ABOVE_CEILING: heights,
+        Withheld.CATEGORY_NOT_HELD: heights,
         Withheld.NOT_ORIGINATOR: _owners,
         Withheld.REEXPORT_DENIED: _passage,
         Withheld.PROOF_LOST: _whole,

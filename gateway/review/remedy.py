@@ -14,8 +14,9 @@ from itertools import pairwise
 import msgspec
 
 from gateway.config import Config, faults
-from gateway.review.candidates import CANDIDATES, Change, higher_marks, without_route
+from gateway.review.candidates import CANDIDATES, without_route
 from gateway.review.explain import Course, Situation, course
+from gateway.review.marks import Change, higher_marks
 from protocols.countersign import canonical
 from protocols.message import Message
 

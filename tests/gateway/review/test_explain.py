@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from gateway.config import Config, Route, faults
+from gateway.config import Config, LabelRule, Route, faults
 from gateway.decisions import Decisions
 from gateway.intake import stamped
 from gateway.release import CONTENT, STANDING
@@ -17,10 +18,11 @@ from gateway.review.remedy import apply, barrier, remedies
 from gateway.routing import Table
 from protocols.agreement import Ceiling, Transformation
 from protocols.body import Alert, Area, Body, Chat, Delete, Task, Track
-from protocols.label import Category, CategoryType, Label
+from protocols.label import Category, CategoryType, Clearance, Label
 from protocols.message import Authenticity, Extra, Message, Mode, Precedence, Source, Times, message_id
 from protocols.quantity import Position
 from protocols.record import Refused, Withheld
+from protocols.spif import read_spif
 from tests.fakes import NOW
 from tests.gateway.passages import passer, third
 from tests.gateway.reports import HERE, OPEN, a_message
@@ -180,6 +182,57 @@ def test_every_change_is_needed(case: Situation, to: str) -> None:
         except (KeyError, IndexError):
             continue  # a route under the agreement that was left out
         assert ends.reason is not None, changes[left_out]
+
+
+SPIFS = Path(__file__).parents[2] / "fixtures" / "labels"
+HOME, AWAY = (read_spif((SPIFS / f"{name}.spif.xml").read_bytes()) for name in ("home", "away"))
+MEDICAL_CARE = Category(type=CategoryType.RESTRICTIVE, tag="Care", values=("MEDICAL",))
+TO_XAA = Category(type=CategoryType.PERMISSIVE, tag="Release", values=("XAA",))
+TO_XBB = Category(type=CategoryType.PERMISSIVE, tag="Release", values=("XBB",))
+
+
+def under_spifs(classification: str, *categories: Category, highest: Clearance, clearance: Clearance) -> Situation:
+    """A message whose marking means a label of one SPIF, under ceilings of that or of another."""
+    config = a_config()
+    label = Label(policy="HOME", classification=classification, categories=categories)
+    patrols = replace(config.units[0], clearance=clearance, labels=(LabelRule(hint=SAID, label=label),))
+    changed = replace(
+        config,
+        policies=(HOME, AWAY),
+        units=(patrols, replace(config.units[1], clearance=clearance, labels=(), default_label=None)),
+        peers=tuple(replace(peer, clearance=clearance) for peer in config.peers),
+        agreements=tuple(replace(each, highest=highest) for each in config.agreements),
+    )
+    assert not list(faults(changed))
+    return situation(config=changed)
+
+
+HIGHEST = Clearance(policy="HOME", classification="SECRET")
+ELSEWHERE_HIGH, ELSEWHERE_LOW = (Clearance(policy="AWAY", classification=each) for each in ("HIGH", "LOW"))
+MEDICALS = replace(HIGHEST, restrictive=("MEDICAL",))
+XBBS = replace(HIGHEST, categories=(TO_XBB,))
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        (under_spifs("SECRET", TO_XAA, highest=replace(HIGHEST, categories=(TO_XAA,)), clearance=HIGHEST),
+         ["clear bravo/ops for Release XAA"]),
+        (under_spifs("SECRET", TO_XAA, highest=XBBS, clearance=XBBS),
+         ["its originator marks it releasable to XBB too"]),
+        (under_spifs("SECRET", highest=ELSEWHERE_HIGH, clearance=ELSEWHERE_LOW), ["clear bravo/ops for HIGH"]),
+        (under_spifs("OPEN", MEDICAL_CARE, highest=MEDICALS, clearance=ELSEWHERE_HIGH),
+         ["clear bravo/ops for HOME OPEN Care MEDICAL, in the policy of that label"]),
+    ],
+)  # fmt: skip
+def test_a_label_of_a_spif_is_not_lowered_but_what_holds_it_widened(case: Situation, said: list[str]) -> None:
+    changes = remedies(case, "bravo/ops") or ()
+
+    assert [change.say for change in changes] == said
+    for change in changes:
+        case = apply(case, change)
+    assert course(case, "bravo/ops").reason is None
+    assert not list(faults(case.config))
 
 
 def test_an_agreement_whose_words_a_change_alters_has_to_be_signed_again() -> None:
