@@ -236,7 +236,8 @@ def settle_memory() -> None:
 
 @asynccontextmanager
 async def brokers(loaded: Loaded, eyes: Eyes = NOBODY) -> AsyncIterator[None]:
-    """Run the embedded broker of a table, for workers that are processes of their own."""
+    """Run the embedded broker of a table, for workers that are processes of their own, and make the key they share."""
+    secret(loaded.state / PSEUDONYM_KEY)  # each would make one, and the same subject have several names
     async with AsyncExitStack() as stack:
         for entry in loaded.config.links:
             if entry.embedded:

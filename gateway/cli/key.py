@@ -12,7 +12,7 @@ import typer
 from gateway.cli.secrets import Json, Out, State, ask, explained, holdings, now_s, write_file
 from gateway.keyring.held import ROTATE_AFTER_S, SIGNING_LIFE_S, HeldUnit
 from gateway.keyring.holdings import ROOT, Holdings
-from gateway.keyring.keystore import KEY_FILE, key_file
+from gateway.keyring.keystore import KEY_FILE, KeyringError, key_file
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make, list and rotate the keys of our own units.")
 
@@ -28,6 +28,8 @@ def new(
 ) -> None:
     """Make keys: a root and unit keys, or (--own) one unit's keys and its enrolment file for the partner."""
     with explained():
+        if own and len(units) > 1:
+            raise KeyringError("--own is for one unit: the others make their keys in state directories of their own")
         secret = ask("new passphrase", confirm=True) if passphrase else key_file(directory / KEY_FILE)
         if own:
             made = Holdings.create_unit(directory, units[0], secret, now_s())

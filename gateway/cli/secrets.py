@@ -15,7 +15,7 @@ import typer
 
 from gateway.durable import write_private
 from gateway.exits import Status, reported
-from gateway.keyring.holdings import Holdings
+from gateway.keyring.holdings import KEYS, Holdings
 from gateway.keyring.keystore import (
     CREDENTIALS,
     KeyringError,
@@ -64,7 +64,9 @@ def explained() -> Iterator[None]:
 
 
 def unlock(directory: Path) -> Secret:
-    """The secret of a state directory: credential, key file, or asked for. Raise KeyringError."""
+    """The secret of a state directory: credential, key file, or asked for. Raise KeyringError, also without keys."""
+    if not (directory / KEYS).exists():
+        raise KeyringError(f"no keys in {directory}: name another state directory, or make them (comity key new)")
     credentials = os.environ.get(CREDENTIALS)
     found = find_secret(directory, None if credentials is None else Path(credentials))
     return found or ask(f"passphrase of {directory}")

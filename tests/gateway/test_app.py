@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gateway import app
-from gateway.keyring.ring import Keyring
+from gateway.config import Loaded
+from gateway.keyring.ring import PSEUDONYM_KEY, Keyring, secret
 from gateway.outbound.limits import WaitingLimits
 from gateway.spool import Kept, Limits, SpoolError
 from gateway.stream import Stream
@@ -29,6 +31,16 @@ async def test_what_passes_its_warning_level_is_told_and_shown(tmp_path: Path, c
     assert (figures["bravo"].rows, figures["bravo"].used, figures["bravo"].warn_at) == (6, 0.6, 0.5)
     assert figures["charlie"].used < 0.001
     assert [name for name, each in figures.items() if each.full] == ["charlie"]
+
+
+async def test_the_key_that_workers_share_is_there_before_they_are(tmp_path: Path) -> None:
+    config = plain()
+    links = tuple(link for link in config.links if not link.embedded)
+
+    async with app.brokers(Loaded(replace(config, links=links), tmp_path / "alpha.toml")):
+        made = (tmp_path / "state" / PSEUDONYM_KEY).read_bytes()
+
+    assert secret(tmp_path / "state" / PSEUDONYM_KEY) == made
 
 
 async def test_a_disk_that_cannot_be_used_is_a_record_before_the_gateway_ends(tmp_path: Path) -> None:

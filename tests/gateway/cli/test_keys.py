@@ -61,6 +61,19 @@ def test_a_bad_unit_is_a_usage_error(tmp_path: Path) -> None:
     assert "partner/unit" in comity("key", "new", tmp_path / "x", "--unit", "alpha", status=2).stderr
 
 
+def test_where_no_keys_are_is_said_before_a_passphrase_is_asked_for(tmp_path: Path) -> None:
+    told = comity("key", "list", tmp_path / "elsewhere", status=2).stderr
+
+    assert told.startswith(f"no keys in {tmp_path / 'elsewhere'}: ")
+
+
+def test_a_state_directory_of_its_own_is_for_one_unit(tmp_path: Path) -> None:
+    words = ("key", "new", tmp_path / "x", "--own", "--unit", "bravo/one", "--unit", "bravo/two")
+
+    assert "--own is for one unit" in comity(*words, status=2).stderr
+    assert not (tmp_path / "x").exists()
+
+
 def test_listing_says_what_is_due(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "due" in json.loads(comity("key", "list", two / "alpha", "--json").stdout)
     told = comity("key", "list", two / "alpha").stdout
