@@ -85,6 +85,7 @@ class _Parts(NamedTuple):
     spool: Spool
     outbound: Outbound
     custody: Custody
+    keyring: Keyring
 
 
 async def run(
@@ -136,7 +137,7 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
         relay = Relay(rules, intake, ways_out, stream, repeats)
         shelf = stack.enter_context(closing(Shelf(own)))
         escalation = Escalation(config, table, Means(dispatch, outbound, stream, shelf, rules.pseudonym_key, now))
-        parts = _Parts(relay, links, stream, escalation, audit, spool, outbound, custody)
+        parts = _Parts(relay, links, stream, escalation, audit, spool, outbound, custody, keyring)
         await _watched(part.placed(config), parts, stack, eyes)
         for reader in eyes.readers:
             stream.add(reader)
@@ -296,6 +297,8 @@ def _gauges(parts: _Parts) -> Iterator[tuple[str, str, Callable[[], float]]]:
     yield "spool_repaired", "Damaged places of the spool that were repaired.", lambda: float(spool.health().repaired)
     yield "spool_lost", "Rows of the spool that no copy was left of.", lambda: float(spool.health().lost)
     yield "spool_disk_bytes", "Bytes that the spool takes on disk.", lambda: float(spool.health().disk_bytes)
+    until = "Seconds until a bundle, or a signing key of ours, ends: then nothing is sealed with it."
+    yield "keys_last_seconds", until, lambda: parts.keyring.lasts_s(now())
     yield "partners_silent", "Partners of whom nothing is heard although it should be.", lambda: len(custody.silent)
 
 

@@ -86,6 +86,11 @@ class Roster:
         bundle = self._bundles.get(partner)
         return 0 if bundle is None else bundle.expires
 
+    def lasts(self, signers: Iterable[bytes] = ()) -> int:
+        """Until when every bundle holds, and these signing keys of those that are known; Unix seconds."""
+        keys = [self._signing[kid][1].not_after for kid in signers if kid in self._signing]
+        return min([*(bundle.expires for bundle in self._bundles.values()), *keys])
+
     def floor(self, partner: str) -> tuple[int, ...]:
         """The suites that a partner allows for its own announcements."""
         return self._bundles[partner].floor

@@ -156,6 +156,10 @@ class Keyring:
         """Whom we know now."""
         return self._roster
 
+    def lasts_s(self, now: datetime) -> float:
+        """Seconds until the first bundle ends, ours too, or a signing key of ours: then nothing is sealed with it."""
+        return self._roster.lasts(unit.signing.kid for unit in self._units.values()) - now.timestamp()
+
     def bundle_file(self, partner: str) -> bytes:
         """The signed bundle that a partner is held to now, ours included. Raise KeyringError."""
         return self._holdings.bundle_file(partner)

@@ -34,7 +34,7 @@ def known() -> dict[str, set[str]]:
     metrics.build("0", "alpha")
     metrics.watch({"national": Watched()})
     metrics.lanes(lambda: [LaneFigures("bravo", 1, 2, 3.0, 4, {"coalition": 5})])
-    for name in ("audit_writable", "spool_writable", "partners_silent"):
+    for name in ("audit_writable", "spool_writable", "partners_silent", "keys_last_seconds"):
         metrics.gauge(name, name, float)
     record = Record(
         at=datetime.now(UTC),

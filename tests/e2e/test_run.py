@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -63,6 +64,8 @@ async def test_a_gateway_starts_serves_and_stops_when_told(tmp_path: Path) -> No
         await publish(mqtt_port(layout.configs["alpha"]), "tak/alpha/one", track("one"))
         metrics = f"http://{layout.configs['alpha'].http.metrics}/metrics"
         await until(lambda: 'event="held"' in fetch(metrics)[0])
+        (lasts,) = re.findall(r"^comity_keys_last_seconds (\S+)$", fetch(metrics)[0], re.MULTILINE)
+        assert 29 * 86_400 < float(lasts) < 30 * 86_400
         _, headers = await asyncio.to_thread(fetch, f"http://{layout.configs['alpha'].http.console}/")
         assert "default-src 'self'" in headers["content-security-policy"]
         brokers = children(process.pid)

@@ -52,6 +52,17 @@ def test_a_revoked_key_holds_no_longer_whoever_revoked_it() -> None:
     assert not roster().vouches(bytes(8))
 
 
+def test_what_is_known_lasts_until_the_first_bundle_or_key_ends() -> None:
+    brief = bundle("charlie", [unit(keys(CHARLIE))])
+
+    assert roster().lasts([KID, bytes(8)]) == NOW + 20 * DAY
+    assert Roster([bundle("bravo", [unit(keys(BRAVO))]), replace(brief, expires=NOW + DAY)]).lasts() == NOW + DAY
+    early = replace(unit(keys(BRAVO)).signing[0], not_after=NOW + 2 * DAY)
+    known = Roster([bundle("bravo", [replace(unit(keys(BRAVO)), signing=(early,))])])
+    assert known.lasts() == NOW + 20 * DAY
+    assert known.lasts([KID]) == NOW + 2 * DAY
+
+
 def test_a_partner_revokes_nobody_elses_keys() -> None:
     alphas = [keys(ALPHA).signing.kid, *(key.kid for key in keys(ALPHA).sealing)]
     bundles = [bundle("alpha", [unit(keys(ALPHA))]), bundle("bravo", [unit(keys(BRAVO))], revoked=[*alphas, KID])]
