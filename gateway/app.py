@@ -126,7 +126,8 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
         spool = await stack.enter_async_context(await _spool(own / SPOOL, limits_of(config, part.workers), stream))
         wrapping = Wrapping(own)
         waiting = Waiting(spool, wrapping, stream, partner)
-        outbound = Outbound(Roads(links, _turns(config, part)), waiting, dispatch, stream, now)
+        roads = Roads(links, _turns(config, part), {link.name for link in config.links if link.by_hand})
+        outbound = Outbound(roads, waiting, dispatch, stream, now)
         books = Books(Checkpoints(audit, keyring), Witnesses(own))
         custody = Custody(
             partner, table, Ends(keyring, dispatch, outbound, stream, now, part.holds), _heartbeats(config, part), books

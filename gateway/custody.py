@@ -173,6 +173,8 @@ class Custody:
     def repeated(self, eid: bytes) -> None:
         """An envelope came again that we have: the word of it was lost."""
         self._owed[eid] = None
+        if (known := self._keyring.custody(eid)) is not None:
+            self._outbound.unheard(partner_of(known.sender))
         self._wake.set()
 
     def unopened(self, refusal: RefusalError) -> None:

@@ -53,7 +53,8 @@ class Consignment(NamedTuple):
     ``to`` is a partner, or a unit of ours. ``precedence`` is STANAG 4406's, or ``CONTROL`` above it. ``custody`` is the
     number of an envelope that the partner's gateway has to say it has taken. ``note`` is the epoch that an announcement
     opens, ``epoch`` the one without which it, or a checkpoint, is of no use. ``reason`` is why it goes there, where
-    that is out of the ordinary; ``due`` when it may, at the earliest.
+    that is out of the ordinary; ``due`` when it may, at the earliest. ``last`` is the link by which what an
+    announcement is for went in vain: it takes the same one next.
     """
 
     to: str
@@ -68,6 +69,7 @@ class Consignment(NamedTuple):
     epoch: bytes | None = None
     reason: Attention | None = None
     due: datetime | None = None
+    last: str | None = None
 
 
 class Unsent(NamedTuple):

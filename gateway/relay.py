@@ -159,6 +159,7 @@ class Relay:
             return 1
         for envelope in got.opened:
             self._custody.alive(partner_of(envelope.sender))
+            self._outbound.heard(partner_of(envelope.sender), link)
         for passer, reason, message, units in got.unproven:
             for unit in units:
                 self._stream.about(Event.REFUSED, About(reason, unit, message, passer))

@@ -34,24 +34,27 @@ class Announcing:
         self._clock = clock
         self._standing: dict[Lane, deque[bytes]] = {}  # epochs that are to be announced again, in turn
 
-    def once(self, lane: Lane, eid: bytes) -> None:
+    def once(self, lane: Lane, eid: bytes, last: str | None = None) -> None:
         """Publish an epoch's announcement, once for each start and for each time that it may be lost."""
         if eid in lane.announced:
             return
         lane.announced.add(eid)
         parcel = self._waiting.announcement(eid, lane.name)
         if parcel is not None:
-            again = Consignment(lane.name, parcel, Event.FORWARDED, precedence=CONTROL, note=eid, epoch=eid)
+            again = Consignment(lane.name, parcel, Event.FORWARDED, precedence=CONTROL, note=eid, epoch=eid, last=last)
             self._submit([again], self._clock())
 
     def anew(self, lane: Lane, items: Iterable[Item]) -> None:
         """These may have been lost, and the announcements of their epochs with them.
 
-        Over a link with a budget only of what was sent twice in vain: whoever misses a key asks for it.
+        They go by the link that these take next. Over a link with a budget only of what was sent twice in vain:
+        whoever misses a key asks for it.
         """
-        for eid in epochs(item for item in items if not lane.thin or item.tries > 1):
+        again = [item for item in items if not lane.thin or item.tries > 1]
+        for eid in epochs(again):
             lane.announced.discard(eid)
-            self.once(lane, eid)
+            last = (item.road for item in again if item.tries and epochs([item]) == {eid})
+            self.once(lane, eid, next(last, None))
 
     def reopened(self, lane: Lane) -> None:
         """What stood retained there may be lost."""

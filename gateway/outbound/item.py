@@ -67,6 +67,7 @@ class Item:
         "messages",
         "parts",
         "precedence",
+        "road",
         "row",
         "sent_at",
         "since",
@@ -87,7 +88,8 @@ class Item:
         self.state = State.READY
         self.left_at = 0.0  # when it was given to a link
         self.sent_at = 0.0  # when a broker had it
-        self.tries = 0
+        self.road = consignment.last  # the link by which it went
+        self.tries = 0 if consignment.last is None else 1
         self.parts: Parts | None = None  # where it goes in several frames
         self.turn = 0  # its place in the order in which the lane's parcels were first sent; 0 while it was not
         self.former: tuple[Numbered, ...] = ()  # what it was sent as before it was sealed anew

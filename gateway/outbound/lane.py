@@ -11,6 +11,7 @@ from gateway.dispatch import CONTROL, Consignment
 from gateway.links import Parcel
 from gateway.outbound.item import Item, State
 from gateway.outbound.parts import parts_of
+from gateway.outbound.roads import Detour
 from gateway.outbound.turns import FRAMING, RANKS, URGENT, Offer, rank
 from gateway.outbound.window import LARGEST, Window
 from protocols.custody import Numbered, Taken
@@ -53,6 +54,7 @@ class Lane:
         self.openings: Mapping[str, int] = {}  # connections of the links that lead there, when it was looked at
         self.doubt: dict[int, Item | None] = {}  # precedences of which one parcel goes alone until it has arrived
         self.silent = False  # its gateway says nothing, and is taken to be away
+        self.detour = Detour()
         self._heard_at = 0.0
         self._turns = 0
         self._alone_at = 0.0  # when the next of those may go
@@ -246,6 +248,10 @@ class Lane:
         if self.silent:
             self.silent = False
             self.doubt = {}
+
+    def is_there(self, overdue: Collection[Item]) -> bool:
+        """Whether its gateway spoke after one of these was sent."""
+        return any(item.sent_at < self._heard_at for item in overdue)
 
     def listen(self, overdue: Collection[Item]) -> None:
         """A gateway that says nothing is away: what was sent waits with what was not, and one goes now and then.

@@ -48,7 +48,7 @@ class Outbound:
         self, roads: Roads, waiting: Waiting, dispatch: Dispatch, stream: Stream, clock: Callable[[], datetime]
     ) -> None:
         self._roads = roads
-        self._links, self._turns = roads
+        self._links, self._turns, _ = roads
         self._waiting = waiting
         self._dispatch = dispatch
         self._stream = stream
@@ -94,6 +94,16 @@ class Outbound:
         self._wake.set()
         return ticket
 
+    def heard(self, partner: str, link: str) -> None:
+        """A partner's gateway spoke by this link."""
+        links = self._dispatch.links_to(partner)
+        if link in links:
+            self._lane(partner).detour.heard(link, links)
+
+    def unheard(self, partner: str) -> None:
+        """What we told a partner's gateway does not arrive: it says again what it was answered to."""
+        self._lane(partner).detour.follow(asyncio.get_running_loop().time())
+
     def taken(self, partner: str, said: Sequence[Taken]) -> None:
         """A partner's gateway has custody of these envelopes."""
         lane = self._lanes.get(partner)
@@ -106,6 +116,8 @@ class Outbound:
                 self._resealing.unopened(partner, each.eid)
                 continue
             for item in lane.taken(each):
+                if item.tries:
+                    lane.detour.follow(now)
                 if item.parts is not None:
                     lane.window.ended(item.size)  # the rest of it need not go
                 elif item.state is State.SENT:
@@ -134,9 +146,10 @@ class Outbound:
 
     async def finish(self, ready: Sequence[Consignment]) -> None:
         """Send what ends our epochs, past every queue; over a link with a budget as much of it as that allows."""
+        now = asyncio.get_running_loop().time()
         by_road: dict[str, list[Consignment]] = {}
         for consignment in ready:
-            by_road.setdefault(self._roads.choose(self._dispatch.links_to(consignment.to)), []).append(consignment)
+            by_road.setdefault(self._roads.choose(self._names(self._lane(consignment.to), now)), []).append(consignment)
         for road, batch in by_road.items():
             await self._links[road].send_all(list(affordable(self._turns[road], batch)))
 
@@ -160,39 +173,34 @@ class Outbound:
         busy, self._busy = self._busy, {}
         for lane in busy:
             self._reopened(lane)
-            self._to_and_from_disk(lane, group, now)
-            names = self._dispatch.links_to(lane.name)
-            if not names:
-                continue
-            road = self._roads.choose(names)
-            lane.thin = self._turns[road].budgeted
-            if not lane.thin:
-                for by, given in self._whole(lane, names, road, now):
-                    batches.setdefault(by, []).append(given)
-            elif (level := self._next_level(lane, now)) is not None:
-                thin.setdefault(road, {})[lane] = level
+            self._storing.tend(lane, group, now)
+            for road, given in self._leaving(lane, thin, now):
+                batches.setdefault(road, []).append(given)
         for road, lanes in thin.items():
-            batches[road] = self._share(road, lanes, now)
+            batches.setdefault(road, []).extend(self._share(road, lanes, now))
         for road, items in batches.items():
             for start in range(0, len(items), BATCH):
                 group.create_task(self._send(road, items[start : start + BATCH]))
 
-    def _to_and_from_disk(self, lane: Lane, group: asyncio.TaskGroup, now: float) -> None:
-        if lane.spill and not lane.spilling:
-            lane.spilling = True
-            group.create_task(self._storing.spill(lane))
-        if not lane.loading and lane.wants_load(now):
-            lane.loading = True
-            group.create_task(self._storing.load(lane))
+    def _leaving(self, lane: Lane, thin: dict[str, dict[Lane, int]], now: float) -> Iterator[tuple[str, Given]]:
+        """Everything that may leave now, and by which link; ``thin`` is told what would go by one with a budget."""
+        names = self._names(lane, now)
+        first = self._roads.choose(names) if names else ""
+        lane.thin = bool(names) and self._turns[first].budgeted
+        while names and (level := self._next_level(lane, now)) is not None:
+            item = lane.head(level)
+            road = self._roads.again(names, item.road, silent=lane.silent) if item.tries else first
+            if self._turns[road].budgeted:
+                lane.thin = True
+                thin.setdefault(road, {})[lane] = level
+                return
+            if level in lane.cut:  # begun in frames by a link with a budget, which is down
+                lane.not_sent([item])
+                continue
+            yield road, Given(lane, lane.take(level), item.consignment.parcel)
 
-    def _whole(self, lane: Lane, names: Sequence[str], road: str, now: float) -> Iterator[tuple[str, Given]]:
-        """Everything that may leave now by links without a budget, and by which."""
-        if lane.cut:  # begun in frames by a link with a budget, which is down
-            lane.not_sent(list(lane.cut.values()))
-        while (level := self._next_level(lane, now)) is not None:
-            item = lane.take(level)
-            given = Given(lane, item, item.consignment.parcel)
-            yield self._roads.choose(names, item.tries) if item.tries else road, given
+    def _names(self, lane: Lane, now: float) -> Sequence[str]:
+        return lane.detour.order(self._dispatch.links_to(lane.name), now)
 
     def _next_level(self, lane: Lane, now: float) -> int | None:
         """The precedence whose turn it is. The one that goes next may leave: else it is sealed anew first, or ended."""
@@ -247,6 +255,7 @@ class Outbound:
             if _comes_back(item, refusal):
                 back.setdefault(lane, []).append(item)
             elif item.state is not State.DONE and refusal is None and item.consignment.custody is not None:
+                item.road = road
                 lane.at_broker(item, now)
             else:
                 self._ended(lane, item, refusal)
@@ -255,7 +264,15 @@ class Outbound:
             lane.given_back(given)
             if SendRefusal.NOBODY in answers:
                 lane.hold_off(now)
+                self._elsewhere(lane, given, road, now)
         self._wake.set()
+
+    def _elsewhere(self, lane: Lane, given: Sequence[Item], road: str, now: float) -> None:
+        """Nobody is there to receive by this link: where there is another one, these go by that, and their keys."""
+        if self._roads.again(self._names(lane, now), road, silent=lane.silent) != road:
+            for item in given:
+                item.road, item.tries = road, max(item.tries, 1)
+            self._announcing.anew(lane, given)
 
     def _sound(self, items: Sequence[Given]) -> Sequence[Given]:
         """Those that may leave now; the others go back."""
@@ -359,6 +376,8 @@ class Outbound:
             for item in overdue:
                 item.tries += 1
                 lane.window.ended(item.size)
+            if overdue and lane.is_there(overdue):
+                lane.detour.follow(now)
             self._announcing.anew(lane, overdue)
             lane.again(overdue)
             lane.listen(overdue)

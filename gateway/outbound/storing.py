@@ -42,6 +42,15 @@ class Storing:
         self._said: dict[tuple[str, bytes], Taken] = {}  # custody of what may be on disk alone
         self.full = Full(stream)  # destinations for which the disk holds no more
 
+    def tend(self, lane: Lane, group: asyncio.TaskGroup, now: float) -> None:
+        """Have on disk what has to wait there, and from it what there is room for."""
+        if lane.spill and not lane.spilling:
+            lane.spilling = True
+            group.create_task(self.spill(lane))
+        if not lane.loading and lane.wants_load(now):
+            lane.loading = True
+            group.create_task(self.load(lane))
+
     async def spill(self, lane: Lane) -> None:
         """Put on disk what has to wait there; what the disk does not take stays in memory, and its source waits."""
         while lane.spill:

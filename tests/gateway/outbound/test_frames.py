@@ -12,6 +12,7 @@ import pytest
 from gateway.keyring.ring import Keyring
 from gateway.links import Parcel
 from gateway.outbound import outbound as module
+from gateway.outbound.parts import size_of
 from gateway.outbound.turns import Turns
 from protocols.fragment import Fragments, is_fragment
 from protocols.message import Precedence
@@ -144,3 +145,23 @@ async def test_what_has_begun_in_frames_begins_again_when_the_link_was_opened_an
             await until(lambda: far.heard[partner] == subjects(range(1)))  # noqa: B023  awaited at once
 
     assert all(is_fragment(parcel.data) for parcel in forgotten)
+
+
+async def test_what_is_sent_again_by_a_link_with_a_budget_goes_in_frames_and_is_charged(
+    both: Line, coalition: dict[str, Keyring], time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first link's broker takes everything and passes nothing on."""
+    satellite = Turns({}, BUDGET / 100)
+    cast("Any", both.outbound._turns)["satellite"] = satellite
+    monkeypatch.setattr(both.dispatch, "links_to", by("coalition", "satellite"))
+    monkeypatch.setattr("gateway.outbound.lane.PATIENCE_S", 0.05)
+    thin, far = FakeLink(), Far(both, coalition, time)
+    both.links["satellite"] = thin
+    async with both.sending(FakeLink(), FakeLink(), custody=False):
+        thin.told = Whole(far)
+        for number in range(3):
+            await report(both, number, time)
+        for partner in PARTNERS:
+            await until(lambda: far.heard[partner] == subjects(range(3)))  # noqa: B023  awaited at once
+
+    assert sum(satellite.bytes.values()) == sum(map(size_of, thin.sent))
