@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from protocols.cot.event import CotError, CotFault, Details, Event, Point, is_how, is_type
+from protocols.cot.event import CotError, CotFault, Details, Event, Point, height, is_how, is_type
 from protocols.cot.markup import CannotSayError, Draft, Element, write_details
 from protocols.moment import EPOCH, read_epoch
 from protocols.quantity import AltitudeDatum, Position
@@ -75,7 +75,7 @@ def event_of(said: Said, parts: Parts) -> Event:
         _time(start) if start else None,
         _time(stale) if stale else None,
         how if is_how(how) else None,
-        Point(latitude, longitude, measure(hae), measure(ce), measure(le)),
+        Point(latitude, longitude, height(hae), measure(ce), measure(le)),
         _details(parts),
         "2.0",
         access or None,
@@ -88,7 +88,7 @@ def event_of(said: Said, parts: Parts) -> Event:
 
 
 def measure(metres: float) -> float | None:
-    """Metres of hae, ce or le, or None where that is how "unknown" is written."""
+    """Metres of ce or le, or None where that is how "unknown" is written."""
     return metres if metres < UNKNOWN_M else None  # NaN is not less than anything
 
 

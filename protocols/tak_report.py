@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from protocols.body import Contact, Track
 from protocols.cot.detail import FASTEST_MPS
-from protocols.cot.event import CotError
+from protocols.cot.event import CotError, height
 from protocols.cot.read import read_message
 from protocols.message import Hop, Message, Times, position_id
 from protocols.moment import EPOCH, read_iso
@@ -57,7 +57,7 @@ def report_of(said: Said, parts: Parts, size: int) -> Message | None:
     )
     if known is None:
         return None
-    (lasting, body), height = known, measure(hae)
+    (lasting, body), above = known, height(hae)
     try:
         time = EPOCH + _MILLISECOND * sent
         return replace(
@@ -68,8 +68,8 @@ def report_of(said: Said, parts: Parts, size: int) -> Message | None:
                 position=Position(
                     latitude=latitude,
                     longitude=longitude,
-                    altitude_m=height,
-                    altitude_datum=AltitudeDatum.UNKNOWN if height is None else AltitudeDatum.HAE,
+                    altitude_m=above,
+                    altitude_datum=AltitudeDatum.UNKNOWN if above is None else AltitudeDatum.HAE,
                     circular_error_m=measure(ce),
                     linear_error_m=measure(le),
                     fix_source=body.position.fix_source,

@@ -15,6 +15,8 @@ from protocols.remembered import Remembered
 from protocols.xml import escape
 
 _XML_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+_VERSION = re.compile(r" (?=[vV]?\d)")  # where a name that may have blanks itself ends
+_BLANK = re.compile(" ")
 _is_name: Remembered[str, bool] = Remembered(lambda text: _XML_NAME.fullmatch(text) is not None)
 ADDRESSEES_MAX = 256
 REFERENCES_MAX = 256
@@ -62,7 +64,9 @@ def write_identity(identity: Identity) -> list[Element]:
     if identity.team is not None or identity.role is not None:
         elements.append(Element("__group", {"name": identity.team or "", "role": identity.role or ""}))
     if identity.system is not None or identity.device is not None:
-        platform, _, version = (identity.system or "").partition(" ")
+        system = identity.system or ""
+        begun = _VERSION.search(system) or _BLANK.search(system)
+        platform, version = (system[: begun.start()], system[begun.end() :]) if begun else (system, "")
         takv = {"platform": platform, "version": version, "device": identity.device or ""}
         elements.append(Element("takv", takv))
     return elements

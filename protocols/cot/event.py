@@ -20,6 +20,7 @@ from protocols.remembered import Remembered
 from protocols.xml import XmlElement, XmlError, parse, parse_flat
 
 UNKNOWN_FROM = 999_999.0  # metres; TAK Protocol writes one digit fewer than XML
+_NINES = frozenset({999_999.0, 9_999_999.0, 99_999_999.0})
 _UNKNOWN_MARKS = frozenset({None, "", "9999999.0", "9999999", "999999", "NaN"})
 _TYPE = re.compile(r"\w+(?:-\w+)*(?:;[^;]*)?")  # MITRE base event schema, event/@type
 _HAE = AltitudeDatum.HAE
@@ -153,13 +154,16 @@ def number(text: str | None) -> float | None:
 
 
 def measure(text: str | None) -> float | None:
-    """Metres of hae, ce or le, or None where the text is one of the marks for "unknown"."""
-    if text is None or text in _UNKNOWN_MARKS:
-        return None
-    value = float(text)
-    if "_" in text:  # Python's numbers may be written so, nobody else's
-        raise ValueError("not a decimal number")
-    return value if value < UNKNOWN_FROM else None  # NaN is not less than anything
+    """Metres of ce or le, or None where the text is one of the marks for "unknown"."""
+    value = number(text)
+    return value if value is not None and value < UNKNOWN_FROM else None
+
+
+def height(metres: float | None) -> float | None:
+    """Metres of hae, or None for the marks of "unknown" alone: satellites are higher than most of these."""
+    if metres is None or metres < UNKNOWN_FROM:
+        return metres
+    return metres if metres < max(_NINES) and metres not in _NINES else None  # NaN is not less than anything
 
 
 def parse_event(data: bytes) -> Event:
@@ -266,7 +270,7 @@ def read_point(point: Node) -> Point:
         return Point(
             float(latitude),
             float(longitude),
-            None if hae in _UNKNOWN_MARKS else measure(hae),
+            None if hae in _UNKNOWN_MARKS else height(number(hae)),
             None if ce in _UNKNOWN_MARKS else measure(ce),
             None if le in _UNKNOWN_MARKS else measure(le),
         )

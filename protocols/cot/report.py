@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from protocols.body import Contact, Track
 from protocols.cot.detail import FASTEST_MPS
-from protocols.cot.event import UNKNOWN_FROM, CotError, parse_event
+from protocols.cot.event import UNKNOWN_FROM, CotError, height, parse_event
 from protocols.cot.read import read_message
 from protocols.message import Hop, Message, Times, message_id
 from protocols.quantity import STILL, AltitudeDatum, Kinematics, Position
@@ -100,9 +100,9 @@ def _report(data: bytes, form: str) -> Message | None:
 
 def _filled(known: _Learned, values: Sequence[Any]) -> Message | None:
     at, start, stale = known.times
-    latitude, longitude, height, ce, le = known.place
+    latitude, longitude, above, ce, le = known.place
     time, body = values[at], known.body
-    hae = None if height is None or not values[height] < UNKNOWN_FROM else values[height]
+    hae = None if above is None else height(values[above])
     kinematics = STILL
     if known.movement is not None:
         course, speed = known.movement

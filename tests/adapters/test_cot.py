@@ -165,6 +165,8 @@ def test_reads_the_hello_of_pytak_as_a_heartbeat_not_as_a_delete() -> None:
         ("-29.667", -29.667),
         ("1.5e1", 15.0),
         ("8848.86", 8848.86),
+        ("35786000.0", 35_786_000.0),  # a geostationary satellite
+        ("99999999", None),
     ],
 )
 def test_marks_of_unknown_height_become_none(text: str, expected: float | None) -> None:
@@ -533,6 +535,19 @@ def test_nothing_that_a_client_said_is_lost_on_the_way_home(path: Path) -> None:
 def said_again(data: bytes) -> set[tuple[str, str, str]]:
     """What an event says and what it does not say any more once it was read and written."""
     return facts(etree.fromstring(data)) - facts(etree.fromstring(cot.encode(read(data)).data))
+
+
+@pytest.mark.parametrize(
+    ("platform", "version"),
+    [
+        ("ATAK-CIV", "4.10.0.3 (c9ec5fe2).171-CIV"),
+        ("CloudTAK Map", "12.1.0"),
+        ("TAK Aware", "v2 beta"),
+        ("iTAK", "dev"),
+    ],
+)
+def test_a_system_keeps_its_name_and_its_version(platform: str, version: str) -> None:
+    assert said_again(event(detail=f"<takv platform='{platform}' version='{version}'/>")) == set()
 
 
 @pytest.mark.parametrize("adapter", [cot, tak], ids=["cot", "tak"])

@@ -138,7 +138,10 @@ def test_where_both_have_an_element_the_xml_counts() -> None:
     assert track_of(frame(detail=typed + write_text(1, "<contact callsign='XML'/>"))).identity.callsign == "XML"
 
 
-@pytest.mark.parametrize(("value", "expected"), [(999_999.0, None), (9_999_999.0, None), (0.0, 0.0), (-22.5, -22.5)])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(999_999.0, None), (9_999_999.0, None), (0.0, 0.0), (-22.5, -22.5), (35_786_000.0, 35_786_000.0)],
+)
 def test_marks_of_unknown_height(value: float, expected: float | None) -> None:
     data = frame(b"".join((write_double(12, 1.0), b"\x61" + _packed(value))))
 

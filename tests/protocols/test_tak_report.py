@@ -57,7 +57,7 @@ TRACKS = [
     *(write_double(1, speed) + write_double(2, 10.0) for speed in (999_999.5, 1e6, -1.0, nan)),
     *(b"\x09\xff", write_int(1, 5), write_double(2, 10.0) * 2, write_double(1, 10.0) * 2),
 ]
-METRES = [0.0, 121.4, -22.5, 999_999.0, 9_999_999.0, nan, inf, -20_000.0]
+METRES = [0.0, 121.4, -22.5, 999_999.0, 1_000_000.5, 9_999_999.0, 35_786_000.0, nan, inf, -20_000.0]
 TIMES = [0, 1, AT, AT + 375_000, 253_402_300_799_999, 253_402_300_800_000, 2**63, 2**64 - 1]
 TYPES = ["a-f-G-U-C", "a-h-G", "a-u", "a-q-G", "a-f-G-U-C;x", "a-", "b-m-p-s-m", "t-k-d", "a b"]
 TAKV = write_text(1, "SAMSUNG") + write_text(2, "ATAK-CIV") + write_text(3, "33") + write_text(4, "5.2")
