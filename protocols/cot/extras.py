@@ -129,12 +129,15 @@ def _left_over(kind: str, details: Details) -> list[Extra]:
 
 def _repeated(kind: str, details: Details, unread: list[str]) -> list[Extra]:
     """Elements that came before: those that are not known are kept, of the others only the first was read."""
+    if len(details.more) > EXTRAS_MAX:
+        unread.append("extras")
+        return []
     known = _READ[kind]
-    for node in details.more:
-        first = details.first[str(node.tag)]
-        if node.tag in known and _whole("", node) != _whole("", first):
-            unread.append(f"detail/{node.tag}")
-    return [_whole(str(node.tag), node) for node in details.more if node.tag not in known]
+    tags = {str(node.tag) for node in details.more}
+    first = {tag: _whole(tag, details.first[tag]) for tag in tags if tag in known}
+    more = [_whole(str(node.tag), node) for node in details.more]
+    unread += sorted({f"detail/{each.name}" for each in more if each.name in first and each != first[each.name]})
+    return [each for each in more if each.name not in known]
 
 
 def write_extras(kind: str, extras: Sequence[Extra], details: list[Element], ledger: Ledger) -> None:
