@@ -134,6 +134,8 @@ class Intake:
         if len(frame.data) > INPUT_MAX:
             raise RefusalError(Refused.TOO_LARGE, source, unit.adapter if unit else None)
         if mailbox is not None and mailbox.to == self._partner:
+            if not self._keyring.roster.knows(mailbox.sender):  # else whoever invents senders has our time and memory
+                raise RefusalError(Refusal.UNKNOWN_SIGNER, mailbox.sender, "cse1")
             whole = self._whole(mailbox, frame.data)
             return Arrival() if whole is None else self._unseal(mailbox, whole, now)
         if unit is None:
@@ -162,13 +164,10 @@ class Intake:
         """What a frame holds, or completes; None for a part. What is lost with us is sent, or asked for, again."""
         if not is_fragment(data):
             return data
-        refused = RefusalError(Refusal.MALFORMED, mailbox.sender, "cse1")
-        if not self._keyring.roster.knows(mailbox.sender):
-            raise refused
         try:
             return self._fragments.put(mailbox.sender, data)
         except ValueError:
-            raise refused from None
+            raise RefusalError(Refusal.MALFORMED, mailbox.sender, "cse1") from None
 
     def _unseal(self, mailbox: Mailbox, data: bytes, now: datetime) -> Arrival:
         try:

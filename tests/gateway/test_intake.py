@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from adapters import INPUT_MAX
 from gateway.config import faults
 from gateway.intake import RefusalError
-from gateway.keyring.ring import Keyring
+from gateway.keyring.ring import SOURCES_MAX, Keyring
 from protocols.agreement import Ceiling
 from protocols.fragment import cut
 from protocols.label import Label
@@ -187,6 +187,17 @@ def test_an_envelope_that_came_before_its_key_waits(line: Line, coalition: dict[
     assert len(line.intake.read("coalition", key, NOW).reports) == 1
 
 
+@pytest.mark.parametrize("slot", ["d/0", "k/00", "c"])
+def test_nothing_waits_for_whom_nobody_knows(line: Line, coalition: dict[str, Keyring], slot: str) -> None:
+    """Else a broker that invents senders takes the places where partners' envelopes wait for their announcements."""
+    _, data = posted(sealed_by(coalition["bravo"], "bravo/ops", [a_track(0, "B-1", **FROM_BRAVO)], "alpha/cell"))
+    for number in range(SOURCES_MAX):
+        frame = FakeFrame(f"comity/1/alpha/nobody-{number}/{slot}", data.data)
+        assert refusal(line, frame, "coalition") == ("unknown-signer", f"nobody-{number}", "cse1")
+
+    assert line.intake.read("coalition", data, NOW).waits is not None
+
+
 def test_what_comes_in_several_frames_is_read_once_it_is_whole(line: Line, coalition: dict[str, Keyring]) -> None:
     key, envelope = posted(sealed_by(coalition["bravo"], "bravo/ops", [a_track(0, "B-1", **FROM_BRAVO)], "alpha/cell"))
     frames = [FakeFrame(f"{key.topic}-{number}", each) for number, each in enumerate(cut(key.data, 600))]
@@ -203,7 +214,7 @@ def test_a_part_that_is_spoilt_or_of_nobody_is_refused(line: Line, sender: str) 
     (part,) = cut(b"something", 600)
     data = part if sender == "nobody" else part[:-1]
     frame = FakeFrame(f"comity/1/alpha/{sender}/d/0", data)
-    assert refusal(line, frame, "coalition") == ("malformed", sender, "cse1")
+    assert refusal(line, frame, "coalition") == ("malformed" if sender == "bravo" else "unknown-signer", sender, "cse1")
 
 
 def test_a_topic_that_disagrees_with_the_signer_is_refused(line: Line, coalition: dict[str, Keyring]) -> None:
