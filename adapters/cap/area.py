@@ -25,6 +25,7 @@ from protocols.xml import escape
 Read = TypeVar("Read")
 
 _POINT = re.compile(r"[+-]?\d{1,3}(?:\.\d*)?,[+-]?\d{1,3}(?:\.\d*)?")
+POINTS_MAX = 20_000  # corners and circles of one info block; no more are read
 _NUMBER = re.compile(r"[+-]?\d{1,9}(?:\.\d{1,30})?")
 
 
@@ -56,10 +57,16 @@ class _Shapes:
         self.circles: list[tuple[float, float, float]] = []
         self.geocodes: list[tuple[str, str]] = []
         self.altitudes: list[float] = []
+        self.room = POINTS_MAX
 
     def add(self, child: etree._Element) -> None:
         """Read one element of an area."""
         name, text = etree.QName(child).localname, (child.text or "").strip()
+        if name in ("polygon", "circle"):
+            self.room -= 1 + text.count(",")
+            if self.room < 0:
+                self.losses.append(Loss(field=f"area.{name}s", reason=LossReason.TOO_LONG))
+                return
         if name == "areaDesc":
             self.descriptions += [text] if text and text != NOT_DESCRIBED else []
         elif name == "polygon":

@@ -17,6 +17,7 @@ from protocols.moment import read_iso
 REFERENCES_MAX = 200
 INFOS_MAX = 50
 _RESTRICTION_MAX = 1_024  # characters
+_ADDRESSES_MAX = 65_536  # characters
 _ADDRESS = re.compile(r'"([^"]*)"|(\S+)')
 _ONCE = ("identifier", "sender", "sent", "status", "msgType", "scope")
 _KNOWN = frozenset({*_ONCE, "restriction", "addresses", "references", "info", *kept.OF_ALERT})
@@ -38,7 +39,10 @@ class Head:
         self.source = Source(
             format="cap", version=version, dialect=None, system=self.sender, label_hint=self._hint(root)
         )
-        self.addressees = tuple(quoted or bare for quoted, bare in _ADDRESS.findall(self.text(root, "addresses")))
+        addresses = self.text(root, "addresses")
+        if len(addresses) > _ADDRESSES_MAX:
+            raise DecodeError(Fault.TOO_LARGE, "addresses")
+        self.addressees = tuple(quoted or bare for quoted, bare in _ADDRESS.findall(addresses))
         self.losses = self.unread(root, _KNOWN)
         self.extras = kept.read(self.children(root, kept.OF_ALERT), self.losses)
         self.references = self._references(root)

@@ -19,6 +19,8 @@ from protocols.message import Loss, LossReason, Message, Reference, Times, messa
 from protocols.moment import is_whole
 from protocols.xml import XmlElement, XmlError, parse
 
+CANCELLED_MAX = 400  # alerts that one document ends: references times info blocks
+
 
 def decode(data: bytes) -> Sequence[Message]:
     """Read one alert document. Raise DecodeError when it is refused."""
@@ -43,7 +45,10 @@ def _alert(head: Head) -> Sequence[Message]:
         return [_receipt(head, reference) for reference in _referenced(head)]
     blocks = list(enumerate(head.infos or [None], 1))
     if head.kind == "Cancel":
-        return [_cancelled(head, each, info, place) for each in _referenced(head) for place, info in blocks]
+        if len(head.references) * len(blocks) > CANCELLED_MAX:
+            raise DecodeError(Fault.TOO_LARGE, "references")
+        read = [(place, Info(head, element, cancelled=True)) for place, element in blocks]
+        return [_cancelled(head, each, info, place) for each in _referenced(head) for place, info in read]
     return [_message(head, info, place) for place, info in blocks]
 
 
@@ -59,9 +64,9 @@ def _message(head: Head, element: XmlElement | None, place: int) -> Message:
     return _built(head, ident, info, subject=subject, references=head.references)
 
 
-def _cancelled(head: Head, reference: Reference, element: XmlElement | None, place: int) -> Message:
+def _cancelled(head: Head, reference: Reference, info: Info, place: int) -> Message:
     """The end of one alert. The Cancel's own name is kept, so that it can be written again."""
-    info, subject = Info(head, element, cancelled=True), _block(reference.subject, place)
+    subject = _block(reference.subject, place)
     ident = message_id("alert", subject, info.observed or head.sent, "cancelled")
     own: tuple[Reference, ...] = ()
     if head.sender != RELAY:

@@ -257,11 +257,14 @@ def _fields(element: XmlElement | None) -> Fields:
     if element is None:
         return _NOTHING
     found: dict[str, XmlElement] = {}
+    more: list[str] = []
     for child in element:
         name = str(child.tag).rpartition("}")[2]
         first = found.setdefault(name, child)
         if first is not child and name == "remarks":
-            first.text = f"{first.text or ''}\n{child.text or ''}"
+            more.append(child.text or "")
+    if more:
+        found["remarks"].text = "\n".join([found["remarks"].text or "", *more])
     return found
 
 

@@ -44,7 +44,13 @@ def lines_of(data: bytes) -> list[str]:
     lines = [line.removesuffix("\r") for line in lines if line not in ("", "\r")]
     if len(lines) > LINES_MAX:
         raise DecodeError(Fault.TOO_LARGE, "lines")
-    return [line if ";" in line else _inflated(line) for line in lines]
+    inflated, room = [], INPUT_MAX
+    for line in lines:
+        inflated.append(line if ";" in line else _inflated(line))
+        room -= len(inflated[-1])
+        if room < 0:
+            raise DecodeError(Fault.UNSAFE, "compressed")
+    return inflated
 
 
 def split(buffer: bytes) -> tuple[list[bytes], bytes]:

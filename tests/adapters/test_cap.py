@@ -322,3 +322,42 @@ def test_scope_and_restriction_are_a_hint_and_never_a_label() -> None:
     assert texts(message, "restriction") == ["staff only"]
     assert texts(message, "addresses") == ['ops@x "Head Office"']
     assert again(message) == message
+
+
+def flood(kind: str, references: int, infos: str, addresses: str = "") -> bytes:
+    named = " ".join(f"a@b,I{number},2026-05-04T09:10:11-00:00" for number in range(references))
+    return (
+        '<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>I</identifier><sender>a@b</sender>'
+        "<sent>2026-05-04T09:10:11-00:00</sent><status>Actual</status>"
+        f"<msgType>{kind}</msgType><scope>Public</scope>{addresses}<references>{named}</references>{infos}</alert>"
+    ).encode()
+
+
+def block(area: str = "") -> str:
+    return (
+        "<info><category>Met</category><event>Storm</event><urgency>Past</urgency><severity>Minor</severity>"
+        f"<certainty>Likely</certainty>{area}</info>"
+    )
+
+
+def test_a_cancel_of_many_alerts_in_many_blocks_is_refused_not_multiplied() -> None:
+    assert len(cap.decode(flood("Cancel", 200, block() * 2))) == 400
+    with pytest.raises(DecodeError) as refused:
+        cap.decode(flood("Cancel", 200, block() * 50))
+
+    assert refused.value.fault is Fault.TOO_LARGE
+
+
+def test_an_area_of_corners_without_end_is_set_aside_with_a_loss() -> None:
+    ring = "<polygon>" + "1,2 " * 150_000 + "1,2</polygon><polygon>1,2 1,3 2,3 1,2</polygon>"
+    (message,) = cap.decode(flood("Alert", 0, block(f"<area><areaDesc>A</areaDesc>{ring}</area>")))
+    assert isinstance(message.body, Alert)
+
+    assert ("area.polygons", LossReason.TOO_LONG) in [(loss.field, loss.reason) for loss in message.loss]
+
+
+def test_addresses_without_end_are_refused() -> None:
+    with pytest.raises(DecodeError) as refused:
+        cap.decode(flood("Alert", 0, block(), f"<addresses>{'a ' * 50_000}</addresses>"))
+
+    assert refused.value.fault is Fault.TOO_LARGE

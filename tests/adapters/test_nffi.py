@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from time import process_time
 from typing import Any
 
 import pytest
@@ -363,3 +364,19 @@ def test_a_symbol_that_cannot_be_read_makes_nobody_a_friend() -> None:
     assert isinstance(message.body, Contact)
     assert message.body.symbol is None
     assert [loss.field for loss in message.loss] == ["symbol"]
+
+
+def test_remarks_without_end_cost_little() -> None:
+    lines = f"<remarks>{'x' * 40}</remarks>" * 15_000
+    data = (
+        '<NFFIMessage xmlns="urn:nato:fft:protocols:nffi13"><track><positionalData><trackSource><sourceSystem>'
+        "<system>S</system></sourceSystem><transponderId>T</transponderId></trackSource>"
+        "<dateTime>20260504091011</dateTime><coordinates><latitude>1</latitude><longitude>2</longitude></coordinates>"
+        f"</positionalData><deviceSpecificData>{lines}</deviceSpecificData></track></NFFIMessage>"
+    ).encode()
+    before = process_time()
+    (message,) = nffi.decode(data)
+
+    assert process_time() - before < 1  # a text made longer at each takes seven seconds
+    assert isinstance(message.body, Track)
+    assert message.body.remarks == "\n".join(["x" * 40] * 15_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
@@ -393,3 +394,12 @@ def test_every_sample_reads_and_goes_home_the_same_or_is_refused_for_its_known_r
         assert back.times.observed == message.times.observed
         count += 1
     assert count > 10
+
+
+def test_many_compressed_lines_may_not_hold_more_than_a_frame() -> None:
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    line = b64encode(deflate.compress(b"TEXT;;;;;;;;;;" + b"A" * 65_000) + deflate.flush())
+    with pytest.raises(DecodeError) as refused:
+        sedap.decode(b"\n".join([line] * 256))
+
+    assert refused.value.fault is Fault.UNSAFE
