@@ -149,7 +149,9 @@ class Outbound:
         now = asyncio.get_running_loop().time()
         by_road: dict[str, list[Consignment]] = {}
         for consignment in ready:
-            by_road.setdefault(self._roads.choose(self._names(self._lane(consignment.to), now)), []).append(consignment)
+            by_road.setdefault(self._roads.for_word(self._names(self._lane(consignment.to), now)), []).append(
+                consignment
+            )
         for road, batch in by_road.items():
             await self._links[road].send_all(list(affordable(self._turns[road], batch)))
 
@@ -189,7 +191,7 @@ class Outbound:
         lane.thin = bool(names) and self._turns[first].budgeted
         while names and (level := self._next_level(lane, now)) is not None:
             item = lane.head(level)
-            road = self._roads.again(names, item.road, silent=lane.silent) if item.tries else first
+            road = self._road(lane, names, item) if item.tries or level == CONTROL else first
             if self._turns[road].budgeted:
                 lane.thin = True
                 thin.setdefault(road, {})[lane] = level
@@ -198,6 +200,10 @@ class Outbound:
                 lane.not_sent([item])
                 continue
             yield road, Given(lane, lane.take(level), item.consignment.parcel)
+
+    def _road(self, lane: Lane, names: Sequence[str], item: Item) -> str:
+        roads = self._roads
+        return roads.again(names, item.road, silent=lane.silent) if item.tries else roads.for_word(names)
 
     def _names(self, lane: Lane, now: float) -> Sequence[str]:
         return lane.detour.order(self._dispatch.links_to(lane.name), now)

@@ -48,7 +48,11 @@ class Roads(NamedTuple):
     by_hand: Collection[str] = frozenset()
 
     def choose(self, names: Sequence[str]) -> str:
-        """The link to send by: the first that is up."""
+        """The link for envelopes: the first that is up; by hand only where there is no other, they wait on disk."""
+        return self.for_word([name for name in names if name not in self.by_hand] or names)
+
+    def for_word(self, names: Sequence[str]) -> str:
+        """The link for keys and word of custody: the first that is up, so that a courier has them too."""
         return next((name for name in names if self.links[name].state is LinkState.UP), names[0])
 
     def again(self, names: Sequence[str], last: str | None, *, silent: bool) -> str:

@@ -165,3 +165,26 @@ async def test_what_is_sent_again_by_a_link_with_a_budget_goes_in_frames_and_is_
             await until(lambda: far.heard[partner] == subjects(range(3)))  # noqa: B023  awaited at once
 
     assert sum(satellite.bytes.values()) == sum(map(size_of, thin.sent))
+
+
+async def test_envelopes_do_not_go_to_a_courier_who_would_hold_them_when_the_link_is_there_again(
+    both: Line, coalition: dict[str, Keyring], time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast("Any", both.outbound._turns)["courier"] = Turns({})
+    roads = both.outbound._roads._replace(by_hand={"courier"})
+    monkeypatch.setattr(both.outbound, "_roads", roads)
+    monkeypatch.setattr(both.dispatch, "links_to", by("coalition", "courier"))
+    link, hand, far = Unsteady(), FakeLink(), Far(both, coalition, time)
+    both.links["courier"] = hand
+    async with both.sending(FakeLink(), link, custody=False):
+        link.told = far
+        link.cut()
+        link.is_up = False
+        for number in range(3):
+            await report(both, number, time, Precedence.FLASH)
+        link.is_up = True
+        link.mend()
+        for partner in PARTNERS:
+            await until(lambda: far.heard[partner] == subjects(range(3)))  # noqa: B023  awaited at once
+
+    assert {parcel.topic.split("/")[4] for parcel in hand.sent} == {"k"}

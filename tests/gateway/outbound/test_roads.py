@@ -25,6 +25,13 @@ def test_the_first_that_is_up_is_taken() -> None:
     assert roads(*NAMES).choose(NAMES) == "fibre"
 
 
+def test_a_courier_has_keys_and_word_when_the_others_are_down_and_envelopes_where_there_is_no_other() -> None:
+    down = roads("fibre", "radio", "satellite")
+    assert down.for_word(NAMES) == "courier"
+    assert down.choose(NAMES) == "fibre"
+    assert down.choose(("courier",)) == "courier"
+
+
 @pytest.mark.parametrize(
     ("last", "silent", "down", "next_one"),
     [
