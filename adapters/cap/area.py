@@ -20,7 +20,7 @@ from adapters.cap.names import (
 from protocols.body import Area
 from protocols.message import Loss, LossReason
 from protocols.quantity import AltitudeDatum, Position
-from protocols.xml import escape
+from protocols.xml import carries, escape
 
 Read = TypeVar("Read")
 
@@ -144,6 +144,10 @@ def write_places(position: Position | None, area: Area | None, losses: list[Loss
     if position is None and area is None:
         return ""
     whole = area or Area()
+    if whole.description is not None and not _comes_back(whole.description):
+        losses.append(Loss(field="area.description", reason=LossReason.CHARSET, approximated=True))
+    if not all(_comes_back(text) for pair in whole.geocodes for text in pair):
+        losses.append(Loss(field="area.geocodes", reason=LossReason.CHARSET, approximated=True))
     parts = [f"<areaDesc>{escape(whole.description or NOT_DESCRIBED)}</areaDesc>"]
     for ring in whole.polygons:
         points = " ".join(f"{_decimal(latitude)},{_decimal(longitude)}" for latitude, longitude in ring)
@@ -157,6 +161,11 @@ def write_places(position: Position | None, area: Area | None, losses: list[Loss
     if position is not None:
         parts.append(_height(position, losses))
     return f"<area>{''.join(parts)}</area>"
+
+
+def _comes_back(text: str) -> bool:
+    """Whether a short text is read as it was written: without white space around it, in characters of XML."""
+    return text == text.strip() and text != NOT_DESCRIBED and carries(text)
 
 
 def _point_circle(position: Position, losses: list[Loss]) -> str:

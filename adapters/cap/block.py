@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from adapters import EncodeError
 from adapters.cap.area import write_places
 from adapters.cap.draft import Draft
 from adapters.cap.names import CATEGORIES, KIND, NO_INFO, NO_ONSET, TIME, native
@@ -33,12 +34,17 @@ def _had_none(draft: Draft, body: Alert | Medevac | Report) -> bool:
 
 def _alert(draft: Draft, body: Alert) -> str:
     draft.carried.update(("event", "area", *_POSITION, "position.coarsened_to_m"))
+    event = body.event.strip()
+    if not event:
+        raise EncodeError("CAP needs the name of an event")
+    if event != body.event:
+        draft.lose("event", LossReason.CHARSET, approximated=True)
     if body.area is not None and any(radius == 0 for _, _, radius in body.area.circles):
         draft.lose("area.circles", LossReason.STRUCTURE, approximated=True)
     parts = [
         _language(draft, body.language),
         _categories(draft, body.categories),
-        draft.words("event", body.event, "event"),
+        draft.words("event", event, "event"),
         draft.kept("responseType"),
         _coded(draft, "urgency", body.urgency),
         _coded(draft, "severity", body.severity),

@@ -18,6 +18,7 @@ from protocols.quantity import Position
 SHAPES = {0: Shape.POINT, 1: Shape.LINE, 2: Shape.POLYGON, 5: Shape.CIRCLE, 6: Shape.ELLIPSE}
 POINTS_MAX = 5_000
 _COLOUR = re.compile(r"[0-9A-Fa-f]{6}(?:[0-9A-Fa-f]{2})?")
+_NUMBER = re.compile(r"[+-]?\.?\d")
 _ENCODINGS = ("BASE64", "NONE")
 _ANNOTATION_BYTES = 1_024  # the document says 32; a longer one is read, and cut when written
 
@@ -56,6 +57,8 @@ def graphic(line: Line) -> Meaning:
 def _has_fill(rest: list[str]) -> bool:
     if rest[1].upper() in _ENCODINGS:
         return True
+    if not rest[0] and not rest[1]:  # neither is said: then it is the geometry that begins one place later
+        return _NUMBER.match(rest[2]) is None
     return rest[0].upper() not in _ENCODINGS and _COLOUR.fullmatch(rest[0]) is not None
 
 

@@ -258,3 +258,19 @@ def test_every_sample_reads_and_goes_home_meaning_the_same(name: str, count: int
 def test_the_sample_without_scope_is_refused() -> None:
     with pytest.raises(DecodeError, match="missing-field: scope"):
         cap.decode((STANDARD / "samples" / "invalid.cap.xml").read_bytes())
+
+
+@pytest.mark.parametrize("text", ["a\x01b", " a", "not described"])
+def test_words_of_an_area_that_do_not_come_back_are_a_loss(text: str) -> None:
+    described = alert(Alert(event="Fire", area=Area(description=text, circles=((1.0, 2.0, 5.0),))))
+    coded = alert(Alert(event="Fire", area=Area(geocodes=(("FIPS6", text),))))
+
+    assert ("area.description", "charset") in lost(described)
+    assert ("area.geocodes", "charset") in lost(coded)
+
+
+def test_an_event_has_a_name_that_is_read() -> None:
+    assert texts(alert(Alert(event=" Fire ")), "event") == ["Fire"]
+    assert ("event", "charset") in lost(alert(Alert(event=" Fire ")))
+    with pytest.raises(EncodeError):
+        cap.encode(alert(Alert(event=" ")))

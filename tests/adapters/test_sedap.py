@@ -403,3 +403,20 @@ def test_many_compressed_lines_may_not_hold_more_than_a_frame() -> None:
         sedap.decode(b"\n".join([line] * 256))
 
     assert refused.value.fault is Fault.UNSAFE
+
+
+@pytest.mark.parametrize(
+    ("content", "title", "latitude"),
+    [
+        ("5;1;FF8000FF;;;Area;10000;53.43;9.45", "Area", 53.43),  # fill and encoding left empty, as the table allows
+        ("5;1;FF8000FF;;;;10000;53.43;9.45", None, 53.43),
+        ("0;1;FF8000FF;;;;53.43;9.45;0", None, 53.43),
+        ("0;1;FF8000FF;;;53.43;9.45;0", None, 53.43),  # without the fill, as in the samples
+        ("1;1;808080;;Transit;54.23,12.86#54.30,12.9", "Transit", 54.23),
+    ],
+)
+def test_a_drawing_is_read_with_and_without_fill_and_encoding(content: str, title: str | None, latitude: float) -> None:
+    (message,) = sedap.decode(f"GRAPHIC;79;0195238E25AD;910E;U;;;{content}".encode())
+    assert isinstance(message.body, Graphic)
+
+    assert (message.body.title, message.body.points[0].latitude) == (title, latitude)
