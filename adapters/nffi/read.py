@@ -37,6 +37,7 @@ HINT_MAX = 600  # characters of a security marking; the schema allows 256 + 30 +
 
 Fields: TypeAlias = Mapping[str, XmlElement]
 _NOTHING: Fields = {}
+_REMARKS = f"{{{NFFI_13}}}remarks"  # the only element that may be there more than once
 
 
 def read_tracks(root: XmlElement) -> tuple[Message, ...]:
@@ -63,7 +64,7 @@ def _message(track: XmlElement, namespace: str) -> Message:
     sections = _fields(track)
     fields = {name: _fields(sections.get(name)) for name in KNOWN}
     if namespace == NFFI_13:
-        _refuse_unknown(sections, fields)
+        _refuse_unknown(track, sections, fields)
     if "positionalData" not in sections:
         raise DecodeError(Fault.MISSING, "track/positionalData")
     ledger = Ledger()
@@ -244,7 +245,15 @@ def _hint(sections: Iterable[XmlElement]) -> str | None:
     return bounded_hint("|".join(hints), HINT_MAX)
 
 
-def _refuse_unknown(sections: Fields, fields: Mapping[str, Fields]) -> None:
+def _refuse_unknown(track: XmlElement, sections: Fields, fields: Mapping[str, Fields]) -> None:
+    if len(track) != len(sections):
+        raise DecodeError(Fault.MALFORMED, "track: a section twice")
+    for name, element in sections.items():
+        found = fields.get(name)
+        if found is None or len(element) == len(found):
+            continue
+        if len(element) != len(found) + max(0, len(element.findall(_REMARKS)) - 1):
+            raise DecodeError(Fault.MALFORMED, f"{name}: an element twice")
     for name, section in fields.items():
         if not section.keys() <= KNOWN[name]:
             raise DecodeError(Fault.MALFORMED, f"{name}: not an element of NFFI 1.3")

@@ -380,3 +380,20 @@ def test_remarks_without_end_cost_little() -> None:
     assert process_time() - before < 1  # a text made longer at each takes seven seconds
     assert isinstance(message.body, Track)
     assert message.body.remarks == "\n".join(["x" * 40] * 15_000)
+
+
+@pytest.mark.parametrize(
+    ("speeds", "sections"),
+    [("<speed>36</speed><speed>360</speed>", ""), ("", "<operStatusData/><operStatusData/>")],
+)
+def test_what_the_schema_has_once_is_refused_twice(speeds: str, sections: str) -> None:
+    data = (
+        '<NFFIMessage xmlns="urn:nato:fft:protocols:nffi13"><track><positionalData><trackSource><sourceSystem>'
+        "<system>S</system></sourceSystem><transponderId>T</transponderId></trackSource>"
+        "<dateTime>20260504091011</dateTime><coordinates><latitude>1</latitude><longitude>2</longitude></coordinates>"
+        f"{speeds}</positionalData>{sections}</track></NFFIMessage>"
+    ).encode()
+    with pytest.raises(DecodeError) as refused:
+        nffi.decode(data)
+
+    assert refused.value.fault is Fault.MALFORMED
