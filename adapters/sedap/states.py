@@ -12,6 +12,7 @@ from adapters.sedap.words import write_filled
 from protocols.body import Receipt, ReceiptState, Status
 from protocols.message import LossReason, Message
 
+_FULL = 100.0  # percent
 _CODES = {word: str(code) for code, word in TECHNICAL.items()}
 _OPERATIONAL_CODES = {word: str(code) for code, word in OPERATIONAL.items()}
 _NAMED = re.compile(r"([A-Z]+)-([0-9A-F]{2})(?:-.*)?")
@@ -84,4 +85,7 @@ def _battery(draft: Draft, body: Status) -> str:
 
 def _levels(draft: Draft, field: str, levels: tuple[tuple[str, float], ...]) -> str:
     draft.carried.add(field)
-    return "#".join(f"{name(draft, field, what)}#{write_number(percent)}" for what, percent in levels)
+    shares = [(what, percent) for what, percent in levels if percent <= _FULL]
+    if len(shares) != len(levels):  # no share of what is full, which a reader refuses
+        draft.lose(field, LossReason.NO_CODE, approximated=bool(shares))
+    return "#".join(f"{name(draft, field, what)}#{write_number(percent)}" for what, percent in shares)

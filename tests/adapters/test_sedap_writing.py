@@ -376,3 +376,11 @@ def test_a_label_without_a_letter_stops_the_message_also_where_the_input_had_a_l
 
 def test_a_hint_of_another_format_gives_no_letter() -> None:
     assert written(report(TRACK, source=Source(format="cot", label_hint="classification=U")))[4] == ""
+
+
+def test_a_level_above_what_is_full_is_a_loss_and_not_written() -> None:
+    native = read("STATUS;15;0195238E25AD;75DA;U;;;4;2;MLG#20")
+    overfull = msgspec.structs.replace(native, body=Status(ammunition=(("MLG", 20.0), ("BMG", 130.0))))
+
+    assert written(overfull)[9] == "MLG#20"
+    assert ("ammunition", "no-code") in lost(overfull)
