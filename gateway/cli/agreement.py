@@ -10,11 +10,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway.cli.secrets import Json, explained, read_file, unlock, write_file
+from gateway.cli.secrets import Json, explained, found, read_file, unlock, write_file
 from gateway.config import ConfigError, Loaded, load
 from gateway.countersigned import Countersigned, Signatures
 from gateway.exits import Status
-from gateway.keyring.holdings import Holdings
+from gateway.keyring.holdings import KEYS, Holdings
 from gateway.keyring.keystore import SecretKind, read_secret
 from protocols.agreement import Agreement, Direction
 from protocols.countersign import read_countersigned
@@ -81,16 +81,16 @@ def sign(
     """Sign agreements with our root key, as they stand in the table."""
     with explained():
         loaded = load(file)
-        held = _holdings(loaded)
-        held_here = Countersigned(loaded.path(loaded.config.gateway.state), held.pins())
+        ours = held(loaded)
+        held_here = Countersigned(loaded.path(loaded.config.gateway.state), ours.pins())
         for agreement in _named(loaded, names):
-            data = held.countersign(agreement)
+            data = ours.countersign(agreement)
             held_here.keep(agreement, data)
             if out is not None:
                 out.mkdir(parents=True, exist_ok=True)
                 out.mkdir(parents=True, exist_ok=True)
-                write_file(out / f"{agreement.id}.{held.partner}.signed", data)
-            typer.echo(f"{agreement.id}: signed by {held.partner}; {_missing(held_here.signatures(agreement))}")
+                write_file(out / f"{agreement.id}.{ours.partner}.signed", data)
+            typer.echo(f"{agreement.id}: signed by {ours.partner}; {_missing(held_here.signatures(agreement))}")
 
 
 @app.command("import")
@@ -132,16 +132,23 @@ def show(file: File, *, json: Json = False) -> None:
         typer.echo(msgspec.json.encode(row).decode() if json else _line(row))
 
 
-def _holdings(loaded: Loaded) -> Holdings:
-    """The gateway's keys. Raise KeyringError."""
+def held(loaded: Loaded) -> Holdings:
+    """The gateway's keys; asks for a passphrase where it has to. Raise KeyringError."""
     state, file = loaded.path(loaded.config.gateway.state), loaded.config.gateway.passphrase_file
     secret = unlock(state) if file is None else read_secret(loaded.path(file), SecretKind.PASSPHRASE)
     return Holdings.open(state, secret)
 
 
+def at_hand(loaded: Loaded) -> bool:
+    """Whether the gateway's keys are here and can be read without asking for a passphrase."""
+    if not (loaded.state / KEYS).exists():
+        return False
+    return loaded.config.gateway.passphrase_file is not None or found(loaded.state) is not None
+
+
 def kept(loaded: Loaded) -> Countersigned:
     """The countersignatures that a gateway holds. Raise KeyringError."""
-    return Countersigned(loaded.path(loaded.config.gateway.state), _holdings(loaded).pins())
+    return Countersigned(loaded.path(loaded.config.gateway.state), held(loaded).pins())
 
 
 def _named(loaded: Loaded, names: list[str] | None) -> list[Agreement]:

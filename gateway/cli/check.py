@@ -9,11 +9,9 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.agreement import kept
+from gateway.cli.agreement import at_hand, kept
 from gateway.config import ConfigError, Loaded, load
 from gateway.exits import Status, reported
-from gateway.keyring.holdings import KEYS
-from gateway.keyring.keystore import find_secret
 from gateway.review.findings import differences, review
 from gateway.review.proof import prove
 
@@ -54,9 +52,7 @@ def _loaded(file: Path, *, alone: bool) -> Loaded | None:
 
 def _missing(loaded: Loaded) -> Mapping[str, Sequence[str]] | None:
     """Who has not signed, by agreement; None where the gateway's keys are not here. Raise KeyringError."""
-    if not (loaded.state / KEYS).exists():
-        return None
-    if loaded.config.gateway.passphrase_file is None and find_secret(loaded.state) is None:
+    if not at_hand(loaded):
         return None
     here = kept(loaded)
     return {agreement.id: here.signatures(agreement).missing for agreement in loaded.config.agreements}

@@ -10,12 +10,14 @@ from typing import Annotated
 import msgspec
 import typer
 
-from gateway.cli.agreement import kept
+from gateway.cli.agreement import at_hand, held, kept
 from gateway.cli.inputs import AT, JSON, decode_input, read_input
 from gateway.cli.secrets import Json, explained
 from gateway.config import Config, ConfigError, load
 from gateway.exits import Status
+from gateway.keyring.holdings import Holdings
 from gateway.review.explain import Course, Situation, Step, course, destinations, vouched
+from gateway.review.keys import Keys
 from gateway.review.marks import Change
 from gateway.review.remedy import barrier, remedies
 from protocols.message import Message
@@ -32,6 +34,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     destination: str
     delivered: bool
     reason: str | None
+    looked_at_keys: bool
     steps: Sequence[Step]
     changes: Sequence[Change] | None
     barrier: Change | None
@@ -47,7 +50,9 @@ def explain(  # noqa: PLR0913 - each parameter is an option of the command
     form: Annotated[str | None, typer.Option("--as", help="its format, or json; else the unit's own")] = None,
     at: Annotated[datetime | None, typer.Option("--at", formats=AT, help="as of then, UTC; else now")] = None,
     through: Annotated[str | None, typer.Option("--through", help="partner that passed it on to us")] = None,
-    assume_signed: Annotated[bool, typer.Option("--assume-signed", help="do not look for countersignatures")] = False,
+    assume_signed: Annotated[
+        bool, typer.Option("--assume-signed", help="do not look for countersignatures; keys are not asked for")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Explain what becomes of a message. Status 3: it cannot be read; 5: it reaches none of the units asked about."""
@@ -62,8 +67,9 @@ def explain(  # noqa: PLR0913 - each parameter is an option of the command
         messages = decode_input(form or _form(config, source), read_input(path))
         everything = frozenset(agreement.id for agreement in config.agreements)
         signed = everything if assume_signed else kept(loaded).in_force(config.agreements)
+        keys = _keys(held(loaded)) if not assume_signed or at_hand(loaded) else None
     now = at.replace(tzinfo=UTC) if at is not None else datetime.now(UTC)
-    about = [Situation(config, signed, source, each, now, through=through) for each in messages]
+    about = [Situation(config, signed, source, each, now, through=through, keys=keys) for each in messages]
     told = list(_told(about, to))
     for each in told:
         typer.echo(msgspec.json.encode(each).decode() if json else "\n".join(_lines(each)))
@@ -87,6 +93,7 @@ def _told(about: Sequence[Situation], to: str | None) -> Iterator[Told]:
                 destination=destination,
                 delivered=ends.reason is None,
                 reason=ends.reason,
+                looked_at_keys=situation.keys is not None,
                 steps=ends.steps,
                 changes=remedies(situation, destination),
                 barrier=barrier(situation, destination),
@@ -104,6 +111,8 @@ def _lines(told: Told) -> Iterator[str]:
         yield f"  {'stop' if step.reason else 'pass'}  {step.rule:13} {step.asks}" + (
             f"  {step.reason}" if step.reason else ""
         )
+    if not told.looked_at_keys:
+        yield "  the gateway's keys are not at hand: whether partners' bundles and keys hold was not looked at"
     if told.delivered:
         yield "  => delivered"
         if told.barrier is not None:
@@ -114,6 +123,11 @@ def _lines(told: Told) -> Iterator[str]:
         yield "  no change of table or message that would let it through is known"
     for number, change in enumerate(told.changes or ()):
         yield f"  {'and' if number else 'to let it through:'} {change.say}   [{change.at}]"
+
+
+def _keys(here: Holdings) -> Keys:
+    """Whom the gateway knows and seals for, as its state folder has it. Raise KeyringError."""
+    return Keys(here.roster(), frozenset(unit.uid for unit in here.units()), datetime.now(UTC))
 
 
 def _known(config: Config, unit: str, option: str) -> None:

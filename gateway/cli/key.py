@@ -40,6 +40,18 @@ def new(
         typer.echo(f"move {directory / ROOT} offline: it is needed only to issue bundles", err=True)
 
 
+@app.command()
+def add(directory: State, unit: Annotated[str, typer.Argument(help="the new unit, partner/unit")]) -> None:
+    """Make keys for a further unit of ours and issue the bundle that states it (needs the root)."""
+    with explained():
+        held = holdings(directory)
+        if not held.has_root():
+            raise KeyringError(f"no root in {directory}: bring it back for as long as the bundle is issued")
+        held.add(unit, now_s())
+        bundle = held.issue(now_s())
+    typer.echo(f"{unit} has keys; bundle {bundle.version} issued: export it to every partner")
+
+
 @app.command("list")
 def show(directory: State, *, json: Json = False) -> None:
     """List our units, when their keys were made, and what is due."""

@@ -67,9 +67,13 @@ def unlock(directory: Path) -> Secret:
     """The secret of a state directory: credential, key file, or asked for. Raise KeyringError, also without keys."""
     if not (directory / KEYS).exists():
         raise KeyringError(f"no keys in {directory}: name another state directory, or make them (comity key new)")
+    return found(directory) or ask(f"passphrase of {directory}")
+
+
+def found(directory: Path) -> Secret | None:
+    """The secret of a state directory where nobody has to be asked for it. Raise KeyringError."""
     credentials = os.environ.get(CREDENTIALS)
-    found = find_secret(directory, None if credentials is None else Path(credentials))
-    return found or ask(f"passphrase of {directory}")
+    return find_secret(directory, None if credentials is None else Path(credentials))
 
 
 def ask(question: str, *, confirm: bool = False) -> Secret:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from adapters import names as formats
 from gateway.release import delay, places
 from gateway.review.explain import Course, Situation, vouched
+from gateway.review.keys import OPENING, SEALING, mend
 from gateway.review.marks import (
     Change,
     admitting,
@@ -240,6 +241,19 @@ def _budgets(situation: Situation, to: str, ends: Course) -> Iterator[Change]:
             yield Change(at=f"$.routes[{index}].never_lose", value=[], say=say)
 
 
+def _bundles(situation: Situation, to: str, ends: Course) -> Iterator[Change]:
+    """A bundle that states keys which hold: of the unit that is sealed for, of the one that signs."""
+    for unit in (to, situation.source) if ends.end.rule == SEALING else (situation.source,):
+        if situation.keys is not None and ends.reason is not None:
+            renewed = sorted({*situation.renewed, partner_of(unit)})
+            say = mend(situation.keys, unit, ends.reason, situation.config)
+            yield Change(at="renewed", value=renewed, say=say)
+
+
+def _nothing(_situation: Situation, _to: str, _ends: Course) -> Iterator[Change]:
+    yield from ()
+
+
 CANDIDATES: Mapping[str, Callable[[Situation, str, Course], Iterator[Change]]] = MappingProxyType(
     {
         Withheld.NO_AGREEMENT: _new_agreement,
@@ -270,3 +284,10 @@ CANDIDATES: Mapping[str, Callable[[Situation, str, Course], Iterator[Change]]] =
         Refused.SUPERSEDED: _first,
     }
 )
+
+
+def candidates(ends: Course) -> Callable[[Situation, str, Course], Iterator[Change]]:
+    """What may undo the rule that decides: keys have reasons of their own, which are spelt as others are."""
+    if ends.end.rule in {OPENING, SEALING}:
+        return _bundles
+    return CANDIDATES.get(ends.reason or "", _nothing)

@@ -18,6 +18,7 @@ from gateway.dispatch import Copy, Unsent, encode
 from gateway.intake import Report, stamped
 from gateway.release import CONTENT, STANDING, facts
 from gateway.repeats import Repeats
+from gateway.review.keys import OPENING, SEALING, Keys, unopened, unsealed
 from gateway.routing import Table, Way
 from gateway.transform import transform
 from protocols.labelling import Labelling
@@ -32,7 +33,8 @@ class Situation(NamedTuple):
     """What an explanation is about: a table, the agreements that are signed, and a message of a unit at a moment.
 
     ``before`` are messages that the gateway has taken from units before, each with its ``origin``. ``through``: the
-    partner that passed the message on, when its originator did not send it to us.
+    partner that passed the message on, when its originator did not send it to us. Without ``keys`` nobody looks whether
+    it can be opened and sealed; ``renewed``: partners whose bundles were taken anew.
     """
 
     config: Config
@@ -42,6 +44,8 @@ class Situation(NamedTuple):
     now: datetime
     before: tuple[Message, ...] = ()
     through: str | None = None
+    keys: Keys | None = None
+    renewed: frozenset[str] = frozenset()
 
 
 class Step(Value, frozen=True):
@@ -74,8 +78,11 @@ def destinations(situation: Situation) -> Sequence[str]:
 
 def course(situation: Situation, to: str) -> Course:
     """What happens to the message on its way to one unit."""
+    steps = list(_opened(situation))
+    if steps and steps[-1].reason:
+        return Course(steps, steps[-1])
     report = vouched(situation)
-    steps = [_step("marking", "is its marking one that the unit's label table knows?", report.objection)]
+    steps.append(_step("marking", "is its marking one that the unit's label table knows?", report.objection))
     if report.objection:
         return Course(steps, steps[-1])
     memory = Repeats()
@@ -116,8 +123,10 @@ def _released(situation: Situation, message: Message, ways: Sequence[Way], steps
         judged = list(_judged(situation, message, way))
         steps += judged
         if judged[-1].reason is None:
-            formed = _formed(message, way)
-            return Course([*steps, formed], formed, way)
+            steps.append(_formed(message, way))
+            if steps[-1].reason is None:
+                steps += _sealed(situation, way)
+            return Course(steps, steps[-1], way)
         kept = kept or (judged[-1], way)
     return Course(steps, *(kept or (steps[-1], None)))
 
@@ -146,6 +155,22 @@ def _formed(message: Message, way: Way) -> Step:
         return _step("format", f"can {way.destination.adapter} say it?", reason, way.agreement.id)
     reason = Refused.TOO_LARGE if len(pack(copy.message)) > MESSAGE_MAX else None
     return _step("size", "does it fit into an envelope?", reason, way.agreement.id)
+
+
+def _opened(situation: Situation) -> Iterator[Step]:
+    """Whether what a partner's unit signs is opened: asked where the keys are here."""
+    if situation.keys is not None and situation.source not in {unit.id for unit in situation.config.units}:
+        keys = situation.keys._replace(renewed=situation.renewed)
+        reason = unopened(keys, situation.source, situation.now)
+        yield _step(OPENING, "does a pinned bundle vouch for who signs it?", reason)
+
+
+def _sealed(situation: Situation, way: Way) -> Iterator[Step]:
+    """Whether it can be sealed for a partner's unit: asked where the keys are here."""
+    if situation.keys is not None and not isinstance(way.destination, LocalUnit):
+        keys = situation.keys._replace(renewed=situation.renewed)
+        reason = unsealed(keys, situation.config, situation.source, way.destination.id, situation.now)
+        yield _step(SEALING, "does a key of it hold, so that it can be sealed?", reason, way.agreement.id)
 
 
 def _step(rule: str, asks: str, reason: str | None, agreement: str | None = None) -> Step:

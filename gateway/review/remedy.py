@@ -14,7 +14,7 @@ from itertools import pairwise
 import msgspec
 
 from gateway.config import Config, faults
-from gateway.review.candidates import CANDIDATES, without_route
+from gateway.review.candidates import candidates, without_route
 from gateway.review.explain import Course, Situation, course
 from gateway.review.marks import Change, higher_marks
 from protocols.countersign import canonical
@@ -44,7 +44,7 @@ def _search(situation: Situation, to: str, *, careful: bool) -> tuple[list[Chang
     ends = course(situation, to)
     seen = {_place(ends)}
     while ends.reason is not None:
-        for change in CANDIDATES.get(ends.reason, _nothing)(situation, to, ends):
+        for change in candidates(ends)(situation, to, ends):
             changed = _tried(situation, change)
             if changed is None or (careful and _faults(situation.config, changed.config)):
                 continue
@@ -106,7 +106,13 @@ def apply(situation: Situation, change: Change) -> Situation:
     if root == "message":
         message = msgspec.convert(_put(_tree(situation.message), path, change.value), Message)
         return situation._replace(message=message)
-    kinds = {"signed": frozenset[str], "now": datetime, "source": str, "before": tuple[Message, ...]}
+    kinds = {
+        "signed": frozenset[str],
+        "renewed": frozenset[str],
+        "now": datetime,
+        "source": str,
+        "before": tuple[Message, ...],
+    }
     return situation._replace(**{root: msgspec.convert(change.value, kinds[root])})
 
 
@@ -141,7 +147,3 @@ def _put(tree: object, path: str, value: object) -> object:
     else:
         holder[last] = value  # type: ignore[index]
     return tree
-
-
-def _nothing(_situation: Situation, _to: str, _ends: Course) -> Sequence[Change]:
-    return ()

@@ -57,6 +57,22 @@ def test_keys_are_never_made_over_others(two: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_unit_that_joins_later_gets_keys_and_stands_in_the_next_bundle(two: Path) -> None:
+    result = comity("key", "add", two / "alpha", "alpha/cell")
+
+    assert result.stdout == "alpha/cell has keys; bundle 2 issued: export it to every partner\n"
+    assert "alpha/cell" in comity("key", "list", two / "alpha").stdout
+    assert "has keys already: rotate them" in comity("key", "add", two / "alpha", "alpha/cell", status=2).stderr
+    assert "is not a unit of alpha" in comity("key", "add", two / "alpha", "bravo/cell", status=2).stderr
+
+
+def test_a_unit_gets_no_keys_where_no_bundle_can_state_them(two: Path) -> None:
+    (two / "alpha" / "root").unlink()
+
+    assert "no root in" in comity("key", "add", two / "alpha", "alpha/cell", status=2).stderr
+    assert "alpha/cell" not in comity("key", "list", two / "alpha").stdout
+
+
 def test_a_bad_unit_is_a_usage_error(tmp_path: Path) -> None:
     assert "partner/unit" in comity("key", "new", tmp_path / "x", "--unit", "alpha", status=2).stderr
 

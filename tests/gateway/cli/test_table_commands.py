@@ -192,6 +192,30 @@ def test_explain_counts_an_unsigned_agreement_as_closed(folder: Path) -> None:
     assert comity(*words, "--assume-signed", text=track()).exit_code == 0
 
 
+def test_explain_says_that_a_partner_has_withdrawn_a_unit(folder: Path) -> None:
+    words = ["explain", folder / "alpha.toml", "--from", "alpha/patrols", "--to", "bravo/ops", "--as", "json"]
+    revoked = folder / "revoked"
+    comity("partner", "export", folder / "state/bravo", "--revocation", "bravo/ops", "--out", revoked)
+    assert comity("partner", "import", folder / "state/alpha", revoked).exit_code == 0
+
+    told = comity(*words, text=track())
+
+    assert told.exit_code == 5
+    assert "=> withheld: revoked" in told.stdout
+    assert "to let it through: import a newer bundle of bravo" in told.stdout
+
+
+def test_explain_without_keys_says_that_it_did_not_look_at_them(folder: Path) -> None:
+    words = ["explain", folder / "alpha.toml", "--from", "alpha/patrols", "--to", "bravo/ops", "--as", "json"]
+    shutil.rmtree(folder / "state" / "alpha")
+
+    told = comity(*words, "--assume-signed", text=track())
+
+    assert told.exit_code == 0
+    assert "keys are not at hand: whether partners' bundles and keys hold was not looked at" in told.stdout
+    assert json.loads(comity(*words, "--assume-signed", "--json", text=track()).stdout)["looked_at_keys"] is False
+
+
 def test_replay_tells_who_would_lose_and_gain(folder: Path) -> None:
     record = Record(
         at=datetime.now(UTC),
