@@ -19,6 +19,7 @@ from gateway.errors import OperatorError
 from gateway.table.check import faults
 from gateway.table.entries import (
     EMBEDDED,
+    STATE,
     Config,
     Gateway,
     Http,
@@ -113,6 +114,16 @@ def spifs(text: bytes) -> Sequence[str]:
         return ()
     names = [each.get("spif") for each in entries if isinstance(each, dict)] if isinstance(entries, list) else ()
     return list(dict.fromkeys(name for name in names if isinstance(name, str)))
+
+
+def state_of(text: bytes, folder: Path) -> Path | None:
+    """The state folder that a file names, also where it has faults; None where that cannot be read."""
+    try:
+        gateway = tomli.loads(text.decode()).get("gateway")
+    except ValueError:
+        return None
+    name = gateway.get("state", STATE) if isinstance(gateway, dict) else None
+    return folder / name if isinstance(name, str) else None
 
 
 def parse(text: bytes, folder: Path | None = None, beside: dict[str, bytes] | None = None) -> Config:

@@ -1,34 +1,59 @@
-"""``comity rollback``: bring back the table that was in force before."""
+"""``comity rollback``: bring back the table that was in force before, also where the file is none any more."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gateway.config import ConfigError, load, parse
+from gateway.config import ConfigError, Loaded, load, parse, state_of
 from gateway.durable import write_private
 from gateway.exits import reported
 from gateway.reload import difference
-from gateway.versions import VERSIONS, previous, version_of
+from gateway.versions import VERSIONS, Version, previous, version_of
 
 app = typer.Typer(add_completion=False)
 File = Annotated[Path, typer.Argument(help="the gateway's TOML file")]
+State = Annotated[
+    Path | None, typer.Option("--state", help="the gateway's state folder, where the file cannot say it any more")
+]
 
 
 @app.command()
-def rollback(file: File) -> None:
+def rollback(file: File, *, state: State = None) -> None:
     """Put the version that was in force before into the file, and its SPIFs; a running gateway takes it at once."""
     with reported():
-        loaded = load(file)
-        version = previous(loaded.state / VERSIONS, version_of(loaded))
+        loaded, faults = _loaded(file)
+        text = _text(file)
+        folder = state or (state_of(text, file.resolve().parent) if loaded is None else loaded.state)
+        if folder is None:
+            raise ConfigError([*faults, f"{file}: does not say where its earlier versions are: name --state"])
+        version = previous(folder / VERSIONS, Version(text) if loaded is None else version_of(loaded))
         if version is None:
-            raise ConfigError([f"{file}: no earlier version was in force"])
-        lines = difference(loaded.config, parse(version.text, loaded.file.parent, dict(version.beside))).lines
+            raise ConfigError([*faults, f"{file}: no earlier version was in force"])
+        back = parse(version.text, file.resolve().parent, dict(version.beside))
         for name, data in version.beside:
-            if loaded.beside.get(name) != data:
-                write_private(loaded.path(name), data)
+            if loaded is None or loaded.beside.get(name) != data:
+                write_private(file.resolve().parent / name, data)
         write_private(file, version.text)
-    for line in lines:
+    for fault in faults:
+        typer.echo(f"it was no table: {fault}", err=True)
+    for line in difference(loaded.config, back).lines if loaded else ():
         typer.echo(line)
+
+
+def _loaded(file: Path) -> tuple[Loaded | None, Sequence[str]]:
+    """The table as it is now; or none, where it has faults, and these."""
+    try:
+        return load(file), ()
+    except ConfigError as error:
+        return None, error.faults
+
+
+def _text(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""

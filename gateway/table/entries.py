@@ -15,13 +15,14 @@ from protocols.unit import LiaisonUnit, Partner
 EMBEDDED = "embedded"
 BY_HAND = "bundles:"
 ACKNOWLEDGE_MAX_S = 604_800  # a week
+STATE = "state"  # folder of the state, where a table names none
 
 
 class Gateway(Value, frozen=True):
     """Whose gateway this is, and where its state lives: keys, partner bundles, audit, the embedded broker."""
 
     partner: str
-    state: str = "state"
+    state: str = STATE
     passphrase_file: str | None = None
 
 

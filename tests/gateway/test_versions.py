@@ -116,6 +116,44 @@ def test_a_rollback_brings_the_spif_back(running: Running) -> None:
     assert running.reloader.take() == ("~ policy HOME",)
 
 
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (TEXT.replace(b"alpha-bravo", b"alpha-brave", 1), []),
+        (b"[gateway", ["--state"]),
+        (None, ["--state"]),
+    ],
+)
+def test_a_file_that_is_no_table_any_more_goes_back_to_what_was_in_force(
+    running: Running, broken: bytes | None, words: list[str]
+) -> None:
+    running.file.unlink() if broken is None else running.file.write_bytes(broken)
+    running.spif.write_text("<spif")
+    given = [*words, str(running.loaded.state)] if words else []
+
+    result = CliRunner().invoke(app, ["rollback", str(running.file), *given])
+
+    assert result.exit_code == 0
+    assert result.stderr.startswith("it was no table: ")
+    assert load(running.file).config == running.loaded.config
+
+
+def test_a_file_that_does_not_say_its_state_is_told_so_and_left_alone(running: Running) -> None:
+    running.file.write_bytes(b"[gateway")
+    result = CliRunner().invoke(app, ["rollback", str(running.file)])
+
+    assert result.exit_code == 2
+    assert "does not say where its earlier versions are: name --state" in result.stderr
+    assert running.file.read_bytes() == b"[gateway"
+
+
+def test_nothing_goes_back_where_nothing_was_in_force(running: Running, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["rollback", str(running.file), "--state", str(tmp_path / "none")])
+
+    assert result.exit_code == 2
+    assert "no earlier version was in force" in result.stderr
+
+
 def test_the_oldest_versions_go_with_what_stood_beside_them(tmp_path: Path) -> None:
     for number in range(VERSIONS_MAX + 5):
         keep(tmp_path, Version(TEXT + b"#%d" % number, ((SPIF, b"<%d/>" % number),)))
