@@ -31,6 +31,7 @@ from protocols.message import Message
 from protocols.record import Attention, Event, Record, Withheld
 
 POLL_S = 0.25  # how late a step may end
+OVER_MAX = 20_000  # messages whose time has ended while they are on disk; past that the oldest may be asked for again
 _GIVEN = frozenset({Event.DELIVERED, Event.HELD})  # a unit that takes nothing does not acknowledge either
 _ANSWERS = frozenset({ReceiptState.DELIVERED, ReceiptState.READ, ReceiptState.ACCEPTED})
 
@@ -55,6 +56,8 @@ class Escalation:
         self._alias = partial(pseudonym, means.pseudonym_key)
         self._book = Book(limit)
         self._busy: set[str] = set()
+        self._on_disk: set[str] = set()  # what waits here, and there too until its unit takes it
+        self._over: dict[str, bool] = {}  # what does not wait here any more, and still does there; oldest first
         self._accepted: list[Waiting] = []  # at the console; their origins are still to be told
         self._wake = asyncio.Event()
         for case in means.shelf.kept():
@@ -154,8 +157,14 @@ class Escalation:
             since=record.at,
             due=record.at + timedelta(seconds=within_s),
         )
-        if self._book.find(case.key) is not None:
-            return  # it came again after a crash, and is waited for already
+        on_disk, key = record.event is Event.HELD, case.key
+        if self._book.find(key) is not None:
+            self._on_disk.discard(key)
+            return  # it came again after a crash, or from the disk, and is waited for already
+        if self._over.pop(key, False) and not on_disk:
+            return  # its time ran while it was on disk, and has ended
+        if on_disk:
+            self._on_disk.add(key)
         self._means.shelf.put(case)
         if (given_up := self._book.open(case)) is not None:
             self._ended(given_up, Event.NOT_ACKNOWLEDGED, Attention.TOO_MANY_WAITING)
@@ -167,21 +176,30 @@ class Escalation:
         if case is None:
             return
         if body.state in _ANSWERS:
-            self._acknowledged(case, unit, Attention.BY_RECEIPT)
+            for each in (*self._book.before(case, unit), case):
+                self._acknowledged(each, unit, Attention.BY_RECEIPT)
         elif unit == case.unit:
             self._book.hurry(case.key, Attention.DECLINED)
             self._wake.set()
 
     def _acknowledged(self, case: Waiting, unit: str, how: Attention) -> None:
-        self._book.close(case.key)
-        self._means.shelf.drop(case.key)
+        self._close(case)
         self._stream.attended(Event.ACKNOWLEDGED, how, case.message, unit, case.agreement)
 
     def _ended(self, case: Waiting, event: Event, reason: Attention) -> None:
         if event is Event.NOT_ACKNOWLEDGED:
-            self._book.close(case.key)
-            self._means.shelf.drop(case.key)
+            self._close(case)
         self._stream.attended(event, reason, case.message, case.unit, case.agreement)
+
+    def _close(self, case: Waiting) -> None:
+        """It waits no longer; nor will it when what is on disk arrives at last."""
+        self._book.close(case.key)
+        self._means.shelf.drop(case.key)
+        if case.key in self._on_disk:
+            self._on_disk.discard(case.key)
+            self._over[case.key] = True
+            if len(self._over) > OVER_MAX:
+                del self._over[next(iter(self._over))]
 
     async def _end(self, due: Due) -> None:
         """Give the message to who is next, or tell the origin that nobody is left."""
@@ -215,11 +233,12 @@ class Escalation:
         """The step that follows, where a unit that stands in has been given the message and has time to answer."""
         case, now = due.case, self._means.clock()
         next_up = turn(case, due.reason, self._table.units, now)
-        way = self._way(case.message, case.asked[0], case.agreement)
-        for name in next_up.units:
-            unit = self._table.units[name]
-            if way is None or not isinstance(unit, LocalUnit) or self._book.find(case.key) is not case:
+        for name in next_up.units:  # a link may take its time, and the table be another one then
+            way, unit = self._way(case.message, case.asked[0], case.agreement), self._table.units.get(name)
+            if way is None or self._book.find(case.key) is not case:
                 return None
+            if not isinstance(unit, LocalUnit):
+                continue
             names = await self._given(case, way._replace(destination=unit), now)
             if names is not None and not next_up.everybody:
                 return case.passed_to(name, names, self._means.clock())

@@ -159,8 +159,20 @@ class Book:
 
     def called(self, unit: str, name: str) -> Waiting | None:
         """The newest that a unit was given and calls so, or None."""
-        keys = self._named.get((unit, name))
-        return self._cases[keys[-1]] if keys else None
+        found = [self._cases[key] for key in reversed(self._named.get((unit, name), ()))]
+        return max(found, key=lambda case: case.since, default=None)
+
+    def before(self, case: Waiting, unit: str) -> Sequence[Waiting]:
+        """What a unit was given earlier of the same subject: who acknowledges the newest state of it has these too."""
+        told = case.message
+        found = {key: self._cases[key] for name in case.names for key in self._named.get((unit, name), ())}
+        return [
+            each
+            for each in found.values()
+            if each is not case
+            and each.since <= case.since
+            and (each.message.origin, each.message.subject) == (told.origin, told.subject)
+        ]
 
     def hurry(self, key: str, reason: Attention) -> None:
         """This step ends now."""

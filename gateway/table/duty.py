@@ -19,6 +19,7 @@ def duty_faults(config: Config) -> Iterator[str]:
         for index, unit in enumerate(listed):
             yield from faults(f"$.{table}[{index}]", unit, units)
     ours = {unit.id: unit for unit in config.units}
+    late = {each.id for each in config.agreements if each.transformation.delay_s is not None}
     for index, route in enumerate(config.routes):
         for name in route.to if route.acknowledge is not None else ():
             if name in units and name not in ours:
@@ -26,6 +27,11 @@ def duty_faults(config: Config) -> Iterator[str]:
             for each in stand_ins(name, ours):
                 if each in ours and ours[each].deliver is None:
                     yield f'$.routes[{index}].acknowledge: its alternate "{each}" has no topic in its deliver'
+        if route.acknowledge is not None and route.agreement in late and not ours.keys().isdisjoint(route.sources):
+            yield (
+                f'$.routes[{index}].acknowledge: "{route.agreement}" has a delay_s, which units of ours wait for here '
+                "while the time runs; leave one of them out"
+            )
 
 
 def duty_warnings(config: Config) -> Iterator[str]:

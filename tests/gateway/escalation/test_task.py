@@ -10,12 +10,14 @@ import pytest
 from msgspec.structs import replace
 
 from adapters import load
+from gateway.config import Config
 from gateway.keyring.keystore import KeyringError
 from gateway.keyring.ring import Keyring
 from gateway.links import SendRefusal
 from protocols.body import Chat, Receipt, ReceiptState
 from protocols.label import Label
 from protocols.message import Message, Precedence, Times
+from protocols.record import Event
 from tests.fakes import NOW, FakeLink
 from tests.gateway.vigil import ASKED, BACK, DEFAULT_LABEL, STANDING_IN, Vigil, told
 
@@ -409,6 +411,77 @@ async def test_a_link_that_takes_nothing_holds_nothing_else_up(vigil: Vigil) -> 
         stuck.cancel()
         await asyncio.wait([stuck])
     assert [case.unit for case in vigil.escalation.waiting()] == [DESK]  # of the first its origin is told from the disk
+
+
+async def test_a_table_without_the_next_who_stands_in_holds_while_a_link_takes_its_time(vigil: Vigil) -> None:
+    await vigil.tell(told())
+    vigil.now += timedelta(seconds=600)
+    refusing = {"tak/to-desk": SendRefusal.NOT_AUTHORISED}
+    links = {"national": FakeLink(refuses=refusing), "coalition": FakeLink()}
+    links["national"].taking.clear()
+    async with vigil.line.sending(links["national"], links["coalition"]):
+        passing_on = asyncio.create_task(vigil.escalation.once())
+        await links["national"].asked.wait()
+        vigil.adopt_config(without_patrols(vigil))
+        links["national"].taking.set()
+        await passing_on
+
+    assert vigil.said()[-1] == ("not-acknowledged", "not-in-time", CELL)
+    assert "tak/to-patrols" not in links["national"].topics()
+
+
+async def test_a_route_that_goes_while_a_link_takes_its_time_leads_to_nobody_else(vigil: Vigil) -> None:
+    await vigil.tell(told())
+    vigil.now += timedelta(seconds=600)
+    refusing = {"tak/to-desk": SendRefusal.NOT_AUTHORISED}
+    links = {"national": FakeLink(refuses=refusing), "coalition": FakeLink()}
+    links["national"].taking.clear()
+    async with vigil.line.sending(links["national"], links["coalition"]):
+        passing_on = asyncio.create_task(vigil.escalation.once())
+        await links["national"].asked.wait()
+        vigil.adopt((ASKED, ""))
+        links["national"].taking.set()
+        await passing_on
+
+    assert "tak/to-patrols" not in links["national"].topics()
+
+
+def without_patrols(vigil: Vigil) -> Config:
+    """The table where patrols are no unit any more."""
+    config = vigil.config
+    units = tuple(unit for unit in config.units if unit.id != PATROLS)
+    kept = tuple(replace(unit, alternates=tuple(each for each in unit.alternates if each != PATROLS)) for unit in units)
+    routes = tuple(each for each in config.routes if PATROLS not in (*each.sources, *each.to))
+    return replace(config, units=kept, routes=routes)
+
+
+async def test_what_ended_while_it_was_on_disk_is_not_asked_for_again_when_it_arrives(vigil: Vigil) -> None:
+    await vigil.tell(told())
+    given = next(each for each in vigil.audit.outcomes if each.record.event is Event.DELIVERED)
+    await vigil.answer(SUBJECT)
+    vigil.escalation(given._replace(record=replace(given.record, event=Event.HELD, reason="slow")))
+    assert len(vigil.escalation) == 1
+    await vigil.after(600)
+    await vigil.answer(SUBJECT, topic="desk/alpha", number=1)
+    assert len(vigil.escalation) == 0
+
+    vigil.escalation(given)
+
+    assert len(vigil.escalation) == 0
+    vigil.escalation(given)  # a further time it is a message like any other
+    assert len(vigil.escalation) == 1
+
+
+async def test_who_acknowledges_the_newest_of_a_subject_has_what_came_before(vigil: Vigil) -> None:
+    first, other = told(1), told(2)
+    await vigil.tell(first, other)
+    await vigil.after(600)  # the first is with the desk by now
+    vigil.now += timedelta(seconds=1)
+    await vigil.tell(replace(told(3), subject=first.subject))
+    await vigil.answer(first.subject)
+
+    assert [case.message.subject for case in vigil.escalation.waiting()] == [other.subject]
+    assert [each for each in vigil.said() if each[0] == "acknowledged"] == [("acknowledged", "by-receipt", CELL)] * 2
 
 
 async def test_the_oldest_is_known_by_its_age(vigil: Vigil) -> None:

@@ -53,6 +53,21 @@ def test_a_fault_is_told_with_its_path_and_what_to_do(change: tuple[str, str], s
     assert any(fault.startswith(said) for fault in found), found
 
 
+INSIDE = 'to = ["alpha/cell"]\nkinds = ["track"]\nagreement = "alpha-inside"\n'
+DELAYED = ("delay_s = 600.0", "coarsen_m = 100.0")
+
+
+@pytest.mark.parametrize(("transformation", "count"), zip(DELAYED, (1, 0), strict=True))
+def test_nobody_acknowledges_what_still_has_to_wait_here(transformation: str, count: int) -> None:
+    asked = (INSIDE, INSIDE + "acknowledge = { routine = 60 }\n")
+    inside = 'id = "alpha-inside"\n'
+    terms = (inside, f"{inside}transformation = {{ {transformation} }}\n")
+
+    found = list(faults(parse(changed(*CHANGES, asked, terms).encode())))
+
+    assert [fault.partition(" has a ")[0] for fault in found] == ['$.routes[2].acknowledge: "alpha-inside"'] * count
+
+
 def test_units_that_stand_in_for_each_other_are_a_fault_at_both() -> None:
     desk = 'id = "alpha/desk"\n'
     found = list(faults(parse(changed(*CHANGES, (desk, desk + 'alternates = ["alpha/cell"]\n')).encode())))
