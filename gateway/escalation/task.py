@@ -157,14 +157,14 @@ class Escalation:
             since=record.at,
             due=record.at + timedelta(seconds=within_s),
         )
-        on_disk, key = record.event is Event.HELD, case.key
-        if self._book.find(key) is not None:
-            self._on_disk.discard(key)
+        on_disk = record.event is Event.HELD
+        if self._book.find(case.key) is not None:
+            self._on_disk.discard(case.key)
             return  # it came again after a crash, or from the disk, and is waited for already
-        if self._over.pop(key, False) and not on_disk:
+        if self._over.pop(case.key, False) and not on_disk:
             return  # its time ran while it was on disk, and has ended
         if on_disk:
-            self._on_disk.add(key)
+            self._on_disk.add(case.key)
         self._means.shelf.put(case)
         if (given_up := self._book.open(case)) is not None:
             self._ended(given_up, Event.NOT_ACKNOWLEDGED, Attention.TOO_MANY_WAITING)
