@@ -46,7 +46,7 @@ from gateway.outbound.waiting import Waiting
 from gateway.outbound.wrapping import Wrapping
 from gateway.quarantine import Quarantine
 from gateway.relay import Relay, Rules, WaysOut
-from gateway.reload import Reloader
+from gateway.reload import Reloader, trust
 from gateway.repeats import Repeats
 from gateway.routing import Table
 from gateway.spool import SpoolError
@@ -110,7 +110,7 @@ async def run(
 
 async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
     """Make every part, in the order in which they need each other, and run them. Long: it is the one place for that."""
-    config, state = loaded.config, loaded.state
+    config, state, trusted = loaded.config, loaded.state, trust(loaded.state)
     own = part.folder(state)  # written by this process alone; keys and bundles are in ``state``, and only read
     own.mkdir(parents=True, exist_ok=True, mode=0o700)
     partner = config.gateway.partner
@@ -164,7 +164,7 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
         async with asyncio.TaskGroup() as group:
             for name, duty in _duties(parts, table):
                 group.create_task(duty, name=name)
-            group.create_task(Reloader(loaded, stream, adopt).run(eyes.announce), name="table")
+            group.create_task(Reloader(loaded, stream, adopt, trusted).run(eyes.announce), name="table")
 
 
 def _duties(parts: _Parts, table: Table) -> Iterator[tuple[str, Coroutine[None, None, None]]]:

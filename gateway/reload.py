@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 from watchfiles import awatch
@@ -28,6 +28,7 @@ from protocols.unit import partner_of
 
 SIGNED_ANEW = "the signatures of agreements were read anew"
 LOOK_MS = 1_000  # milliseconds after which the file is looked at even when nothing was noticed
+Trust: TypeAlias = tuple[tuple[str, tuple[int, ...]], ...]
 CHANGES_MAX = 200  # lines of one difference that are recorded; more are counted
 
 
@@ -83,20 +84,26 @@ def fixed(old: Config, new: Config) -> Iterator[str]:
 class Reloader:
     """Keeps the table of a running gateway as its file says; ``adopt`` puts a configuration in force."""
 
-    def __init__(self, loaded: Loaded, stream: Stream, adopt: Callable[[Config], None]) -> None:
+    def __init__(
+        self, loaded: Loaded, stream: Stream, adopt: Callable[[Config], None], known: Trust | None = None
+    ) -> None:
+        """``known``: what the state folder said when the keys were read; what came since is looked at first."""
         self._loaded = loaded
         self._stream = stream
         self._adopt = adopt
         self._versions = loaded.state / VERSIONS
         self._signatures = loaded.state / SIGNATURES
         self._signatures.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._known: Trust | None = trust(loaded.state) if known is None else known
         keep(self._versions, version_of(loaded))
 
     async def run(self, told: Callable[[str], None]) -> None:
         """Watch the table and its SPIFs until cancelled; ``told`` gets a line for each change or fault."""
-        trust = self._loaded.state / BUNDLES
-        trust.mkdir(parents=True, exist_ok=True, mode=0o700)
-        async for signed in _changes(self._files, self._signatures, trust):
+        bundles = self._loaded.state / BUNDLES
+        bundles.mkdir(parents=True, exist_ok=True, mode=0o700)
+        async for noticed in _changes(self._files, self._signatures, bundles):
+            signed = noticed or self._known not in {None, trust(self._loaded.state)}
+            self._known = None  # from here on every change is noticed
             for line in self.take(signed=signed):
                 told(line)
 
@@ -122,7 +129,7 @@ class Reloader:
         if faults:
             self._stream.gateway(Event.TABLE_REFUSED, faults)
             self._stream.commit()
-            return faults
+            return (*faults, *(self._follow() if signed else ()))
         lines = difference(old, loaded.config).lines
         if loaded.config == old:
             if not signed:
@@ -135,14 +142,24 @@ class Reloader:
         self._stream.commit()
         return lines
 
+    def _follow(self) -> tuple[str, ...]:
+        """The table in force goes on, under what was signed and withdrawn by now: a faulty file stops neither."""
+        try:
+            self._adopt(self._loaded.config)
+        except (ConfigError, KeyringError):  # said already: it is why the file was not taken
+            return ()
+        self._stream.gateway(Event.TABLE_CHANGED, (SIGNED_ANEW,))
+        self._stream.commit()
+        return (SIGNED_ANEW,)
 
-async def _changes(files: Callable[[], Sequence[Path]], signatures: Path, trust: Path) -> AsyncIterator[bool]:
+
+async def _changes(files: Callable[[], Sequence[Path]], signatures: Path, bundles: Path) -> AsyncIterator[bool]:
     """Each time that a file, or (True) what partners signed, was written or replaced, as editors and tools do."""
     seen: list[tuple[int, ...]] = []  # nothing yet: what was written before the watch began is looked at too
     async for changes in awatch(
         *{file.parent for file in files()},
         signatures,
-        trust,
+        bundles,
         recursive=False,
         yield_on_timeout=True,
         rust_timeout=LOOK_MS,
@@ -153,6 +170,12 @@ async def _changes(files: Callable[[], Sequence[Path]], signatures: Path, trust:
         if signed or stamps != seen:
             yield signed
         seen = stamps
+
+
+def trust(state: Path) -> Trust:
+    """What differs when bundles, revocations or signatures came or went."""
+    signed = sorted((state / SIGNATURES).glob(f"*{SIGNED}"))
+    return tuple((file.name, _stamp(file)) for file in (state / BUNDLES / CHANGED, *signed))
 
 
 def _stamp(file: Path) -> tuple[int, ...]:

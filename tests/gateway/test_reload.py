@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from gateway.config import Config, load
-from gateway.reload import CHANGES_MAX, Reloader, difference, fixed
+from gateway.keyring.holdings import BUNDLES, CHANGED
+from gateway.reload import CHANGES_MAX, SIGNED_ANEW, Reloader, difference, fixed, trust
 from gateway.stream import Stream
 from gateway.versions import VERSIONS, Version, previous
 from protocols.record import Event
@@ -178,6 +180,34 @@ def test_signatures_that_came_or_went_are_read_anew_and_recorded(running: Runnin
     assert running.adopted == [running.loaded.config]
     assert running.events == [Event.TABLE_CHANGED]
     assert list((running.loaded.state / "tables").iterdir()) == [running.loaded.state / "tables" / "000001.toml"]
+
+
+def test_what_was_withdrawn_is_followed_also_while_the_file_has_faults(running: Running) -> None:
+    running.file.write_text("[gateway")
+    *faults, last = running.reloader.take(signed=True)
+
+    assert faults[0].startswith("not TOML")
+    assert last == SIGNED_ANEW
+    assert running.adopted == [running.loaded.config]
+    assert running.events == [Event.TABLE_REFUSED, Event.TABLE_CHANGED]
+
+
+async def test_what_was_withdrawn_while_the_gateway_started_is_followed(running: Running) -> None:
+    before = trust(running.loaded.state)
+    bundles = running.loaded.state / BUNDLES
+    bundles.mkdir(parents=True)
+    (bundles / CHANGED).touch()
+    reloader = Reloader(running.loaded, Stream("alpha", running.audit, clock), running.adopted.append, before)
+    told: list[str] = []
+    watching = asyncio.create_task(reloader.run(told.append))
+    async with asyncio.timeout(60):
+        while not told:
+            await asyncio.sleep(0.02)
+    watching.cancel()
+    await asyncio.wait([watching])
+
+    assert told == [SIGNED_ANEW]
+    assert running.adopted == [running.loaded.config]
 
 
 def test_an_unchanged_file_is_not_an_event(running: Running) -> None:
