@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,11 +42,11 @@ def keep(folder: Path, version: Version) -> None:
             file.unlink(missing_ok=True)  # another worker may have been first
 
 
-def previous(folder: Path, current: Version) -> Version | None:
-    """The newest version that was in force before the current one, or None."""
+def previous(folder: Path, current: Version, fits: Callable[[Version], bool] = lambda _: True) -> Version | None:
+    """The newest version that was in force before the current one, and that ``fits``, or None."""
     versions = [_read(file) for file in sorted(folder.glob("*.toml"), reverse=True)]
     place = versions.index(current) + 1 if current in versions else 0
-    return next((version for version in versions[place:] if version != current), None)
+    return next((version for version in versions[place:] if version != current and fits(version)), None)
 
 
 def _read(file: Path) -> Version:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.config import ConfigError, Loaded, load, parse, state_of
+from gateway.config import Config, ConfigError, Loaded, load, parse, state_of
 from gateway.durable import write_private
 from gateway.exits import reported
 from gateway.reload import difference
@@ -30,18 +30,20 @@ def rollback(file: File, *, state: State = None) -> None:
         folder = state or (state_of(text, file.resolve().parent) if loaded is None else loaded.state)
         if folder is None:
             raise ConfigError([*faults, f"{file}: does not say where its earlier versions are: name --state"])
-        version = previous(folder / VERSIONS, Version(text) if loaded is None else version_of(loaded))
+        current = Version(text) if loaded is None else version_of(loaded)
+        now = None if loaded is None else loaded.config
+        version = previous(folder / VERSIONS, current, lambda each: (back := _table(each)) is not None and back != now)
         if version is None:
             raise ConfigError([*faults, f"{file}: no earlier version was in force"])
-        back = parse(version.text, file.resolve().parent, dict(version.beside))
         for name, data in version.beside:
             if loaded is None or loaded.beside.get(name) != data:
                 write_private(file.resolve().parent / name, data)
         write_private(file, version.text)
     for fault in faults:
         typer.echo(f"it was no table: {fault}", err=True)
-    for line in difference(loaded.config, back).lines if loaded else ():
-        typer.echo(line)
+    if loaded is not None and (back := _table(version)) is not None:
+        for line in difference(loaded.config, back).lines:
+            typer.echo(line)
 
 
 def _loaded(file: Path) -> tuple[Loaded | None, Sequence[str]]:
@@ -50,6 +52,14 @@ def _loaded(file: Path) -> tuple[Loaded | None, Sequence[str]]:
         return load(file), ()
     except ConfigError as error:
         return None, error.faults
+
+
+def _table(version: Version) -> Config | None:
+    """What a version said; None where a power cut left it in part."""
+    try:
+        return parse(version.text, None, dict(version.beside))
+    except ConfigError:
+        return None
 
 
 def _text(file: Path) -> bytes:

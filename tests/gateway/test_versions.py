@@ -138,6 +138,17 @@ def test_a_file_that_is_no_table_any_more_goes_back_to_what_was_in_force(
     assert load(running.file).config == running.loaded.config
 
 
+def test_a_remark_is_no_version_to_go_back_from_nor_is_what_a_power_cut_left(running: Running) -> None:
+    before = running.spif.read_bytes()
+    running.change()
+    running.reloader.take()
+    (running.loaded.state / VERSIONS / "000003.toml").write_bytes(TEXT[:100])
+    running.file.write_bytes(TEXT + b"# a remark\n")
+
+    assert CliRunner().invoke(app, ["rollback", str(running.file)]).stdout == "~ policy HOME\n"
+    assert running.spif.read_bytes() == before
+
+
 def test_a_file_that_does_not_say_its_state_is_told_so_and_left_alone(running: Running) -> None:
     running.file.write_bytes(b"[gateway")
     result = CliRunner().invoke(app, ["rollback", str(running.file)])
