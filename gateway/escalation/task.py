@@ -32,6 +32,7 @@ from protocols.record import Attention, Event, Record, Withheld
 
 POLL_S = 0.25  # how late a step may end
 OVER_MAX = 20_000  # messages whose time has ended while they are on disk; past that the oldest may be asked for again
+SAID_MAX = 10_000  # receipts whose further outcomes are known as such
 _GIVEN = frozenset({Event.DELIVERED, Event.HELD})  # a unit that takes nothing does not acknowledge either
 _ANSWERS = frozenset({ReceiptState.DELIVERED, ReceiptState.READ, ReceiptState.ACCEPTED})
 
@@ -58,6 +59,7 @@ class Escalation:
         self._busy: set[str] = set()
         self._on_disk: set[str] = set()  # what waits here, and there too until its unit takes it
         self._over: dict[str, bool] = {}  # what does not wait here any more, and still does there; oldest first
+        self._said: dict[tuple[str, datetime | None], bool] = {}
         self._accepted: list[Waiting] = []  # at the console; their origins are still to be told
         self._wake = asyncio.Event()
         for case in means.shelf.kept():
@@ -84,7 +86,7 @@ class Escalation:
         if message is None:
             return
         if isinstance(message.body, Receipt):
-            if message.source.format != OURS:
+            if message.source.format != OURS and self._is_first(message):
                 self._answered(message.origin or "", message.body)
         elif record.event in _GIVEN and record.reason is not Attention.STANDS_IN:
             self._delivered(record, message, data or b"")
@@ -169,6 +171,16 @@ class Escalation:
         if (given_up := self._book.open(case)) is not None:
             self._ended(given_up, Event.NOT_ACKNOWLEDGED, Attention.TOO_MANY_WAITING)
         self._wake.set()
+
+    def _is_first(self, said: Message) -> bool:
+        """Whether this is the first outcome of what a unit said; others, also from the disk, say nothing again."""
+        arrival = (said.id, said.times.received)
+        if arrival in self._said:
+            return False
+        self._said[arrival] = True
+        if len(self._said) > SAID_MAX:
+            del self._said[next(iter(self._said))]
+        return True
 
     def _answered(self, unit: str, body: Receipt) -> None:
         """A unit says what became of a message. One that it was given earlier, before others, counts as well."""

@@ -472,6 +472,18 @@ async def test_what_ended_while_it_was_on_disk_is_not_asked_for_again_when_it_ar
     assert len(vigil.escalation) == 1
 
 
+async def test_a_receipt_that_reaches_somebody_else_late_acknowledges_nothing_newer(vigil: Vigil) -> None:
+    await vigil.tell(told(1))
+    await vigil.answer(SUBJECT)
+    said = next(each for each in vigil.audit.outcomes if each.message and isinstance(each.message.body, Receipt))
+    vigil.now += timedelta(seconds=1)
+    await vigil.tell(replace(told(3), subject=SUBJECT))
+
+    vigil.escalation(said)
+
+    assert len(vigil.escalation) == 1
+
+
 async def test_who_acknowledges_the_newest_of_a_subject_has_what_came_before(vigil: Vigil) -> None:
     first, other = told(1), told(2)
     await vigil.tell(first, other)
