@@ -88,8 +88,11 @@ class Draft:
                 raise EncodeError("no letter of SEDAP-Express says this classification")
             self.losses.append(Loss(field="label", reason=LossReason.NO_CODE, approximated=True))
             return letter
-        hint = self.message.source.label_hint or ""
-        return hint.removeprefix(_HINT) if self.message.source.format == "sedap" and hint.startswith(_HINT) else ""
+        hint = self.message.source.label_hint
+        if hint is None or (self.message.source.format == "sedap" and hint.startswith(_HINT)):
+            return "" if hint is None else hint.removeprefix(_HINT)
+        self.losses.append(Loss(field="source.label_hint", reason=LossReason.NO_FIELD))
+        return ""
 
 
 def sender_of(named: tuple[str, str] | None) -> str:

@@ -7,6 +7,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import compress, product
 
 import msgspec
 
@@ -47,6 +48,16 @@ _KEPT = dict.fromkeys(("relative_x", "relative_y", "relative_z", "roll", "pitch"
     "media": re.compile(r"[\w.:+/=#-]+", re.ASCII),
 }
 _json = msgspec.json.Encoder().encode  # writes numbers as repr() does, at a tenth of what that takes
+_LOSABLE = ("number", "acknowledgement", "mac", "fields")
+_LOST = {  # by which of these are said and held by no field
+    said: tuple([Loss(field=field, reason=LossReason.NO_FIELD) for field in compress(_LOSABLE, said)])
+    for said in product((False, True), repeat=len(_LOSABLE))
+}
+_END = dict.fromkeys(TYPES, HEADER + 64) | {  # fields of a whole line
+    "OWNUNIT": 17, "CONTACT": 30, "TEXT": 12, "STATUS": 17, "ACKNOWLEDGE": 10, "HEARTBEAT": 8,
+}  # fmt: skip
+FIELDS_LOST = _LOST[False, False, False, True][0]  # of content that the type does not have, or that is not read
+_NAMED_BY_NUMBER = TYPES - {"OWNUNIT", "CONTACT", "STATUS", "HEARTBEAT"}  # whose subject has the number in it
 _read_numbers = msgspec.json.Decoder(list[float | None]).decode
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _BREAKING = re.compile(r"[;\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
@@ -66,6 +77,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     label_hint: str | None
     content: list[str]
     text: str  # the whole line
+    losses: tuple[Loss, ...]  # what is said in its header that no field holds, or behind its last field
 
     def subject(self, own_id: str) -> str:
         """Name what a line is about: an id is unique only together with its sender, a relayed one is a subject."""
@@ -106,6 +118,7 @@ def read_line(text: str) -> Line:
             raise DecodeError(Fault.UNSUPPORTED if name.isalpha() else Fault.MALFORMED, "name")
     if len(fields) > _FIELDS_MAX:
         raise DecodeError(Fault.MALFORMED, "too many fields")
+    said = len(fields)
     fields += _PADDING[len(fields) :]
     _, own_number, time, sender, letter, acknowledgement, mac, *content = fields
     if own_number not in _NUMBERS:
@@ -117,7 +130,12 @@ def read_line(text: str) -> Line:
     if letter not in _HINTS:
         raise DecodeError(Fault.MALFORMED, "classification")
     at, at_ms, whole = _read_time(time) if time else (None, None, False)
-    return Line(name, _NUMBERS[own_number], at, at_ms, whole, sender, _HINTS[letter], content, text)
+    losses: tuple[Loss, ...] = ()
+    if own_number or acknowledgement or mac or said > _END[name]:
+        numbered = own_number != "" and (name not in _NAMED_BY_NUMBER or sender == RELAY)
+        more = any(content[_END[name] - HEADER :])
+        losses = _LOST[numbered, acknowledgement.upper() == "TRUE", mac != "", more]
+    return Line(name, _NUMBERS[own_number], at, at_ms, whole, sender, _HINTS[letter], content, text, losses)
 
 
 def _read_time(text: str) -> tuple[datetime, int, bool]:

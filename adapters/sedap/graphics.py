@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 
 from adapters import DecodeError, Fault
-from adapters.sedap.grammar import Line, Meaning, keep, number, read_base64, read_words
+from adapters.sedap.grammar import FIELDS_LOST, Line, Meaning, keep, number, read_base64, read_words
 from adapters.sedap.positions import read_position
 from protocols.body import Graphic, Opaque, Shape
 from protocols.message import Loss, LossReason
 from protocols.quantity import Position
 
 SHAPES = {0: Shape.POINT, 1: Shape.LINE, 2: Shape.POLYGON, 5: Shape.CIRCLE, 6: Shape.ELLIPSE}
+_FIELDS = {Shape.POINT: 3, Shape.LINE: 1, Shape.POLYGON: 1, Shape.CIRCLE: 4, Shape.ELLIPSE: 5}  # of geometry
 POINTS_MAX = 5_000
 _COLOUR = re.compile(r"[0-9A-Fa-f]{6}(?:[0-9A-Fa-f]{2})?")
 _NUMBER = re.compile(r"[+-]?\.?\d")
@@ -41,6 +42,8 @@ def graphic(line: Line) -> Meaning:
     elif encoding.upper() not in ("", "NONE"):
         raise DecodeError(Fault.MALFORMED, "graphic.encoding")
     points, major, minor, rotation = _geometry(shape, geometry)
+    if any(geometry[_FIELDS[shape] :]) or any(point.count(",") > 2 for point in geometry[0].split("#")):
+        losses.append(FIELDS_LOST)
     body = Graphic(
         shape=shape,
         points=points,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from adapters import DecodeError, Fault
 from adapters.sedap.grammar import (
+    FIELDS_LOST,
     IMAGE_BYTES,
     OWN,
     TEXT_BYTES,
@@ -55,7 +56,7 @@ def contact(line: Line) -> Meaning:
         raise DecodeError(Fault.MALFORMED, "contact.delete")
     subject = line.subject(own_id)
     if delete and delete.upper() == "TRUE":
-        return Meaning(subject, Delete(target=subject), [])
+        return Meaning(subject, Delete(target=subject), [FIELDS_LOST] if any(line.content[2:23]) else [])
     width, length, height, name, sensors, code, mmsi, icao, image, comment = line.content[13:23]
     position, kinematics = _place_and_movement((latitude, longitude, altitude, speed, course, heading))
     losses: list[Loss] = []

@@ -45,7 +45,7 @@ def _message(line: Line) -> Message:
             mode=meaning.mode,
             addressees=meaning.addressees,
             references=meaning.references,
-            loss=tuple(meaning.losses),
+            loss=(*line.losses, *meaning.losses) if line.losses else tuple(meaning.losses),
             extras=meaning.extras,
         )
     except DecodeError:

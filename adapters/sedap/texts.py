@@ -12,7 +12,7 @@ from adapters import DecodeError, Fault
 from adapters.sedap.grammar import RELAY, TEXT_BYTES, Line, Meaning, read_base64, read_words, unescape
 from protocols import form
 from protocols.body import NOBODY, Alert, Chat, Identity
-from protocols.message import Reference
+from protocols.message import Loss, LossReason, Reference
 
 EVENT = "Alert"  # the event of an alert that is only text
 DIALECTS = {0: "text-undefined", 2: "text-warning", 3: "text-notice"}  # of a chat whose TEXT was not of type 04
@@ -37,15 +37,20 @@ def text(line: Line) -> Meaning:
     about = () if relayed or not reference else (Reference(relation="reference", subject=line.subject(reference)),)
     filled = form.read(words)
     if filled is not None:
-        return Meaning(subject, filled, [], references=about)
+        return Meaning(subject, filled, _unheard(recipient), references=about)
     author = line.sender or None
     if relayed:
         author, words = _author(words)
     if number == 1:
-        return Meaning(subject, plain_alert(words, author), [], references=about)
+        return Meaning(subject, plain_alert(words, author), _unheard(recipient), references=about)
     to = tuple(name for name in recipient.split("#") if name)
     body = Chat(text=words, to=to, sender=_person(author))
     return Meaning(subject, body, [], references=about, dialect=DIALECTS.get(number))
+
+
+def _unheard(recipient: str) -> list[Loss]:
+    """An alert or a form is for everybody."""
+    return [Loss(field="to", reason=LossReason.NO_FIELD)] if recipient else []
 
 
 def plain_alert(words: str, author: str | None) -> Alert:
