@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from lxml import etree
 
+from adapters.cap import kept
 from adapters.cap.names import (
     NOT_DESCRIBED,
     feet_of_metres,
@@ -25,8 +26,12 @@ from protocols.xml import carries, escape
 Read = TypeVar("Read")
 
 _POINT = re.compile(r"[+-]?\d{1,3}(?:\.\d*)?,[+-]?\d{1,3}(?:\.\d*)?")
-POINTS_MAX = 20_000  # corners and circles of one info block; no more are read
+POINTS_MAX = 5_000  # corners and circles of one info block; no more are read
+SHAPES_MAX = 1_000  # polygons, circles and codes of one info block
 _NUMBER = re.compile(r"[+-]?\d{1,9}(?:\.\d{1,30})?")
+
+
+_STRANGE = Loss(field="area.element", reason=LossReason.NO_FIELD)  # what no area has
 
 
 class Place(NamedTuple):
@@ -40,6 +45,8 @@ def read_places(areas: list[etree._Element], losses: list[Loss]) -> Place:
     """Several areas become one with all their shapes; what is malformed is set aside."""
     shapes = _Shapes(losses)
     for area in areas:
+        if kept.has_text(area):
+            losses.append(_STRANGE)
         for child in area:
             shapes.add(child)
     if len(areas) > 1:
@@ -62,9 +69,11 @@ class _Shapes:
     def add(self, child: etree._Element) -> None:
         """Read one element of an area."""
         name, text = etree.QName(child).localname, (child.text or "").strip()
+        if len(child) and (name != "geocode" or text or any(len(part) or kept.is_text(part.tail) for part in child)):
+            self.losses.append(_STRANGE)
         if name in ("polygon", "circle"):
             self.room -= 1 + text.count(",")
-            if self.room < 0:
+            if self.room < 0 or len(self.polygons) + len(self.circles) >= SHAPES_MAX:
                 self.losses.append(Loss(field=f"area.{name}s", reason=LossReason.TOO_LONG))
                 return
         if name == "areaDesc":
@@ -73,6 +82,8 @@ class _Shapes:
             self._keep(self.polygons, _ring(text), "area.polygons")
         elif name == "circle":
             self._keep(self.circles, _circle(text), "area.circles")
+        elif name == "geocode" and len(self.geocodes) >= SHAPES_MAX:
+            self.losses.append(Loss(field="area.geocodes", reason=LossReason.TOO_LONG, approximated=True))
         elif name == "geocode":
             pair = [(part.text or "").strip() for part in child]
             self._keep(self.geocodes, (pair[0], pair[1]) if len(pair) == 2 else None, "area.geocodes")

@@ -20,6 +20,7 @@ _RESTRICTION_MAX = 1_024  # characters
 _ADDRESSES_MAX = 65_536  # characters
 _ADDRESS = re.compile(r'"([^"]*)"|(\S+)')
 _ONCE = ("identifier", "sender", "sent", "status", "msgType", "scope")
+_AGAIN = ("info", "code", "category", "responseType", "eventCode", "parameter", "resource", "area")  # more than once
 _KNOWN = frozenset({*_ONCE, "restriction", "addresses", "references", "info", *kept.OF_ALERT})
 
 
@@ -103,10 +104,20 @@ class Head:
         return tuple(read)
 
     def unread(self, element: etree._Element, known: frozenset[str]) -> list[Loss]:
-        """A loss where there are children that are not of CAP, or not where CAP has them; a signature is one."""
+        """A loss where there is what is not of CAP, or not where CAP has it, or again; a signature is one."""
         tags = {self.namespace + name for name in known}
-        others = [child for child in element if child.tag not in tags and (len(child) or (child.text or "").strip())]
-        return [Loss(field="element", reason=LossReason.NO_FIELD)] if others else []
+        whole = {self.namespace + name for name in kept.CONTAINERS}
+        again = {self.namespace + name for name in _AGAIN}
+        strange = kept.has_text(element)
+        for child in element:
+            tag = child.tag
+            if tag not in tags:
+                strange = strange or len(child) > 0 or kept.is_text(child.text)
+            elif len(child) and tag not in whole:
+                strange = True
+            elif tag not in again:
+                tags.discard(tag)  # the next one is one too many
+        return [Loss(field="element", reason=LossReason.NO_FIELD)] if strange else []
 
     def children(self, element: etree._Element, names: Sequence[str]) -> list[etree._Element]:
         """The children of these names, in the order of the names."""

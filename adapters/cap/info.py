@@ -48,9 +48,9 @@ class Info:
         self._times(element)
         self.losses += head.unread(element, _KNOWN)
         parameters = self._parameters(element)
-        others = [
-            each for each in head.children(element, kept.OF_INFO) if head.text(each, "valueName") not in parameters
-        ]
+        others = head.children(element, kept.OF_INFO)
+        if parameters:
+            others = [each for each in others if head.text(each, "valueName") not in parameters]
         self.extras += kept.read(others, self.losses)
         if len(self.extras) > EXTRAS_MAX:
             self.extras = self.extras[:EXTRAS_MAX]
@@ -58,6 +58,8 @@ class Info:
         if TIME in parameters:
             self.observed = self._time(parameters[TIME], TIME)
         self.body = self._filled(element, parameters.get(KIND)) or self._alert(element, cancelled=cancelled)
+        if KIND in parameters and isinstance(self.body, Alert):
+            self._unreadable("parameter")
 
     def _parameters(self, element: etree._Element) -> dict[str, str]:
         """A gateway's own parameters; everybody else's are kept as they are."""

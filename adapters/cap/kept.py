@@ -21,6 +21,7 @@ _PARTS = {
     "resource": ("resourceDesc", "mimeType", "size", "uri", "derefUri", "digest"),
 }
 _NEEDED = {"eventCode": 2, "parameter": 2, "resource": 2}  # so many of the parts, the first ones, are mandatory
+CONTAINERS = ("info", "area", "eventCode", "parameter", "resource", "geocode")  # that have elements, and no text
 _SIZE = re.compile(r"\d{1,12}")
 
 
@@ -30,19 +31,35 @@ def read(elements: list[etree._Element], losses: list[Loss]) -> tuple[Extra, ...
     room = _SIZE_MAX
     for element in elements:
         name = etree.QName(element).localname
+        if len(kept) == EXTRAS_MAX:
+            if len(element) or is_text(element.text):
+                losses.append(Loss(field=name, reason=LossReason.TOO_LONG, approximated=True))
+            continue
         parts = tuple((etree.QName(part).localname, (part.text or "").strip()) for part in element)
         text = (element.text or "").strip()
         if not parts and not text:
             continue
         extra = Extra(format=FORMAT, name=name, attributes=parts) if parts else _simple(name, text)
+        if parts and (has_text(element) or any(len(part) for part in element)):
+            losses.append(Loss(field=name, reason=LossReason.NO_FIELD, approximated=True))
         room -= len(text) + sum(len(value) for _, value in parts)
         if not is_sound(extra):
             losses.append(Loss(field=name, reason=LossReason.UNREADABLE))
-        elif room < 0 or len(kept) == EXTRAS_MAX:
+        elif room < 0:
             losses.append(Loss(field=name, reason=LossReason.TOO_LONG, approximated=bool(kept)))
         else:
             kept.append(extra)
     return tuple(kept)
+
+
+def is_text(text: str | None) -> bool:
+    """Whether there is more than white space between two tags."""
+    return text is not None and not text.isspace() and text != ""
+
+
+def has_text(element: etree._Element) -> bool:
+    """Whether an element has text beside the elements in it."""
+    return is_text(element.text) or any(is_text(child.tail) for child in element)
 
 
 def _simple(name: str, text: str) -> Extra:

@@ -23,6 +23,7 @@ RESPONSES = (
 )  # fmt: skip
 SCOPES = ("Public", "Restricted", "Private")
 
+_BLOCK_END = re.compile(r"%2C([2-9]|[1-4]\d|50)$")  # how an identifier names an info block after the first
 _FORBIDDEN = re.compile(r"[\s,<&%\x00-\x1f\x7f-\x9f]")  # CAP 1.2, 3.2.1: no spaces, commas or restricted characters
 _ESCAPED = re.compile(r"(?:%[0-9A-F]{2})+")
 _METRES_A_FOOT = Decimal("0.3048")
@@ -53,14 +54,21 @@ def _plain(escaped: str) -> str:
 
 def subject_of(sender: str, identifier: str) -> str:
     """Name an alert: an identifier is unique only together with its sender, a relayed one is a subject."""
-    return unescape(identifier) if sender == RELAY else f"cap:{sender},{identifier}"
+    if sender == RELAY:
+        return unescape(identifier)
+    return f"cap:{sender}," + _BLOCK_END.sub(r",\1", identifier)
 
 
 def native(subject: str) -> tuple[str, str] | None:
-    """Sender and identifier of a subject that a CAP sender named; None for every other format's."""
+    """Sender and identifier of a subject that a CAP sender named; None for every other format's.
+
+    An info block after the first, which is a document of its own when it is written, has its number in its identifier.
+    """
     if not subject.startswith("cap:"):
         return None
     sender, _, identifier = subject[4:].partition(",")
+    identifier, comma, place = identifier.partition(",")
+    identifier += comma and f"%2C{place}"
     return (sender, identifier) if is_name(sender) and is_name(identifier) and sender != RELAY else None
 
 
@@ -88,3 +96,8 @@ def kilometres_of_metres(metres: float) -> str:
     """Metres in kilometres, exactly."""
     text = f"{Decimal(repr(float(metres))) / 1000:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def has_block(subject: str) -> bool:
+    """Whether a subject names an info block after the first of a CAP sender's alert."""
+    return subject.startswith("cap:") and subject.count(",") > 1

@@ -19,6 +19,7 @@ from protocols.message import Loss, LossReason, Message, Reference, Times, messa
 from protocols.moment import is_whole
 from protocols.xml import XmlElement, XmlError, parse
 
+_ATTRIBUTES = etree.XPath("boolean(//@*)")
 CANCELLED_MAX = 400  # alerts that one document ends: references times info blocks
 
 
@@ -33,11 +34,20 @@ def decode(data: bytes) -> Sequence[Message]:
     if kind.localname != "alert" or version is None:
         raise DecodeError(Fault.UNSUPPORTED, "alert")
     try:
-        return _alert(Head(root, kind.namespace or "", version))
+        head = Head(root, kind.namespace or "", version)
+        if _has_attributes(root, data):
+            head.losses.append(Loss(field="attribute", reason=LossReason.NO_FIELD))
+        return _alert(head)
     except DecodeError:
         raise
     except (ValueError, ArithmeticError):  # the model's own bounds
         raise DecodeError(Fault.OUT_OF_RANGE, "alert") from None
+
+
+def _has_attributes(root: XmlElement, data: bytes) -> bool:
+    """Whether there is an attribute anywhere, which CAP has none of. A look at the bytes spares most the search."""
+    rest = data[data.find(b">", data.find(b"alert")) :]
+    return len(root.attrib) > 0 or ((b'="' in rest or b"='" in rest or b"= " in rest) and bool(_ATTRIBUTES(root)))
 
 
 def _alert(head: Head) -> Sequence[Message]:

@@ -12,9 +12,9 @@ from datetime import datetime
 from adapters import Encoded, EncodeError
 from adapters.cap.block import write_info
 from adapters.cap.draft import Draft, write_time
-from adapters.cap.names import MODES, named, native
+from adapters.cap.names import MODES, has_block, named, native
 from protocols.body import Alert, Medevac, Report
-from protocols.message import Derived, LossReason, Message, Mode, Reference
+from protocols.message import Derived, Loss, LossReason, Message, Mode, Reference
 from protocols.moment import read_iso
 
 _NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
@@ -46,6 +46,9 @@ class _Head:
 
     def write(self, *, cancelled: bool) -> str:
         sender, identifier = named(self.draft.message.subject)
+        if has_block(self.draft.message.subject):
+            rule = "number-of-the-block-in-the-identifier"
+            self.draft.derived.append(Derived(field="subject", source="subject", rule=rule))
         kind, references = self._cancel(sender, identifier) if cancelled else self._update()
         if cancelled:
             sender, identifier = self._cancellation(sender)
@@ -122,6 +125,8 @@ class _Head:
             self.draft.lose("label", LossReason.STRUCTURE, approximated=found is None)
         if found is not None:
             return found[1], found[2] or ""
+        if source.label_hint is not None:
+            self.draft.losses.append(Loss(field="source.label_hint", reason=LossReason.NO_FIELD))
         if label is None:
             self.draft.derived.append(Derived(field="scope", source="label", rule="unlabelled-is-restricted"))
         return "Restricted", "not stated" if label is None else str(label)

@@ -361,3 +361,32 @@ def test_addresses_without_end_are_refused() -> None:
         cap.decode(flood("Alert", 0, block(), f"<addresses>{'a ' * 50_000}</addresses>"))
 
     assert refused.value.fault is Fault.TOO_LARGE
+
+
+def test_a_block_after_the_first_goes_out_under_its_own_sender_and_comes_back_as_itself() -> None:
+    second = cap.decode(document(INFO + INFO.replace("<event>", "<event>Second ")))[1]
+    encoded = cap.encode(second)
+
+    assert texts(second, "sender") == texts(read(document()), "sender")
+    assert texts(second, "identifier") == ["A-1%2C2"]  # of A-1
+    assert "subject" in {each.field for each in encoded.derived}
+    (back,) = cap.decode(encoded.data)
+    assert (back.subject, back.id) == (second.subject, second.id)
+
+
+@pytest.mark.parametrize(
+    ("shape", "field"),
+    [
+        ("<circle>1.5,2.5 3</circle>", "area.circles"),
+        ("<polygon>1,2 1,3 2,3 1,2</polygon>", "area.polygons"),
+        ("<geocode><valueName>a</valueName><value>b</value></geocode>", "area.geocodes"),
+    ],
+)
+def test_shapes_without_end_are_cut_and_that_is_declared(shape: str, field: str) -> None:
+    (message,) = cap.decode(document(INFO.replace(AREA, f"<area><areaDesc>x</areaDesc>{shape * 1001}</area>")))
+
+    assert isinstance(message.body, Alert)
+    assert message.body.area is not None
+    area = message.body.area
+    assert len(area.circles) + len(area.polygons) + len(area.geocodes) == 1000
+    assert field in {loss.field for loss in message.loss}

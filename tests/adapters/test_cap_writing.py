@@ -221,8 +221,8 @@ def test_what_is_written_validates(message: Message) -> None:
 @pytest.mark.parametrize(
     ("name", "count", "derived"),
     [
-        ("australia", 2, set()),
-        ("canada", 2, set()),
+        ("australia", 2, {"subject"}),  # whose second block has its number in its identifier
+        ("canada", 2, {"subject"}),
         ("earthquake", 1, set()),
         ("no_optional_fields", 1, set()),
         ("noaa_errors", 1, {"urgency", "severity", "certainty"}),
@@ -239,9 +239,9 @@ def test_every_sample_reads_and_goes_home_meaning_the_same(name: str, count: int
         encoded = cap.encode(message)
         schema.assertValid(etree.fromstring(encoded.data))
         assert encoded.loss == ()
-        assert {each.field for each in encoded.derived} == derived
+        assert {each.field for each in encoded.derived} == derived - ({"subject"} if message is messages[0] else set())
         back = read(encoded.data)
-        unknown = dict.fromkeys(derived)
+        unknown = dict.fromkeys(derived - {"subject"})
         body = msgspec.structs.replace(back.body, **unknown)
         assert body == message.body
         assert (back.subject, back.times, back.mode, back.references, back.addressees) == (
