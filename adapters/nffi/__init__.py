@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adapters import INPUT_MAX, DecodeError, Encoded, EncodeError, Fault
-from adapters.nffi.read import read_tracks
+from adapters.nffi.read import has_unknown_attributes, read_tracks
 from adapters.nffi.write import write_track
 from protocols.body import Contact, Track
 from protocols.ledger import Ledger
@@ -21,6 +21,7 @@ EDITION = "NFFI 1.3 (urn:nato:fft:protocols:nffi13); 1.4 read leniently"
 MEDIA_TYPE = "application/xml"
 READS = frozenset({"track", "contact"})
 WRITES = READS
+_DECLARATION_MAX = 128  # bytes
 
 
 def decode(data: bytes) -> Sequence[Message]:
@@ -31,7 +32,9 @@ def decode(data: bytes) -> Sequence[Message]:
         root = parse(data)
     except XmlError as error:
         raise DecodeError(Fault(error.fault), "document") from None
-    return read_tracks(root)
+    usual = data.count(b"=", 0, data.find(b"?>", 0, _DECLARATION_MAX) + 1) + 1  # of XML's declaration, and a namespace
+    are_more = data.count(b"=") > usual + data.count(b" accuracy=") + data.count(b" sec")
+    return read_tracks(root, strange=are_more and has_unknown_attributes(root))
 
 
 def encode(message: Message) -> Encoded:

@@ -7,6 +7,8 @@ from datetime import datetime
 from math import isfinite
 from typing import TypeAlias
 
+from lxml import etree
+
 from adapters import DecodeError, Fault
 from adapters.nffi.extras import KEPT, keep, keep_detail
 from adapters.nffi.names import (
@@ -37,11 +39,21 @@ HINT_MAX = 600  # characters of a security marking; the schema allows 256 + 30 +
 
 Fields: TypeAlias = Mapping[str, XmlElement]
 _NOTHING: Fields = {}
+_UNKNOWN_ATTRIBUTES = etree.XPath(
+    "boolean(//@*[not(ancestor::*[local-name() = 'detailData'])][not((local-name() = 'accuracy' and "
+    "contains('|latitude|longitude|altitude|bearing|speed|inclination|', concat('|', local-name(..), '|'))) or "
+    "(local-name(..) != local-name(/*) and contains('|secPolicyName|secClassification|secCategory|', "
+    "concat('|', local-name(), '|')) and ../../.. = /))])"
+)
+_MOVED = frozenset({"alert", "remarks"})  # which 1.4 has in another section
 _REMARKS = f"{{{NFFI_13}}}remarks"  # the only element that may be there more than once
 
 
-def read_tracks(root: XmlElement) -> tuple[Message, ...]:
-    """A Message for every track. Raise DecodeError; an invented namespace or spelling is refused."""
+def read_tracks(root: XmlElement, *, strange: bool = False) -> tuple[Message, ...]:
+    """A Message for every track; ``strange`` where something has attributes that NFFI does not have there.
+
+    Raise DecodeError; an invented namespace or spelling is refused.
+    """
     namespace, _, name = str(root.tag)[1:].partition("}")
     if name != "NFFIMessage" or namespace not in VERSIONS:
         raise DecodeError(Fault.UNSUPPORTED, "root is not NFFIMessage of NFFI 1.3 or 1.4")
@@ -52,7 +64,7 @@ def read_tracks(root: XmlElement) -> tuple[Message, ...]:
         if track.tag != f"{{{namespace}}}track":
             raise DecodeError(Fault.MALFORMED, "NFFIMessage: not a track")
         try:
-            messages.append(_message(track, namespace))
+            messages.append(_message(track, namespace, strange=strange))
         except DecodeError:
             raise
         except ValueError:  # a struct refused a value: the model's bounds hold for every format
@@ -60,7 +72,7 @@ def read_tracks(root: XmlElement) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def _message(track: XmlElement, namespace: str) -> Message:
+def _message(track: XmlElement, namespace: str, *, strange: bool) -> Message:
     sections = _fields(track)
     fields = {name: _fields(sections.get(name)) for name in KNOWN}
     if namespace == NFFI_13:
@@ -68,6 +80,10 @@ def _message(track: XmlElement, namespace: str) -> Message:
     if "positionalData" not in sections:
         raise DecodeError(Fault.MISSING, "track/positionalData")
     ledger = Ledger()
+    if strange:
+        ledger.drop("attributes")
+    if namespace != NFFI_13:
+        _account_unknown(sections, fields, ledger)
     positional = fields["positionalData"]
     source = _source(positional)
     subject, observed = subject_of(source), _time(positional)
@@ -115,7 +131,7 @@ def _extras(sections: Fields, fields: Mapping[str, Fields], ledger: Ledger, *, r
 def _track(fields: Mapping[str, Fields], symbol: Symbol | None, identity: Identity, ledger: Ledger) -> Track:
     status, device = fields["operStatusData"], fields["deviceSpecificData"]
     return Track(
-        position=_position(fields["positionalData"]),
+        position=_position(fields["positionalData"], ledger),
         symbol=symbol,
         identity=identity,
         kinematics=_kinematics(fields["positionalData"]),
@@ -132,7 +148,7 @@ def _contact(fields: Mapping[str, Fields], symbol: Symbol | None, identity: Iden
     if "alert" in fields["operStatusData"] or "alert" in fields["deviceSpecificData"]:
         ledger.drop("in_distress")
     return Contact(
-        position=_position(fields["positionalData"]),
+        position=_position(fields["positionalData"], ledger),
         symbol=symbol,
         identity=identity,
         kinematics=_kinematics(fields["positionalData"]),
@@ -167,13 +183,15 @@ def _symbol(identification: Fields, ledger: Ledger) -> tuple[Symbol | None, Mode
     return read.symbol, Mode.EXERCISE if read.exercise else Mode.UNSTATED
 
 
-def _position(positional: Fields) -> Position:
+def _position(positional: Fields, ledger: Ledger) -> Position:
     coordinates = _fields(positional.get("coordinates"))
     latitude, longitude = _number(coordinates, "latitude"), _number(coordinates, "longitude")
     if latitude is None or longitude is None:
         raise DecodeError(Fault.MISSING, "positionalData/coordinates")
     altitude_m = _number(coordinates, "altitude")
     errors = [e for name in ("latitude", "longitude") if (e := _accuracy(coordinates, name)) is not None]
+    if errors and min(errors) != max(errors):
+        ledger.approximate("position.circular_error_m", LossReason.NO_FIELD)
     return Position(
         latitude=latitude,
         longitude=longitude,
@@ -259,6 +277,21 @@ def _refuse_unknown(track: XmlElement, sections: Fields, fields: Mapping[str, Fi
             raise DecodeError(Fault.MALFORMED, f"{name}: not an element of NFFI 1.3")
     if not sections.keys() <= KNOWN.keys() | {"detailData"}:
         raise DecodeError(Fault.MALFORMED, "track: not a section of NFFI 1.3")
+
+
+def has_unknown_attributes(root: XmlElement) -> bool:
+    """Whether anything has attributes that NFFI does not have there; ``detailData`` may have any."""
+    return bool(_UNKNOWN_ATTRIBUTES(root))
+
+
+def _account_unknown(sections: Fields, fields: Mapping[str, Fields], ledger: Ledger) -> None:
+    """What 1.4 may have more than 1.3."""
+    for name in sections.keys() - KNOWN.keys() - {"detailData"}:
+        if len(sections[name]) or (sections[name].text or "").strip():
+            ledger.drop("track")
+    for name, found in fields.items():
+        if found.keys() - KNOWN[name] - _MOVED:
+            ledger.drop(name)
 
 
 def _fields(element: XmlElement | None) -> Fields:

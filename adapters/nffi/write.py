@@ -42,6 +42,7 @@ _PLACELESS = (
     "provenance",
     "precedence",
     "quality.how",
+    "source.label_hint",
 )
 _json = msgspec.json.Encoder().encode  # writes numbers as repr() does, at a tenth of what that takes
 
@@ -216,6 +217,7 @@ def _account(message: Message, body: Track | Contact, ledger: Ledger) -> None:
         message.provenance != (),
         message.precedence is not None,
         message.quality.how is not None,
+        message.source.label_hint is not None,
     )
     ledger.drop_those(_PLACELESS, said)
     if message.extras and [extra for extra in message.extras if extra.format != FORMAT]:
