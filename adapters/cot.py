@@ -14,7 +14,7 @@ from protocols.cot.markup import CannotSayError, write_event
 from protocols.cot.read import refuse_commands
 from protocols.cot.report import read_xml
 from protocols.cot.stream import split as split_stream
-from protocols.cot.write import KINDS, draft_event
+from protocols.cot.write import KINDS, draft_event, losses_of
 from protocols.ledger import Ledger
 from protocols.message import Message
 from protocols.xml import REPLACEMENT, carries
@@ -47,7 +47,7 @@ def encode(message: Message) -> Encoded:
             ledger.approximate_texts(message, carries)
     except CannotSayError as error:
         raise EncodeError(str(error)) from None
-    return Encoded(data, ledger.loss, ledger.derived)
+    return Encoded(data, losses_of(message, ledger), ledger.derived)
 
 
 def split(buffer: bytes) -> tuple[list[bytes], bytes]:

@@ -14,7 +14,7 @@ from protocols.cot.event import CotError, parse_event
 from protocols.cot.markup import CannotSayError, Draft, write_event
 from protocols.cot.read import read_message, refuse_commands
 from protocols.cot.whole import redraft
-from protocols.cot.write import KINDS, draft_event
+from protocols.cot.write import KINDS, draft_event, losses_of
 from protocols.ledger import Ledger
 from protocols.message import LossReason, Message
 from protocols.tak import event_of, mesh, read_frame, write_message
@@ -68,7 +68,7 @@ def encode(message: Message) -> Encoded:
     _account_milliseconds(draft, ledger)
     if _REPLACED in data:
         ledger.approximate_texts(message, carries)
-    return Encoded(data, ledger.loss, ledger.derived)
+    return Encoded(data, losses_of(message, ledger), ledger.derived)
 
 
 def _account_milliseconds(draft: Draft, ledger: Ledger) -> None:

@@ -22,6 +22,7 @@ ADDRESSEES_MAX = 256
 REFERENCES_MAX = 256
 HOPS_MAX = 64
 FASTEST_MPS = 1e6
+NO_TYPE = "a-u"  # of what a link leads to, which it must say: the schemas ask for a type
 
 _NO_NODE: Node = {}
 
@@ -119,8 +120,10 @@ def write_references(message: Message, ledger: Ledger) -> list[Element]:
     """A link for every reference that names a subject."""
     if any(not reference.subject or reference.type == "" for reference in message.references):
         ledger.approximate("references", LossReason.NO_CODE)
+    if any(reference.subject and not reference.type for reference in message.references):
+        ledger.derive("references", "references", "type-not-said")
     return [
-        Element("link", {"relation": r.relation, "uid": r.subject} | ({"type": r.type} if r.type else {}))
+        Element("link", {"relation": r.relation, "uid": r.subject, "type": r.type or NO_TYPE})
         for r in message.references
         if r.subject
     ]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from protocols.body import Graphic, Shape
 from protocols.cot.detail import fix_source_of, write_remarks
-from protocols.cot.event import CotError, CotFault, Details, Event, children_of, number
-from protocols.cot.extras import kept, middle, type_of, write_corners
-from protocols.cot.markup import CannotSayError, Element, Part, decimal
+from protocols.cot.event import CotError, CotFault, Details, Event, children_of, height, number
+from protocols.cot.extras import is_polyline, kept, middle, polyline_kept, type_of, write_corners
+from protocols.cot.markup import UNKNOWN, CannotSayError, Element, Part, decimal
+from protocols.cot.polyline import is_closed, polyline_of
 from protocols.ledger import Ledger
 from protocols.message import LossReason, Message
 from protocols.quantity import AltitudeDatum, Position
@@ -33,7 +34,7 @@ def read_graphic(event: Event, details: Details) -> Graphic | None:
     kind = event.type
     if not kind.startswith(("u-d-", "u-r-b", "b-m-r", "b-m-p")) or kind == "u-d-f-m":
         return None
-    corners = [text for node in details.links if (text := node.get("point"))]
+    corners = [text for node in details.links if (text := node.get("point"))] or polyline_of(details, POINTS_MAX)
     if len(corners) > POINTS_MAX:
         raise CotError(CotFault.TOO_LARGE, "detail/link@point")
     ellipse = _ellipse(details)
@@ -61,10 +62,19 @@ def write_graphic(message: Message, body: Graphic, ledger: Ledger) -> Part:
         points = body.points[:-1] if cot_type in _UNCLOSED and body.points[0] == body.points[-1] else body.points
         corners = [Element("link", {"point": _write_corner(point, ledger)}) for point in points]
         write_corners(message, corners)
-        details += corners
+        details += [_write_polyline(message, corners)] if is_polyline(message) else corners
         position = middle(body.points)
     details += [*_write_colours(body, ledger), *write_remarks(body.remarks)]
     return Part(cot_type, details, position, how="h-e", stale_s=86_400)
+
+
+def _write_polyline(message: Message, corners: list[Element]) -> Element:
+    """The corners as they came, in a shape."""
+    vertices = ""
+    for each in corners:
+        lat, lon, *hae = each.attributes["point"].split(",")
+        vertices += Element("vertex", {"lat": lat, "lon": lon, "hae": hae[0] if hae else UNKNOWN}).xml()
+    return Element("shape", inner=Element("polyline", polyline_kept(message), vertices).xml() + kept(message, "shape"))
 
 
 def corner(text: str) -> Position:
@@ -73,7 +83,7 @@ def corner(text: str) -> Position:
     try:
         if len(parts) not in (2, 3):
             raise ValueError("not two or three numbers")  # noqa: TRY301  # the same refusal as for a bad number
-        hae = number(parts[2]) if len(parts) == 3 else None
+        hae = height(number(parts[2])) if len(parts) == 3 else None
         return Position(
             latitude=float(parts[0]),
             longitude=float(parts[1]),
@@ -92,7 +102,9 @@ def corner_text(position: Position) -> str:
 
 
 def _path(event: Event, details: Details, corners: list[str]) -> Graphic:
-    points = tuple(corner(text) for text in corners)
+    points = tuple([corner(text) for text in corners])
+    if points[0] != points[-1] and is_closed(details):
+        points = (*points, points[0])
     closed = points[0] == points[-1] and len(points) > 3
     if event.type.startswith(_UNCLOSED) and not closed:
         points, closed = (*points, points[0]), True

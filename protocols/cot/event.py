@@ -125,6 +125,12 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 NOTHING = Details({}, ())
+_ATTRIBUTES = frozenset(
+    {
+        "version", "type", "access", "qos", "opex", "uid", "time", "start", "stale", "how", "caveat", "releasableTo",
+    }
+)  # fmt: skip
+_POINT_ATTRIBUTES = frozenset({"lat", "lon", "hae", "ce", "le"})
 _FLAT = ("event", "point", "detail")  # how nearly every event begins
 
 
@@ -187,9 +193,9 @@ def flat_event(found: dict[str, Attributes]) -> Event:
     """Read an event of such elements. Raise CotError."""
     first = found.copy()
     root, point = first.pop("event"), first.pop("point")
-    first.pop("detail")
+    strange = ("detail",) if first.pop("detail") else ()
     link = first.pop("link", None)
-    return _event(root, point, Details(first, () if link is None else (link,)))
+    return _event(root, point, Details(first, () if link is None else (link,)), strange)
 
 
 def event_of(root: XmlElement) -> Event:
@@ -198,16 +204,36 @@ def event_of(root: XmlElement) -> Event:
         raise CotError(CotFault.MALFORMED, "root is not event")
     point: XmlElement | None = None
     detail: XmlElement | None = None
+    strange: tuple[str, ...] = ("event",) if is_text(root.text) else ()
     for child in root:
         tag = child.tag
         if tag == "point" and point is None:
             point = child
         elif tag == "detail" and detail is None:
             detail = child
-    return _event(root, point, NOTHING if detail is None else read_details(detail))
+        else:
+            strange = (*strange, "event") if "event" not in strange else strange
+        if is_text(child.tail) and "event" not in strange:
+            strange = (*strange, "event")
+    if point is not None and (len(point) or is_text(point.text)):
+        strange = (*strange, "point")
+    if detail is not None and (len(detail.attrib) or has_text(detail)):
+        strange = (*strange, "detail")
+    return _event(root, point, NOTHING if detail is None else read_details(detail), strange)
 
 
-def _event(root: Node, point: Node | None, details: Details) -> Event:
+def is_text(text: str | None) -> bool:
+    """Whether there is more than white space between two tags."""
+    return text is not None and not text.isspace() and text != ""
+
+
+def has_text(node: XmlElement) -> bool:
+    """Whether an element has text beside the elements in it."""
+    return is_text(node.text) or any(is_text(child.tail) for child in node)
+
+
+def _event(root: Node, point: Node | None, details: Details, strange: tuple[str, ...]) -> Event:  # noqa: C901  # in one go, for speed
+    """Read an event; ``strange`` are the places where it has what no event has."""
     given = root.get
     version = given("version")
     if version is None:
@@ -231,6 +257,8 @@ def _event(root: Node, point: Node | None, details: Details) -> Event:
         unread = tuple([name for name, text in missing if text is None])
         if how is None or not is_how(how):
             unread, how = (*unread, "quality.how"), None
+    if strange or not _ATTRIBUTES.issuperset(root.keys()) or not _POINT_ATTRIBUTES.issuperset(point.keys()):
+        unread += _strange(root, point, strange)
     try:
         valid_from = time if start == time_text else None if start is None else read_iso(start)
     except ValueError:
@@ -256,6 +284,13 @@ def _event(root: Node, point: Node | None, details: Details) -> Event:
         given("releasableTo"),
         unread,
     )
+
+
+def _strange(root: Node, point: Node, found: tuple[str, ...]) -> tuple[str, ...]:
+    """The places of an event that have what no event has, each once."""
+    here = () if _ATTRIBUTES.issuperset(root.keys()) else ("event",)
+    there = () if _POINT_ATTRIBUTES.issuperset(point.keys()) else ("point",)
+    return tuple(dict.fromkeys((*found, *here, *there)))
 
 
 def read_point(point: Node) -> Point:

@@ -7,7 +7,7 @@ a field nor bring back one that was stripped.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import get_args
 
@@ -15,10 +15,24 @@ from lxml import etree
 
 from protocols.body import Alert, Body, Chat, Contact, Delete, FileReference, Graphic, Receipt, Shape, Status, Track
 from protocols.cot.chat import receipt_type, unusual_chat
-from protocols.cot.detail import addressees_of
-from protocols.cot.event import CotError, Details, Event, Node, Point, children_of, pairs_of, read_point, text_of
+from protocols.cot.detail import ADDRESSEES_MAX, REFERENCES_MAX, addressees_of
+from protocols.cot.event import (
+    CotError,
+    Details,
+    Event,
+    Node,
+    Point,
+    children_of,
+    has_text,
+    is_text,
+    pairs_of,
+    read_point,
+    text_of,
+)
 from protocols.cot.markup import Element, decimal
 from protocols.cot.medevac import ATTRIBUTES as MEDEVAC_ATTRIBUTES
+from protocols.cot.medevac import PATIENT_ATTRIBUTES, PATIENTS_MAX
+from protocols.cot.polyline import find_polyline
 from protocols.ledger import Ledger
 from protocols.message import EXTRAS_MAX, Extra, Message
 from protocols.quantity import Position, Value
@@ -44,6 +58,8 @@ _SHARED: Mapping[str, frozenset[str]] = {
 }
 _SILENT = {tag: names for tag, names in _SHARED.items() if tag != "remarks"}  # of kinds that have no words
 _LINK = _SHARED["link"]
+_ELLIPSE = frozenset({"major", "minor", "angle"})
+_VERTEX = frozenset({"lat", "lon", "hae"})
 _ATOM = {
     **_WHO,
     **_SHARED,
@@ -91,6 +107,9 @@ _READ: Mapping[str, Mapping[str, frozenset[str] | None]] = {  # None: nothing of
     kind: {tag: None if tag in _ANY_ATTRIBUTE else names for tag, names in known.items()}
     for kind, known in _KNOWN.items()
 }
+_WORDS = frozenset({"remarks", "emergency"})  # of which the text is read
+_SEEN_TO = frozenset({"task", "request"})  # whose reader says what it does not read
+_MEMBER = re.compile(r"uid(?:\d{1,2}|1\d\d|2[0-4]\d|25[0-5])|id", re.ASCII)
 _UNKNOWN = frozenset({"", "an element that is not known"})
 
 
@@ -99,7 +118,7 @@ def read_extras(event: Event, body: Body, unread: list[str]) -> tuple[Extra, ...
     kind = kind_of(body)
     if kind not in _READ:
         return ()
-    extras = [*_of_event(event, body), *_left_over(kind, event.details)]
+    extras = [*_of_event(event, body), *_left_over(kind, event.details, unread)]
     if event.details.more:
         extras += _repeated(kind, event.details, unread)
     if len(extras) > EXTRAS_MAX or _size(extras) > SIZE_MAX:
@@ -109,22 +128,97 @@ def read_extras(event: Event, body: Body, unread: list[str]) -> tuple[Extra, ...
     return tuple(extras)
 
 
-def _left_over(kind: str, details: Details) -> list[Extra]:
+def _left_over(kind: str, details: Details, unread: list[str]) -> list[Extra]:
     known = _READ[kind]
     extras: list[Extra] = []
     for tag, node in details.first.items():
         names = known.get(tag, _UNKNOWN)
         if names is _UNKNOWN:
             extras.append(_whole(tag, node))
-        elif names is not None and not names.issuperset(node.keys()):
-            _append_rest(extras, tag, node, names)
-    for node in details.links:
-        if not _LINK.issuperset(node.keys()) and node.get("point") is None:
-            if node.get("uid"):
+        else:
+            if names is not None and not names.issuperset(node.keys()):
+                _append_rest(extras, tag, node, names)
+            if isinstance(node, XmlElement) and _is_unheard(tag, node):
+                unread.append(f"detail/{tag}")
+        if tag == "takv" and names is not None and node.get("version") and not node.get("platform"):
+            unread.append("identity.system")
+    if details.links:
+        _left_of_links(kind, details.links, extras, unread)
+    return extras
+
+
+def _left_of_links(kind: str, links: Sequence[Node], extras: list[Extra], unread: list[str]) -> None:
+    """What references and corners do not say of links; a corner of what is no path is a link of its own."""
+    if len(links) > REFERENCES_MAX and kind != "graphic":
+        unread.append("references")
+    are_corners = kind == "graphic"
+    for node in links:
+        if isinstance(node, XmlElement) and _is_filled(node) and (node.get("uid") or node.get("point")):
+            unread.append("detail/link")
+        if not _LINK.issuperset(node.keys()) and not (are_corners and node.get("point")):
+            if node.get("uid") and not node.get("point"):
                 _append_rest(extras, "link", node, _LINK)
             else:
                 extras.append(_whole("link", node))
-    return extras
+
+
+def _is_unheard(tag: str, node: XmlElement) -> bool:
+    """Whether there is something in a known element that nobody reads."""
+    if tag in _SEEN_TO:
+        return False
+    if tag == "shape" and node.attrib:
+        return True
+    if not len(node):
+        return tag not in _WORDS and is_text(node.text)
+    reader = _INSIDE.get(tag)
+    return reader is None or has_text(node) or reader(node)
+
+
+def _in_chat(node: XmlElement) -> bool:
+    groups = node.findall("chatgrp")
+    named = [str(name) for group in groups[:1] for name in group.attrib]
+    return len(groups) > 1 or any(map(_is_filled, groups)) or not all(map(_MEMBER.fullmatch, named))
+
+
+def _in_shape(node: XmlElement) -> bool:
+    round_, lines = node.findall("ellipse"), node.findall("polyline")
+    corners = [vertex for line in lines for vertex in line]
+    return (
+        len(round_) > 1
+        or len(lines) > 1
+        or any(_is_more(each, _ELLIPSE) for each in round_)
+        or any(map(has_text, lines))
+        or any(each.tag != "vertex" or _is_more(each, _VERTEX) for each in corners)
+    )
+
+
+def _in_marti(node: XmlElement) -> bool:
+    return len(node) > ADDRESSEES_MAX or any(child.tag != "dest" or _is_filled(child) for child in node)
+
+
+def _in_medevac(node: XmlElement) -> bool:
+    rows = [row for child in node for row in child]
+    return (
+        len(rows) > PATIENTS_MAX
+        or any(child.tag != "zMistsMap" or len(child.attrib) > 0 or has_text(child) for child in node)
+        or any(row.tag != "zMist" or _is_more(row, PATIENT_ATTRIBUTES) for row in rows)
+    )
+
+
+_INSIDE: Mapping[str, Callable[[XmlElement], bool]] = {
+    "__chat": _in_chat,
+    "shape": _in_shape,
+    "marti": _in_marti,
+    "_medevac_": _in_medevac,
+}
+
+
+def _is_more(node: XmlElement, known: frozenset[str]) -> bool:
+    return _is_filled(node) or not known.issuperset(map(str, node.keys()))
+
+
+def _is_filled(node: XmlElement) -> bool:
+    return len(node) > 0 or is_text(node.text)
 
 
 def _repeated(kind: str, details: Details, unread: list[str]) -> list[Extra]:
@@ -146,7 +240,7 @@ def write_extras(kind: str, extras: Sequence[Extra], details: list[Element], led
     for extra in extras:
         if extra.format == FORMAT and extra.name[:1] == "@":
             continue
-        nameless = extra.name == "link" and "uid" not in dict(extra.attributes)
+        nameless = extra.name == "link" and _is_beside(dict(extra.attributes))
         if extra.format != FORMAT or not _is_sound(extra):
             ledger.drop("extras")
         elif extra.inner is None and extra.name in known:
@@ -155,6 +249,11 @@ def write_extras(kind: str, extras: Sequence[Extra], details: list[Element], led
             details.append(Element(extra.name, dict(extra.attributes), extra.inner))
         elif extra.name != "shape":  # which the drawing writes
             ledger.drop("extras")
+
+
+def _is_beside(link: Mapping[str, str]) -> bool:
+    """Whether a link is none that a reference stands for."""
+    return "uid" not in link or bool(link.get("point"))
 
 
 def are_beside(kind: str, extras: Sequence[Extra], names: Collection[str]) -> bool:
@@ -244,7 +343,7 @@ def _of_event(event: Event, body: Body) -> list[Extra]:
         return extras
     extras += _of_kind(event, body)
     if isinstance(body, Graphic):
-        extras += _of_graphic(event)
+        extras += _of_graphic(event, body)
         if _is_placeless(body) and event.point.position() != middle(body.points):
             extras.append(_of_point(event.point))
     elif _is_placeless(body) and not event.point.is_nowhere:
@@ -299,7 +398,7 @@ def _of_point(point: Point) -> Extra:
     return Extra(format=FORMAT, name="@point", attributes=pairs)
 
 
-def _of_graphic(event: Event) -> list[Extra]:
+def _of_graphic(event: Event, body: Graphic) -> list[Extra]:
     """The type, the names of corners, and what a shape has beside its ellipse (its style)."""
     usual = event.type in USUAL_TYPES
     extras = [] if usual else [Extra(format=FORMAT, name="@type", inner=event.type)]
@@ -308,11 +407,27 @@ def _of_graphic(event: Event) -> list[Extra]:
         if pairs:
             extras.append(Extra(format=FORMAT, name=f"@point-{index}", attributes=tuple(pairs), inner=""))
     shape = event.details.first.get("shape")
-    rest = [] if shape is None else [child for child in children_of(shape) if child.tag != "ellipse"]
+    read = ["ellipse"]
+    line = find_polyline(event.details)
+    if line is not None and _is_placeless(body):
+        read.append("polyline")
+        extras.append(Extra(format=FORMAT, name="@polyline", attributes=tuple(pairs_of(line))))
+    rest = [] if shape is None else [child for child in children_of(shape) if child.tag not in read]
     if rest:
         inner = "".join([etree.tostring(child, encoding="unicode", with_tail=False) for child in rest])
         extras.append(Extra(format=FORMAT, name="shape", inner=inner))
     return extras
+
+
+def is_polyline(message: Message) -> bool:
+    """Whether the corners of a drawing came as a polyline."""
+    return any(extra.format == FORMAT and extra.name == "@polyline" for extra in message.extras)
+
+
+def polyline_kept(message: Message) -> dict[str, str]:
+    """The attributes of the polyline that a drawing came as."""
+    found = [dict(each.attributes) for each in message.extras if each.format == FORMAT and each.name == "@polyline"]
+    return {name: text for name, text in found[0].items() if _NAME.fullmatch(name)}
 
 
 def write_corners(message: Message, corners: list[Element]) -> None:

@@ -88,6 +88,7 @@ _MIST = {
     "t": "treatment",
 }
 
+PATIENT_ATTRIBUTES = frozenset(_MIST)
 ATTRIBUTES = frozenset(
     {*_TAKPACKET_ONLY, *_EQUIPMENT, *_TERRAIN, *_ZONE, *_COUNTS, *_MORE_COUNTS, *_ORIGINS}
     | {"title", "medline_remarks", "freq", "litter", "ambulatory", "security", "hlz_marking", "hlz_other"}
@@ -114,6 +115,8 @@ def read_medevac(event: Event, details: Details, unread: list[str]) -> Medevac:
         return Medevac(position=position, remarks=remarks, requested_by=who, structured=False)
     structured = _read_element(node, unread)
     lines = [text for text in (structured.remarks, remarks) if text]
+    if len(lines) > 1:
+        unread.append("remarks")
     return replace(structured, position=position, remarks="\n".join(lines) or None, requested_by=who)
 
 

@@ -38,6 +38,8 @@ _MODES = {"o": Mode.OPERATION, "e": Mode.EXERCISE, "s": Mode.SIMULATION}
 _POSITION_KINDS = frozenset({"track", "contact"})
 _NOTHING_DERIVED: tuple[Derived, ...] = ()
 _NOTHING_LOST: tuple[Loss, ...] = ()
+_NO_PLACE = frozenset({"event", "point", "detail"})  # where an event has what no event has
+_UID_LOST = (Loss(field="event@uid", reason=LossReason.NO_FIELD),)
 _STATE_LOST = (Loss(field="state", reason=LossReason.NO_CODE, approximated=True),)
 
 
@@ -104,6 +106,8 @@ def _message(event: Event, body: Body, form: str, unread: list[str]) -> Message:
         name = message_id("position", subject, time)
     else:
         subject = _subject(event, details, kind)
+        if subject != event.uid and (kind == "alert" or (kind == "delete" and event.uid != f"{subject}.delete")):
+            lost = _UID_LOST
         cancelled = ("cancelled",) if kind == "alert" and body.cancelled else ()  # type: ignore[union-attr]  # an Alert
         name = message_id(kind, subject, time, *cancelled)
         if kind == "chat" and not any(reference.relation == "p-p" for reference in references):
@@ -122,8 +126,14 @@ def _message(event: Event, body: Body, form: str, unread: list[str]) -> Message:
         quality=UNGRADED if how is None else Quality(how=how),
         extras=extras,
         derived=derived,
-        loss=(*lost, *[Loss(field=field, reason=LossReason.UNREADABLE) for field in unread]) if unread else lost,
+        loss=(*lost, *[_unread(field) for field in dict.fromkeys(unread)]) if unread else lost,
     )
+
+
+def _unread(field: str) -> Loss:
+    if field == "remarks":  # read from two places
+        return Loss(field=field, reason=LossReason.STRUCTURE, approximated=True)
+    return Loss(field=field, reason=LossReason.NO_FIELD if field in _NO_PLACE else LossReason.UNREADABLE)
 
 
 def _with_sender(

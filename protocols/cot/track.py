@@ -16,6 +16,7 @@ from protocols.symbols import from_cot, to_cot
 from protocols.xml import escape
 
 OWN = frozenset({Affiliation.FRIEND, Affiliation.ASSUMED_FRIEND})
+_NOT_KNOWN = -1.0
 _SAID = (("mmsi", ""), ("icao", ""), ("length_m", " m"), ("width_m", " m"), ("height_m", " m"))
 
 
@@ -114,10 +115,8 @@ def _write_atom(kind: str, message: Message, body: Track | Contact, ledger: Ledg
 
 
 def _movement(course: float | None, speed: float | None) -> Element:
-    if course is None:
-        return plain_element("track", {"speed": decimal(speed or 0.0)})
-    if speed is None:
-        return plain_element("track", {"course": decimal(course)})
+    if course is None or speed is None:  # the element must have both: iTAK says so that one is not known
+        course, speed = _NOT_KNOWN if course is None else course, _NOT_KNOWN if speed is None else speed
     course_text, speed_text = decimals((course, speed))
     said = {"course": course_text, "speed": speed_text}
     return Element("track", said, "", f'<track course="{course_text}" speed="{speed_text}"/>')

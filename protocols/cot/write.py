@@ -32,7 +32,7 @@ from protocols.cot.notice import write_delete, write_report, write_status
 from protocols.cot.order import write_file, write_task
 from protocols.cot.track import write_contact, write_track
 from protocols.ledger import Ledger
-from protocols.message import LossReason, Message, Mode, Times
+from protocols.message import Loss, LossReason, Message, Mode, Times
 from protocols.quantity import AltitudeDatum, Position, Value
 from protocols.xml import carries
 
@@ -52,6 +52,7 @@ _WRITERS: Mapping[type[Value], Callable[[Message, Any, Ledger], Part]] = {
 }
 KINDS = frozenset(str(body.__struct_config__.tag) for body in _WRITERS) | {"opaque"}
 _HAE = AltitudeDatum.HAE
+_HINT_LOST = (Loss(field="source.label_hint", reason=LossReason.NO_FIELD),)
 _OPEX = {Mode.OPERATION: "o", Mode.EXERCISE: "e", Mode.SIMULATION: "s"}
 
 
@@ -177,6 +178,11 @@ def _account(message: Message, ledger: Ledger) -> None:
         ledger.drop("exercise")
     if not subject.isprintable() and not carries(subject):
         raise CannotSayError("XML cannot carry the subject")
+
+
+def losses_of(message: Message, ledger: Ledger) -> tuple[Loss, ...]:
+    """What the ledger says, and the format's own marking, which is not written again: a label stands for it."""
+    return ledger.loss if message.source.label_hint is None else ledger.loss + _HINT_LOST
 
 
 def _account_position(position: Position, ledger: Ledger) -> Position:

@@ -106,7 +106,7 @@ def test_third_party_sample_is_read_and_goes_home_valid(path: Path, base_event: 
     again = read(encoded.data)
 
     assert encoded.loss == ()
-    assert again == message
+    assert again == replace(message, loss=again.loss)  # the uid of a delete, which is not its subject, is a loss once
 
 
 def test_third_party_doctype_is_refused() -> None:
@@ -539,12 +539,12 @@ def said_again(data: bytes) -> set[tuple[str, str, str]]:
 
 
 def test_elements_that_come_again_without_end_are_a_loss_and_cost_little() -> None:
-    flood = event(detail="<remarks>" + "<z/>" * 9000 + "</remarks>" + "<remarks/>" * 9000)
+    flood = event(detail="<remarks>" + "<z/>" * 4500 + "</remarks>" + "<remarks/>" * 4500)
     before = process_time()
     message = read(flood)
 
     assert process_time() - before < 1  # comparing each with the first takes minutes
-    assert [loss.field for loss in message.loss] == ["extras"]
+    assert [loss.field for loss in message.loss] == ["detail/remarks", "extras"]
 
 
 @pytest.mark.parametrize(
@@ -821,3 +821,97 @@ def test_no_subject_breaks_out_of_its_place(subject: str) -> None:
         assert not carries(subject)
         return
     assert etree.fromstring(data).get("uid") == subject
+
+
+@pytest.mark.parametrize(
+    ("kinematics", "course", "speed"),
+    [(Kinematics(speed_mps=8.5), "-1.0", "8.5"), (Kinematics(course_deg=271.5), "271.5", "-1.0")],
+)
+def test_a_track_says_of_what_is_not_known_that_it_is_not(kinematics: Kinematics, course: str, speed: str) -> None:
+    message = track(Position(latitude=45.25, longitude=19.875), kinematics=kinematics)
+    written = etree.fromstring(cot.encode(message).data).find("detail/track")
+
+    assert written is not None
+    assert dict(written.items()) == {"course": course, "speed": speed}
+    schema("cot/schema-tak-detail/track.xsd").assertValid(written)
+    for adapter in (cot, tak):  # TAK Protocol would read a speed alone as a course of north
+        (again,) = adapter.decode(adapter.encode(message).data)
+        assert isinstance(again.body, Track)
+        assert again.body.kinematics == kinematics
+
+
+def test_a_link_always_has_a_type_as_its_schema_asks() -> None:
+    link = "<link uid='u-7' relation='p-l'/>"
+    encoded = cot.encode(read(event(detail=link)))
+
+    assert b'<link relation="p-l" uid="u-7" type="a-u"/>' in encoded.data
+    assert ("references", "type-not-said") in {(each.field, each.rule) for each in encoded.derived}
+
+
+POLYLINE = (
+    "<shape><polyline closed='true' id='7'><vertex lat='1.5' lon='2.5' hae='30.0'/>"
+    "<vertex lat='1.5' lon='3.5' hae='9999999.0'/><vertex lat='2.5' lon='3.5' hae='9999999.0'/></polyline></shape>"
+)
+
+
+@pytest.mark.parametrize("adapter", [cot, tak], ids=["cot", "tak"])
+def test_a_polyline_is_a_drawing_and_goes_home_as_one(adapter: Adapter) -> None:
+    message = read(event(type="u-d-f", detail=POLYLINE + "<contact callsign='Area'/>"))
+    first = Position(latitude=1.5, longitude=2.5, altitude_m=30.0, altitude_datum=AltitudeDatum.HAE)
+    points = (first, Position(latitude=1.5, longitude=3.5), Position(latitude=2.5, longitude=3.5), first)
+    assert message.body == Graphic(shape=Shape.POLYGON, points=points, title="Area")
+    assert message.loss == ()
+
+    encoded = adapter.encode(message)
+    assert b'<polyline closed="true" id="7"><vertex lat="1.5" lon="2.5" hae="30.0"/>' in encoded.data
+    (again,) = adapter.decode(encoded.data)
+    assert (again.body, again.extras) == (message.body, message.extras)
+
+
+def test_a_polyline_that_is_open_is_a_line_and_without_extras_its_corners_are_links() -> None:
+    message = read(event(type="u-d-f", detail=POLYLINE.replace("true", "false")))
+    written = etree.fromstring(cot.encode(replace(message, extras=())).data)
+
+    assert isinstance(message.body, Graphic)
+    assert (message.body.shape, len(message.body.points)) == (Shape.LINE, 3)
+    assert [link.get("point") for link in written.iter("link")] == ["1.5,2.5,30.0", "1.5,3.5", "2.5,3.5"]
+
+
+def test_a_polyline_without_end_is_refused_soon() -> None:
+    vertices = "<vertex lat='1' lon='2' hae='3'/>" * 5001
+    with pytest.raises(DecodeError) as refused:
+        cot.decode(event(type="u-d-f", detail=f"<shape><polyline closed='true'>{vertices}</polyline></shape>"))
+
+    assert refused.value.fault is Fault.TOO_LARGE
+
+
+def test_a_link_with_a_point_on_what_is_no_path_goes_home() -> None:
+    encoded = cot.encode(read(event(detail="<link uid='w-1' type='b-m-p-w' relation='c' point='45.25,19.875'/>")))
+
+    link = etree.fromstring(encoded.data).find("detail/link")
+    assert link is not None
+    assert dict(link.items()) == {"uid": "w-1", "type": "b-m-p-w", "relation": "c", "point": "45.25,19.875"}
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        (event(detail="<takv version='4.10'/>"), "identity.system"),
+        (event(detail="<status battery='5'><more/></status>"), "detail/status"),
+        (event(detail="<track course='1' speed='2'/>words"), "detail"),
+        (event(heard="x"), "event"),
+        (event(point="<point lat='1' lon='2' hae='3' ce='4' le='5' heard='x'/>"), "point"),
+        (event().replace(b"</event>", b"<heard/></event>"), "event"),
+        (event(detail="<marti>" + "<dest callsign='A'/>" * 257 + "</marti>"), "detail/marti"),
+        (event(detail="<link uid='u' relation='p-l' type='a-u'/>" * 257), "references"),
+    ],
+)
+def test_what_has_no_place_in_an_event_is_a_loss(data: bytes, field: str) -> None:
+    assert [loss.field for loss in read(data).loss] == [field]
+
+
+def test_a_marking_that_is_not_written_again_is_a_loss() -> None:
+    encoded = cot.encode(read(event(access="SECRET")))
+
+    assert b"SECRET" not in encoded.data
+    assert [loss.field for loss in encoded.loss] == ["source.label_hint"]
