@@ -40,7 +40,7 @@ HINT_MAX = 600  # characters of a security marking; the schema allows 256 + 30 +
 Fields: TypeAlias = Mapping[str, XmlElement]
 _NOTHING: Fields = {}
 _UNKNOWN_ATTRIBUTES = etree.XPath(
-    "boolean(//@*[not(ancestor::*[local-name() = 'detailData'])][not((local-name() = 'accuracy' and "
+    "boolean(//@*[not(../ancestor::*[local-name() = 'detailData'])][not((local-name() = 'accuracy' and "
     "contains('|latitude|longitude|altitude|bearing|speed|inclination|', concat('|', local-name(..), '|'))) or "
     "(local-name(..) != local-name(/*) and contains('|secPolicyName|secClassification|secCategory|', "
     "concat('|', local-name(), '|')) and ../../.. = /))])"
@@ -290,7 +290,7 @@ def _account_unknown(sections: Fields, fields: Mapping[str, Fields], ledger: Led
         if len(sections[name]) or (sections[name].text or "").strip():
             ledger.drop("track")
     for name, found in fields.items():
-        if found.keys() - KNOWN[name] - _MOVED:
+        if found.keys() - KNOWN[name] - (_MOVED if name == "operStatusData" else frozenset()):
             ledger.drop(name)
 
 

@@ -108,6 +108,7 @@ _READ: Mapping[str, Mapping[str, frozenset[str] | None]] = {  # None: nothing of
     for kind, known in _KNOWN.items()
 }
 _WORDS = frozenset({"remarks", "emergency"})  # of which the text is read
+_BARE = frozenset({"shape", "marti"})  # that have no attributes
 _SEEN_TO = frozenset({"task", "request"})  # whose reader says what it does not read
 _MEMBER = re.compile(r"uid(?:\d{1,2}|1\d\d|2[0-4]\d|25[0-5])|id", re.ASCII)
 _UNKNOWN = frozenset({"", "an element that is not known"})
@@ -166,7 +167,7 @@ def _is_unheard(tag: str, node: XmlElement) -> bool:
     """Whether there is something in a known element that nobody reads."""
     if tag in _SEEN_TO:
         return False
-    if tag == "shape" and node.attrib:
+    if tag in _BARE and node.attrib:
         return True
     if not len(node):
         return tag not in _WORDS and is_text(node.text)

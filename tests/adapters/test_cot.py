@@ -900,6 +900,7 @@ def test_a_link_with_a_point_on_what_is_no_path_goes_home() -> None:
         (event(detail="<status battery='5'><more/></status>"), "detail/status"),
         (event(detail="<track course='1' speed='2'/>words"), "detail"),
         (event(heard="x"), "event"),
+        (event(detail="<marti heard='x'><dest callsign='A'/></marti>"), "detail/marti"),
         (event(point="<point lat='1' lon='2' hae='3' ce='4' le='5' heard='x'/>"), "point"),
         (event().replace(b"</event>", b"<heard/></event>"), "event"),
         (event(detail="<marti>" + "<dest callsign='A'/>" * 257 + "</marti>"), "detail/marti"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from time import process_time
 from typing import Any
 
@@ -397,3 +398,28 @@ def test_what_the_schema_has_once_is_refused_twice(speeds: str, sections: str) -
         nffi.decode(data)
 
     assert refused.value.fault is Fault.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("<track>", "<track heard='x'>", "attributes"),
+        ("<system>", "<system heard='x'>", "attributes"),
+        ("</track>", "<detailData heard='x'><y z='1'/></detailData></track>", "attributes"),
+        ("<positionalData>", "<positionalData><remarks>x</remarks>", "positionalData"),
+        ("</track>", "<newData>x</newData></track>", "track"),
+    ],
+)
+def test_what_no_field_holds_is_a_loss(old: str, new: str, field: str) -> None:
+    data = (Path(__file__).parent.parent / "fixtures" / "nffi" / "lenient-14.xml").read_text()
+    plain, more = (nffi.decode(text.encode())[0] for text in (data, data.replace(old, new, 1)))
+
+    assert {loss.field for loss in more.loss} - {loss.field for loss in plain.loss} == {field}
+
+
+def test_attributes_inside_details_are_kept_not_lost() -> None:
+    data = (Path(__file__).parent.parent / "fixtures" / "nffi" / "lenient-14.xml").read_text()
+    (message,) = nffi.decode(data.replace("</track>", "<detailData><y z='1'/></detailData></track>").encode())
+
+    assert "attributes" not in {loss.field for loss in message.loss}
+    assert b'z="1"' in nffi.encode(message).data

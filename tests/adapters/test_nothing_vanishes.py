@@ -28,7 +28,7 @@ SAMPLES = {
     "sedap": "sedap-express/*.txt",
     "cap": "cap/samples/*.xml",
 }
-PLACES = 12  # of one document
+PLACES = 30  # of one document
 ATTRIBUTES = ("heard", "type", "uid", "name", "slope", "os", "point", "version", "production_time")
 ELEMENTS = ("heard", "remarks", "contact", "link", "status", "track", "description", "note")
 SECTIONS = ("track", "positionalData", "identificationData", "operStatusData", "deviceSpecificData")
@@ -98,7 +98,7 @@ NAMED: dict[str, list[tuple[str, tuple[str, ...]]]] = {
         (r".*/area/altitude", ("area.altitude", "position.altitude_m")),
         (r".*/area/ceiling", ("area.ceiling",)),
         (r".*/area/geocode.*", ("area.geocodes",)),
-        (r".*/(description|contact)", ("body",)),
+        (r".*/(description|contact|event)", ("body",)),
     ],
 }
 # What says nothing, or the same in other words than ours.
@@ -118,7 +118,7 @@ NOTHING: dict[str, list[tuple[str, str]]] = {
         (r"CONTACT\.8", r"(?i)false"),
     ],
     "nffi": [(r".*/identificationData/unitSymbol", r"\w{5,10}-*\**")],  # the last five say nothing, in many ways
-    "cap": [],
+    "cap": [(r".*/area/areaDesc", r"not described")],
 }
 
 
