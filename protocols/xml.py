@@ -35,6 +35,7 @@ _USUAL = (  # beginnings of what is read; any other is looked at
 _DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s")
 _ENCODING = re.compile(rb"""encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _NAMES = re.compile(rb"[<\s]([A-Za-z_:\x80-\xff][^\s<>/=\"']{0,200})[\s/>=]")
+_PIECE, _OVERLAP = 32_768, 256  # bytes
 _ENCODINGS = frozenset({b"utf-8", b"us-ascii", b"ascii", b"iso-8859-1", b"windows-1252"})
 _MARKUP = re.compile("[&<>\"'\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, section 2.2
@@ -196,8 +197,8 @@ def _is_read(beginning: bytes) -> bool:
 
 def _has_many_names(data: bytes) -> bool:
     names: set[bytes] = set()
-    for match in _NAMES.finditer(data):
-        names.add(match[1])
+    for start in range(0, len(data), _PIECE):  # a piece at a time, so that what is found takes little room
+        names.update(_NAMES.findall(data, start, start + _PIECE + _OVERLAP))
         if len(names) > NAMES_MAX:
             return True
     return False
