@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Generator
 from datetime import datetime
 from enum import Enum
+from math import inf
 
 from gateway.dispatch import Consignment
 from gateway.outbound.parts import Parts
@@ -63,6 +64,7 @@ class Item:
         "consignment",
         "facts",
         "former",
+        "given_to",
         "left_at",
         "messages",
         "parts",
@@ -86,8 +88,9 @@ class Item:
         self.precedence = consignment.precedence
         self.row: int | None = None
         self.state = State.READY
-        self.left_at = 0.0  # when it was given to a link
+        self.left_at = inf  # when it was given to a link; what that link answers is of this time only
         self.sent_at = 0.0  # when a broker had it
+        self.given_to: str | None = None  # the link that has it now
         self.road = consignment.last  # the link by which it went
         self.tries = 0 if consignment.last is None else 1
         self.parts: Parts | None = None  # where it goes in several frames

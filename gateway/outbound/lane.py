@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
+from math import inf
 from typing import Final
 
 from gateway.dispatch import CONTROL, Consignment
@@ -55,6 +56,7 @@ class Lane:
         self.doubt: dict[int, Item | None] = {}  # precedences of which one parcel goes alone until it has arrived
         self.silent = False  # its gateway says nothing, and is taken to be away
         self.detour = Detour()
+        self.road: str | None = None  # the link that was taken last
         self._heard_at = 0.0
         self._turns = 0
         self._alone_at = 0.0  # when the next of those may go
@@ -178,7 +180,7 @@ class Lane:
     def take(self, level: int) -> Item:
         """The next one of a precedence, now under way."""
         item = self.fresh[level].popleft()
-        item.state = State.FLYING
+        item.state, item.left_at = State.FLYING, inf
         if not item.turn:
             self._turns += 1
             item.turn = self._turns
@@ -229,6 +231,10 @@ class Lane:
         """A link did not send these, or what it sent may be lost."""
         self.not_sent(items)
         self.go_back()
+
+    def held_by(self, road: str) -> list[Item]:
+        """What a link was given and has not answered."""
+        return [item for item in self.under_way() if item.state is State.FLYING and item.given_to == road]
 
     def go_back(self) -> None:
         """What was sent and has not arrived may be lost: all of it again, one of each precedence first and alone.

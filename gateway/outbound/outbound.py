@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from math import inf
 from typing import Final
 
 from gateway.dispatch import CONTROL, Consignment, Dispatch
@@ -187,7 +188,7 @@ class Outbound:
     def _leaving(self, lane: Lane, thin: dict[str, dict[Lane, int]], now: float) -> Iterator[tuple[str, Given]]:
         """Everything that may leave now, and by which link; ``thin`` is told what would go by one with a budget."""
         names = self._names(lane, now)
-        first = self._roads.choose(names) if names else ""
+        first = self._first(lane, names) if names else ""
         lane.thin = bool(names) and self._turns[first].budgeted
         while names and (level := self._next_level(lane, now)) is not None:
             item = lane.head(level)
@@ -247,14 +248,16 @@ class Outbound:
         items = self._sound(items)
         now = asyncio.get_running_loop().time()
         for each in items:
-            each.item.left_at = now
+            each.item.left_at, each.item.given_to = now, road
         try:
             answers = await self._links[road].send_all([each.parcel for each in items])
         except LinkError:
             return  # the link was closed: the gateway stops, and sources that wait will tell us again
-        now = asyncio.get_running_loop().time()
+        left_at, now = now, asyncio.get_running_loop().time()
         back: dict[Lane, list[Item]] = {}
         for (lane, item, _, parts), refusal in zip(items, answers, strict=True):
+            if parts is None and item.left_at != left_at:
+                continue  # another link has had it since
             if parts is not item.parts or (parts is not None and refusal is None and not parts.answered()):
                 self._busy[lane] = None
                 continue  # it begins anew, or goes on
@@ -279,6 +282,18 @@ class Outbound:
             for item in given:
                 item.road, item.tries = road, max(item.tries, 1)
             self._announcing.anew(lane, given)
+
+    def _first(self, lane: Lane, names: Sequence[str]) -> str:
+        """The link for a destination's envelopes. What the last one, now down, has not brought there goes first."""
+        road, lane.road = lane.road, self._roads.choose(names)
+        if road not in {None, lane.road} and not self._roads.is_up(road) and self._roads.is_up(lane.road):
+            held = lane.held_by(road)
+            for item in held:
+                item.left_at, item.road, item.tries = inf, road, max(item.tries, 1)
+            lane.given_back(held)
+            self._announcing.reopened(lane)
+            self._announcing.anew(lane, lane.under_way())
+        return lane.road
 
     def _sound(self, items: Sequence[Given]) -> Sequence[Given]:
         """Those that may leave now; the others go back."""
@@ -378,6 +393,8 @@ class Outbound:
         for lane in self._lanes.values():
             lane.ripen(wall.timestamp())
             self._reopened(lane)
+            if lane.numbered:
+                self._mark(lane)  # for the case that its link went down
             overdue = lane.overdue(now, [eid for eid in lane.numbered if self._dispatch.is_closed(eid)])
             for item in overdue:
                 item.tries += 1

@@ -51,9 +51,13 @@ class Roads(NamedTuple):
         """The link for envelopes: the first that is up; by hand only where there is no other, they wait on disk."""
         return self.for_word([name for name in names if name not in self.by_hand] or names)
 
+    def is_up(self, name: str) -> bool:
+        """Whether a link is connected."""
+        return self.links[name].state is LinkState.UP
+
     def for_word(self, names: Sequence[str]) -> str:
         """The link for keys and word of custody: the first that is up, so that a courier has them too."""
-        return next((name for name in names if self.links[name].state is LinkState.UP), names[0])
+        return next(filter(self.is_up, names), names[0])
 
     def again(self, names: Sequence[str], last: str | None, *, silent: bool) -> str:
         """The link by which to send what went in vain by ``last``: the one after it that is up.
@@ -66,7 +70,7 @@ class Roads(NamedTuple):
 
     def _stands_in(self, name: str, first: str, *, silent: bool) -> bool:
         alike = silent or self.turns[name].budgeted is self.turns[first].budgeted
-        return alike and name not in self.by_hand and self.links[name].state is LinkState.UP
+        return alike and name not in self.by_hand and self.is_up(name)
 
     def openings(self, names: Sequence[str]) -> Mapping[str, int]:
         """How often each of these links has connected, where what was sent before may then be lost."""
