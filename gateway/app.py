@@ -170,7 +170,7 @@ async def _gateway(loaded: Loaded, eyes: Eyes, part: Part) -> None:
 def _duties(parts: _Parts, table: Table) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
     """What is done for as long as the gateway runs, each under its name."""
     audit, relay = parts.audit, parts.relay
-    needs = Needs(parts.links, parts.spool.health, lambda: audit.fault is not None, now)
+    needs = Needs(parts.links, parts.spool.health, lambda: audit.fault is not None, now, lambda: parts.outbound.astray)
     yield "audit", audit.keep()
     yield "outbound", parts.outbound.run()
     yield "custody", parts.custody.run()

@@ -8,7 +8,7 @@ once a minute at most, with what became of them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from time import monotonic
 from typing import Final, NamedTuple, Protocol
@@ -33,12 +33,16 @@ class Connected(Protocol):
 
 
 class Needs(NamedTuple):
-    """What is looked at: links by name, how the spool is, whether the audit cannot be written, the clock."""
+    """What is looked at: links by name, how the spool is, whether the audit cannot be written, the clock.
+
+    ``astray``: links that are up, as far as they know, and by which nothing arrives.
+    """
 
     links: Mapping[str, Connected]
     spool: Callable[[], Health]
     audit: Callable[[], bool]
     clock: Callable[[], datetime]
+    astray: Callable[[], Collection[str]] = tuple
 
 
 class Lookout:
@@ -79,10 +83,12 @@ class Lookout:
         self._clock()
 
     def _found(self) -> Iterator[tuple[str, About]]:
-        passed = self._passed()
+        passed, astray = self._passed(), self._needs.astray()
         for name, link in self._needs.links.items():
             if link.state is LinkState.UP:
                 self._away.pop(name, None)
+                if name in astray:
+                    yield f"silent {name}", About(Trouble.LINK_SILENT, name)
             elif link.state is LinkState.REFUSED:
                 yield f"refused {name}", About(Trouble.LINK_REFUSED, name)
             elif passed - self._away.setdefault(name, passed) > AWAY_S:

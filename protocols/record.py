@@ -149,6 +149,7 @@ class Trouble(StrEnum):
     SPOOL_PAGE_LOST = "spool-page-lost"  # both copies were damaged; what was lost has Records of its own
     CLOCK_JUMPED = "clock-jumped"
     LINK_AWAY = "link-away"  # ``destination`` is the link
+    LINK_SILENT = "link-silent"  # it is up, and what goes by it does not arrive; partners are heard by another one
     LINK_REFUSED = "link-refused"  # its far side, or its certificate, does not let us in; an operator must act
     AUDIT_TORN = "audit-torn"  # a power cut spoilt the last lines of the audit, which were put aside
     WITNESS_NOT_KEPT = "witness-not-kept"  # a partner's checkpoint could not be written down

@@ -70,6 +70,12 @@ class Outbound:
         return self._lanes
 
     @property
+    def astray(self) -> frozenset[str]:
+        """Links by which what is sent does not arrive, though its destination is heard by another one."""
+        lanes = [lane.name for lane in self._lanes.values() if lane.detour.leads_nowhere]
+        return frozenset(links[0] for name in lanes if (links := self._dispatch.links_to(name)))
+
+    @property
     def full(self) -> Full:
         """Destinations for which the disk holds no more."""
         return self._storing.full

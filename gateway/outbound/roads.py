@@ -15,7 +15,9 @@ class Detour:
     """Where the first link leads nowhere although it is up: the one by which the far side speaks goes before it."""
 
     def __init__(self) -> None:
+        self.leads_nowhere = False  # the first link, as far as we know
         self._heard_by: str | None = None
+        self._by_first = False
         self._taken: tuple[str, float] | None = None  # and until when
 
     def order(self, links: Sequence[str], now: float) -> Sequence[str]:
@@ -32,12 +34,13 @@ class Detour:
         """What was sent did not arrive, or what was to be heard of it."""
         if self._heard_by is not None:
             self._taken = self._heard_by, now + DETOUR_S
+            self.leads_nowhere = not self._by_first
 
     def heard(self, link: str, links: Sequence[str]) -> None:
         """The far side spoke by this link; if that is the first one, it leads there again."""
-        self._heard_by = link
-        if link == links[0]:
-            self._taken = None
+        self._heard_by, self._by_first = link, link == links[0]
+        if self._by_first:
+            self._taken, self.leads_nowhere = None, False
 
 
 class Roads(NamedTuple):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from protocols.record import Event
+from protocols.record import Event, Trouble
 from tests.e2e.pair import LIMIT_S, OTHER, PARTNERS, Gateway, Pair, pair, started, until
 from tests.gateway.links.proxy import Path as Way
 from tests.servers import free_port, mosquitto, mosquitto_path
@@ -38,6 +38,11 @@ async def two_couriers(folder: Path, who: str) -> AsyncIterator[tuple[Pair, Way]
 def has_links(gateway: Gateway, *names: str) -> bool:
     figures = gateway.metrics()
     return all(figures.get(f'comity_link_up{{link="{name}"}}') for name in names)
+
+
+def silent(gateway: Gateway) -> list[Event]:
+    """What a gateway said of links that lead nowhere."""
+    return [record.event for record in gateway.records() if record.reason == Trouble.LINK_SILENT]
 
 
 async def passes(what: Pair, numbers: range) -> None:
@@ -72,7 +77,10 @@ async def test_where_one_loses_the_first_courier_everything_goes_by_the_second_a
             await started(what.alpha, what.bravo)
             await passes(what, range(40))
         await passes(what, range(40, 80))
+        other = what.bravo if who == "alpha" else what.alpha
+        await until(lambda: silent(other) == [Event.FAULT])  # to whom the first link is up, and leads nowhere
         async with way:
             await what.alpha.ready()
             await what.bravo.ready()
             await passes(what, range(80, 120))
+            await until(lambda: silent(other) == [Event.FAULT, Event.MENDED])

@@ -21,10 +21,13 @@ class Around:
         self.state = LinkState.UP
         self.spool = Health(None, 0, 0, 0, 0)
         self.audit = False
+        self.astray: set[str] = set()
         self.now = NOW
         self.passed = 1000.0
         self.told = FakeAudit()
-        needs = Needs({"coalition": self}, lambda: self.spool, lambda: self.audit, lambda: self.now)
+        needs = Needs(
+            {"coalition": self}, lambda: self.spool, lambda: self.audit, lambda: self.now, lambda: self.astray
+        )
         self.lookout = Lookout(needs, Stream("alpha", self.told, clock), lambda: self.passed)
 
     def after(self, seconds: float, wall: float | None = None) -> list[tuple[str, str | None, str | None]]:
@@ -33,6 +36,18 @@ class Around:
         self.now += timedelta(seconds=seconds if wall is None else wall)
         self.lookout.look()
         return self.told.said()
+
+
+def test_a_link_that_is_up_and_leads_nowhere_is_told_until_it_leads_there_or_is_away() -> None:
+    around = Around()
+    around.astray = {"coalition"}
+
+    assert around.after(1) == [("fault", "link-silent", "coalition")]
+    assert len(around.after(1)) == 1
+    around.astray = set()
+    assert around.after(1)[1:] == [("mended", "link-silent", "coalition")]
+    around.astray, around.state = {"coalition"}, LinkState.CONNECTING
+    assert len(around.after(1)) == 2
 
 
 def test_a_link_that_is_back_in_a_moment_is_not_told() -> None:

@@ -57,8 +57,10 @@ def test_what_does_not_arrive_goes_by_the_link_by_which_the_far_side_speaks() ->
     assert detour.order(NAMES, 0.0) == NAMES  # nothing is heard by any
     detour.heard("radio", NAMES)
     assert detour.order(NAMES, 0.0) == NAMES  # all arrives
+    assert not detour.leads_nowhere
     detour.follow(1.0)
     assert detour.order(NAMES, 1.0) == ("radio", "fibre", "satellite", "courier")
+    assert detour.leads_nowhere
 
 
 def test_the_first_link_is_taken_again_when_the_far_side_speaks_by_it_and_tried_again_after_a_while() -> None:
@@ -68,5 +70,7 @@ def test_the_first_link_is_taken_again_when_the_far_side_speaks_by_it_and_tried_
     assert detour.order(NAMES, DETOUR_S - 1)[0] == "radio"
     assert detour.order(NAMES, DETOUR_S) == NAMES
     detour.follow(1.0)
+    assert detour.leads_nowhere
     detour.heard("fibre", NAMES)
     assert detour.order(NAMES, 1.0) == NAMES
+    assert not detour.leads_nowhere
