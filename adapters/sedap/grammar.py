@@ -48,7 +48,7 @@ _KEPT = dict.fromkeys(("relative_x", "relative_y", "relative_z", "roll", "pitch"
     "media": re.compile(r"[\w.:+/=#-]+", re.ASCII),
 }
 _json = msgspec.json.Encoder().encode  # writes numbers as repr() does, at a tenth of what that takes
-_LOSABLE = ("number", "acknowledgement", "mac", "fields")
+_LOSABLE = ("acknowledgement", "mac", "fields")  # the number counts the lines of one way, and says nothing further on
 _LOST = {  # by which of these are said and held by no field
     said: tuple([Loss(field=field, reason=LossReason.NO_FIELD) for field in compress(_LOSABLE, said)])
     for said in product((False, True), repeat=len(_LOSABLE))
@@ -56,8 +56,7 @@ _LOST = {  # by which of these are said and held by no field
 _END = dict.fromkeys(TYPES, HEADER + 64) | {  # fields of a whole line
     "OWNUNIT": 17, "CONTACT": 30, "TEXT": 12, "STATUS": 17, "ACKNOWLEDGE": 10, "HEARTBEAT": 8,
 }  # fmt: skip
-FIELDS_LOST = _LOST[False, False, False, True][0]  # of content that the type does not have, or that is not read
-_NAMED_BY_NUMBER = TYPES - {"OWNUNIT", "CONTACT", "STATUS", "HEARTBEAT"}  # whose subject has the number in it
+FIELDS_LOST = _LOST[False, False, True][0]  # of content that the type does not have, or that is not read
 _read_numbers = msgspec.json.Decoder(list[float | None]).decode
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _BREAKING = re.compile(r"[;\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
@@ -131,10 +130,9 @@ def read_line(text: str) -> Line:
         raise DecodeError(Fault.MALFORMED, "classification")
     at, at_ms, whole = _read_time(time) if time else (None, None, False)
     losses: tuple[Loss, ...] = ()
-    if own_number or acknowledgement or mac or said > _END[name]:
-        numbered = own_number != "" and (name not in _NAMED_BY_NUMBER or sender == RELAY)
+    if acknowledgement or mac or said > _END[name]:
         more = any(content[_END[name] - HEADER :])
-        losses = _LOST[numbered, acknowledgement.upper() == "TRUE", mac != "", more]
+        losses = _LOST[acknowledgement.upper() == "TRUE", mac != "", more]
     return Line(name, _NUMBERS[own_number], at, at_ms, whole, sender, _HINTS[letter], content, text, losses)
 
 

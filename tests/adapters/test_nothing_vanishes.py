@@ -53,7 +53,6 @@ NAMED: dict[str, list[tuple[str, tuple[str, ...]]]] = {
         (r".*/(stroke|fill)?[cC]olor@(value|argb)", ("stroke", "fill")),
     ],
     "sedap": [
-        (r"\w+\.1", ("number",)),
         (r"(CONTACT|TEXT|STATUS|ACKNOWLEDGE|HEARTBEAT|OWNUNIT)\.\d+|GRAPHIC", ("fields",)),
         (r"TEXT\.7", ("to",)),
         (r"\w+\.5", ("acknowledgement",)),
@@ -113,6 +112,7 @@ NOTHING: dict[str, list[tuple[str, str]]] = {
         (r".*/precisionlocation@geopointsrc", r"\?\?\?"),
     ],
     "sedap": [
+        (r"\w+\.1", r"[0-9A-Fa-f]{1,2}"),  # counts the lines of one way
         (r"\w+\.5", r"(?i)false"),
         (r"(TEXT\.9|GRAPHIC)", r"NONE|BASE64"),  # how the words are written
         (r"CONTACT\.8", r"(?i)false"),

@@ -46,7 +46,7 @@ def test_own_unit_has_every_field_in_its_unit() -> None:
     assert message.times == Times(observed=AT, created=AT)
     assert message.source == Source(format="sedap", version="1.0", system="22AA", label_hint="classification=U")
     assert (message.label, message.origin, message.original, message.mode) == (None, None, None, Mode.UNSTATED)
-    assert [loss.field for loss in message.loss] == ["number", "mac"]  # which no field holds
+    assert [loss.field for loss in message.loss] == ["mac"]  # which no field holds
 
 
 @pytest.mark.parametrize("latitude", ["53.5", "+53.5", "053.5", "53.50", "5.35e1", "535E-1"])
